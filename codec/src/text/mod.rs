@@ -1,0 +1,1 @@
+//! The alphabets of short messages, and messages in several parts.

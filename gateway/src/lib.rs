@@ -1,0 +1,2 @@
+//! The gateway: SMPP in, decisions in the middle, SMPP and HTTP out.
+pub mod permit;

@@ -1,0 +1,2 @@
+//! The `icaze` program.
+fn main() {}

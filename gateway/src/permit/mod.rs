@@ -1,0 +1,5 @@
+//! From a citizen's text to a decision and its reply. Pure: no clock, no I/O.
+pub mod code;
+pub mod decide;
+pub mod read;
+pub mod reply;

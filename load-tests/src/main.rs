@@ -1,0 +1,2 @@
+//! Simulated operators and phones, against the gateway as a black box.
+fn main() {}

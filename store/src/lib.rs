@@ -1,0 +1,15 @@
+//! What the gateway keeps: the register of residents, the ledger of decisions, and the views made from it.
+//!
+//! Knows neither SMPP nor HTTP. The ledger is the truth; everything else here can be thrown away and built again.
+
+mod document;
+pub mod ledger;
+mod msisdn;
+mod outcome;
+pub mod register;
+mod usage;
+
+pub use document::{Document, DocumentError};
+pub use msisdn::Msisdn;
+pub use outcome::{Outcome, Reason};
+pub use usage::{Usage, UsageTable};
