@@ -117,6 +117,38 @@ named! {
     }
 }
 
+impl Reason {
+    /// The outcome that the reason belongs to.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Standing | Self::OtherPhone => Outcome::Repeated,
+            Self::UnknownDocument
+            | Self::DocumentExpired
+            | Self::DocumentLost
+            | Self::DocumentInvalid
+            | Self::Age
+            | Self::StayHome
+            | Self::Blocked
+            | Self::Quota
+            | Self::Hours
+            | Self::PurposeUnknown => Outcome::Refused,
+            Self::Area | Self::NoRegime => Outcome::NotNeeded,
+            Self::Unreadable
+            | Self::NoPurpose
+            | Self::NoDocument
+            | Self::WrongLength
+            | Self::Fin
+            | Self::TwoDocuments
+            | Self::Example
+            | Self::Incomplete
+            | Self::Binary => Outcome::Help,
+            Self::Phone => Outcome::Limited,
+            Self::Loop | Self::Receipt => Outcome::Ignored,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,57 @@
+//! What people and programs ask over HTTP. So far: is it alive, is it ready, what does it measure.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use tokio::net::TcpListener;
+
+use crate::gateway::Gateway;
+use crate::telemetry::Telemetry;
+
+/// What the handlers share.
+#[derive(Clone)]
+struct Shared {
+    gateway: Arc<Gateway>,
+    telemetry: Telemetry,
+}
+
+/// Serves until the task is dropped.
+///
+/// # Errors
+/// If the listener fails.
+pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, telemetry: Telemetry) -> std::io::Result<()> {
+    let router = Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .with_state(Shared { gateway, telemetry });
+    axum::serve(listener, router).await
+}
+
+/// Binds the listener of the API.
+///
+/// # Errors
+/// If the address is taken or not ours; the message names the key.
+pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
+    use anyhow::Context as _;
+    TcpListener::bind(listen).await.with_context(|| {
+        format!("http.listen: cannot listen on {listen}; choose a free port, or 0 to take any")
+    })
+}
+
+async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
+    match shared.gateway.not_ready() {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
+    }
+}
+
+async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+    ([(header::CONTENT_TYPE, TEXT)], shared.telemetry.render(&shared.gateway))
+}

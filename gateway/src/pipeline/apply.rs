@@ -1,0 +1,140 @@
+//! What an entry of the ledger changes in memory: the same at a start, from the disk, as in the run that wrote it.
+
+use icaze_store::ledger::{Address, Decision, Entry, Mark, Part, Record};
+use icaze_store::{Msisdn, Outcome, Reason};
+use jiff::Timestamp;
+
+use super::outbox::Envelope;
+use super::parts::{MessageKey, Piece};
+use super::permits::{Holder, Permit};
+use super::{Operator, Pipeline};
+use crate::permit::moment::Day;
+
+impl Pipeline {
+    /// Remembers an entry that an earlier run wrote.
+    pub fn replay(&mut self, record: &Record<'_>) {
+        self.time = self.time.max(record.decided_at);
+        self.adopt(&record.entry);
+        if let Entry::Decision(decision) = &record.entry
+            && let Some(phone) = self.phone(&decision.from)
+        {
+            self.limits.count(phone, record.decided_at);
+        }
+        self.apply(record.seq, record.decided_at, &record.entry);
+        if let Entry::Decision(Decision { operator, reply: Some(_), .. }) = record.entry {
+            let operator = self.id(operator);
+            if self.operators.get(usize::from(operator)).is_some_and(|operator| operator.receivers > 0) {
+                self.outbox.touch(operator, Some(record.seq));
+            }
+        }
+    }
+
+    /// Takes an entry's effect.
+    pub(super) fn apply(&mut self, seq: u64, at: Timestamp, entry: &Entry<'_>) {
+        match entry {
+            Entry::Decision(decision) => self.apply_decision(seq, at, decision),
+            Entry::Part(part) => self.apply_part(seq, at, part),
+            Entry::Mark(mark, seqs) => self.apply_marks(*mark, seqs),
+            Entry::Receiver(operator, open) => {
+                let operator = self.id(operator);
+                if let Some(entry) = self.operators.get_mut(usize::from(operator)) {
+                    entry.receivers = usize::from(*open);
+                }
+                if *open {
+                    self.outbox.touch(operator, None);
+                }
+            }
+            Entry::Start | Entry::Stop => {
+                self.operators.iter_mut().for_each(|operator| operator.receivers = 0);
+            }
+        }
+    }
+
+    fn apply_decision(&mut self, seq: u64, at: Timestamp, decision: &Decision<'_>) {
+        let operator = self.id(decision.operator);
+        let phone = self.phone(&decision.from);
+        for &part in &*decision.parts {
+            self.parts.forget(part);
+        }
+        if decision.identity != 0 {
+            let fresh_until = decision.fresh_until.unwrap_or(Timestamp::MAX);
+            self.requests.insert(decision.identity, seq, at, fresh_until);
+        }
+        if decision.reason == Some(Reason::UnknownDocument)
+            && let Some(phone) = phone
+        {
+            self.limits.count_unknown(phone, at);
+        }
+        let issued = match decision {
+            Decision { outcome: Outcome::Granted, person: Some(person), purpose: Some(purpose), .. } => {
+                Some((*person, *purpose))
+            }
+            _ => None,
+        };
+        if let Some(holder) = issued {
+            self.issue(holder, seq, at, decision, phone);
+        }
+        if let Some(reply) = &decision.reply {
+            let envelope = Envelope::new(&decision.to, &decision.from, reply.text);
+            self.outbox.insert(seq, operator, envelope, reply.expires_at, issued);
+        }
+    }
+
+    fn issue(&mut self, holder: Holder, seq: u64, at: Timestamp, decision: &Decision<'_>, phone: Option<Msisdn>) {
+        let (Some(permit), Some(document), Some(phone)) = (&decision.permit, decision.document, phone) else { return };
+        let Some(&interval) = permit.intervals.first() else { return };
+        self.codes.used(permit.code);
+        self.usage.spend(holder.0, holder.1, decision.day.into());
+        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day: decision.day };
+        self.permits.insert(holder, permit);
+    }
+
+    fn apply_part(&mut self, seq: u64, at: Timestamp, part: &Part<'_>) {
+        let key = MessageKey {
+            operator: self.id(part.operator),
+            from: part.from.into(),
+            to: part.to.into(),
+            reference: part.reference,
+            total: part.total,
+        };
+        self.requests.insert(part.identity, seq, at, Timestamp::MAX);
+        self.parts.insert(key, part.number, Piece { seq, text: part.text.into() }, at);
+    }
+
+    /// What became of replies. An undelivered permit ends, and its allowance returns.
+    pub(super) fn apply_marks(&mut self, mark: Mark, seqs: &[u64]) {
+        for &seq in seqs {
+            self.stats.replied(mark);
+            let Some(holder) = self.outbox.apply(seq, mark) else { continue };
+            if let Some(permit) = self.permits.end(holder, seq) {
+                self.usage.give_back(holder.0, holder.1, permit.day.into());
+            }
+        }
+    }
+
+    /// The subscriber behind an address.
+    pub(super) fn phone(&self, address: &Address<'_>) -> Option<Msisdn> {
+        let digits = std::str::from_utf8(address.digits).ok()?;
+        Msisdn::parse(digits, self.settings.numbering.country, self.settings.numbering.national)
+    }
+
+    /// An operator's id. One that the configuration no longer has gets the next: nothing can be sent to it, so that
+    /// its replies expire.
+    fn id(&self, name: &str) -> u16 {
+        let index = self.operators.iter().position(|operator| &*operator.name == name);
+        index.and_then(|index| u16::try_from(index).ok()).unwrap_or(u16::MAX)
+    }
+
+    /// Makes room for an operator that the configuration no longer has.
+    fn adopt(&mut self, entry: &Entry<'_>) {
+        let name = match entry {
+            Entry::Decision(decision) => decision.operator,
+            Entry::Part(part) => part.operator,
+            _ => return,
+        };
+        if self.id(name) == u16::MAX {
+            self.operators.push(Operator { name: name.into(), rate_out: 0, latin: false, receivers: 0 });
+            self.outbox.add_operator();
+        }
+    }
+}

@@ -1,0 +1,305 @@
+//! One message: what becomes of it, its entry in the ledger, and what that changes.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use icaze_store::ledger::{Address, Channel, Decision, Entry, Facts, Full, Interval, Language, Part, Permit, RegimeRef, Reply};
+use icaze_store::{Msisdn, Outcome, Reason};
+use jiff::Timestamp;
+
+use super::intake::{Content, Message};
+use super::limits::Allowed;
+use super::parts::{Incomplete, MessageKey, Piece};
+use super::{Accepted, Pipeline};
+use crate::permit::Request;
+use crate::permit::answer::{self, Answer};
+use crate::permit::decide::{self, History, PersonFacts, Standing, Subject};
+use crate::permit::moment::Moment;
+use crate::permit::read::{Reading, read};
+use crate::world::World;
+
+/// What is ruled on a message, before it has an entry.
+struct Ruling<'a> {
+    outcome: Outcome,
+    reason: Option<Reason>,
+    request: Option<Request>,
+    person: Option<u32>,
+    facts: Option<Facts<'a>>,
+    /// The permit's times and, unless it is new, its code and entry.
+    interval: Option<Interval>,
+    standing: Option<(u64, u64)>,
+    again: Option<Timestamp>,
+    answered: bool,
+}
+
+impl Ruling<'_> {
+    fn of(reason: Reason) -> Self {
+        Self {
+            outcome: reason.outcome(),
+            reason: Some(reason),
+            request: None,
+            person: None,
+            facts: None,
+            interval: None,
+            standing: None,
+            again: None,
+            answered: reason.outcome() != Outcome::Ignored,
+        }
+    }
+}
+
+/// Where a message came from, and what it says.
+struct Case<'a> {
+    operator: u16,
+    from: Address<'a>,
+    to: Address<'a>,
+    phone: Option<Msisdn>,
+    identity: u128,
+    received_at: Timestamp,
+    parts: &'a [u64],
+    text: &'a str,
+    language: Language,
+    latin: bool,
+}
+
+impl Pipeline {
+    /// Decides a message that is whole.
+    pub(super) fn decide(
+        &mut self,
+        operator: u16,
+        message: &Message<'_>,
+        parts: &[u64],
+        world: &World,
+        moment: &Moment<'_>,
+    ) -> Result<Accepted, Full> {
+        let unread = Reading::none();
+        let reading = if let Content::Text(reading) = &message.content { reading } else { &unread };
+        let case = Case {
+            operator,
+            from: message.from,
+            to: message.to,
+            phone: message.phone,
+            identity: message.identity,
+            received_at: message.received_at,
+            parts,
+            text: message.text,
+            language: reading.language,
+            latin: reading.latin,
+        };
+        let ruling = match (message.content, message.phone) {
+            (Content::Ignored(reason), _) => Ruling::of(reason),
+            (_, None) => Ruling::of(Reason::Loop),
+            (content, Some(phone)) => match self.limits.count(phone, self.time) {
+                Allowed::Silent => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
+                Allowed::Notice(until) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
+                Allowed::Yes => match (content, reading.request) {
+                    (Content::Binary, _) => Ruling::of(Reason::Binary),
+                    (_, Err(help)) => Ruling::of(help.reason()),
+                    (_, Ok(request)) => self.rule(request, phone, world, moment),
+                },
+            },
+        };
+        self.record(&case, &ruling, reading, world, moment)
+    }
+
+    /// Decides a text whose last part has come.
+    #[expect(clippy::too_many_arguments, reason = "the message, its siblings and its surroundings")]
+    pub(super) fn decide_joined(
+        &mut self,
+        operator: u16,
+        message: &Message<'_>,
+        key: MessageKey,
+        number: u8,
+        siblings: Vec<Piece>,
+        world: &World,
+        moment: &Moment<'_>,
+    ) -> Result<Accepted, Full> {
+        let before = usize::from(number.saturating_sub(1)).min(siblings.len());
+        let mut text = String::new();
+        let (earlier, later) = siblings.split_at(before);
+        earlier.iter().for_each(|piece| text.push_str(&piece.text));
+        text.push_str(message.text);
+        later.iter().for_each(|piece| text.push_str(&piece.text));
+        let seqs: Vec<u64> = siblings.iter().map(|piece| piece.seq).collect();
+        let whole = Message { content: Content::Text(read(&text)), text: &text, ..*message };
+        let accepted = self.decide(operator, &whole, &seqs, world, moment);
+        if accepted.is_err() {
+            // The last part comes again; its siblings go on waiting for it.
+            let numbers = (1..=key.total).filter(|&other| other != number);
+            for (number, piece) in numbers.zip(siblings) {
+                self.parts.insert(key.clone(), number, piece, self.time);
+            }
+        }
+        accepted
+    }
+
+    /// Answers a text whose parts did not all come.
+    pub(super) fn decide_incomplete(
+        &mut self,
+        incomplete: &Incomplete,
+        world: &World,
+        moment: &Moment<'_>,
+    ) -> Result<Accepted, Full> {
+        let text: String = incomplete.pieces.iter().map(|piece| &*piece.text).collect();
+        let reading = read(&text);
+        let parts: Vec<u64> = incomplete.pieces.iter().map(|piece| piece.seq).collect();
+        let from = incomplete.key.from.get();
+        let phone = self.phone(&from);
+        let case = Case {
+            operator: incomplete.key.operator,
+            from,
+            to: incomplete.key.to.get(),
+            phone,
+            // Nothing can come again under it.
+            identity: 0,
+            received_at: self.time,
+            parts: &parts,
+            text: &text,
+            language: reading.language,
+            latin: reading.latin,
+        };
+        let ruling = match phone.map(|phone| self.limits.count(phone, self.time)) {
+            None | Some(Allowed::Silent) => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
+            Some(Allowed::Notice(until)) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
+            Some(Allowed::Yes) => Ruling::of(Reason::Incomplete),
+        };
+        self.record(&case, &ruling, &reading, world, moment)
+    }
+
+    /// Accepts a part whose siblings are awaited.
+    pub(super) fn keep_part(
+        &mut self,
+        operator: u16,
+        message: &Message<'_>,
+        key: MessageKey,
+        number: u8,
+    ) -> Result<Accepted, Full> {
+        let name = self.name(operator);
+        let entry = Entry::Part(Part {
+            channel: Channel::Sms,
+            operator: &name,
+            from: message.from,
+            to: message.to,
+            identity: message.identity,
+            reference: key.reference,
+            total: key.total,
+            number,
+            text: message.text,
+        });
+        let seq = self.open.append(message.received_at, self.time, &entry)?;
+        self.urgent = true;
+        self.apply(seq, self.time, &entry);
+        self.stats.parts += 1;
+        Ok(Accepted { seq, reply: false })
+    }
+
+    /// What the rules say of a request.
+    fn rule<'w>(
+        &self,
+        request: Request,
+        phone: Msisdn,
+        world: &'w World,
+        moment: &Moment<'_>,
+    ) -> Ruling<'w> {
+        let found = world.register.find(request.document);
+        let person = found.and_then(|entry| Some((entry.person, world.facts(&entry)?)));
+        let standing = person.and_then(|(person, _)| self.permits.standing((person, request.purpose), self.time));
+        let today = moment.rules().ok().map(|rules| rules.date);
+        let history = History {
+            usage: match (person, today) {
+                (Some((person, _)), Some(today)) => self.usage.get(person, today.into()),
+                _ => Default::default(),
+            },
+            standing: standing.map(|permit| Standing {
+                decided_at: permit.decided_at,
+                interval: permit.interval,
+                same_phone: permit.phone == phone,
+            }),
+        };
+        let subject = person.as_ref().map_or(Subject::Unknown, |(_, facts)| Subject::Known(facts));
+        let decision = decide::decide(&request, subject, &history, moment);
+        let recorded = |(_, facts): (u32, PersonFacts<'w>)| Some(facts.recorded(request.purpose, today?));
+        Ruling {
+            outcome: decision.outcome,
+            reason: decision.reason,
+            request: Some(request),
+            person: person.map(|(person, _)| person),
+            facts: person.and_then(recorded),
+            interval: decision.interval,
+            standing: standing.filter(|_| decision.outcome == Outcome::Repeated).map(|p| (p.seq, p.code)),
+            again: decision.again,
+            answered: true,
+        }
+    }
+
+    /// Writes the ruling into the open batch and takes its effect.
+    fn record(
+        &mut self,
+        case: &Case<'_>,
+        ruling: &Ruling<'_>,
+        reading: &Reading,
+        world: &World,
+        moment: &Moment<'_>,
+    ) -> Result<Accepted, Full> {
+        let granted = ruling.outcome == Outcome::Granted;
+        let code = match ruling.standing {
+            Some((_, code)) => Some(code),
+            None => granted.then(|| self.codes.peek()),
+        };
+        let permit = code.zip(ruling.interval);
+        let mut text = std::mem::take(&mut self.reply);
+        text.clear();
+        if ruling.answered {
+            let latin = case.latin || self.operators.get(usize::from(case.operator)).is_some_and(|o| o.latin);
+            let answer = Answer {
+                reason: ruling.reason,
+                language: case.language,
+                latin,
+                request: ruling.request,
+                tail: reading.tail,
+                permit,
+                again: ruling.again,
+            };
+            answer::write(&answer, world, moment, &mut text);
+        }
+        let name = self.name(case.operator);
+        let interval: &[Interval] = permit.as_ref().map_or(&[], |(_, interval)| std::slice::from_ref(interval));
+        let entry = Entry::Decision(Decision {
+            channel: Channel::Sms,
+            operator: &name,
+            from: case.from,
+            to: case.to,
+            parts: Cow::Borrowed(case.parts),
+            identity: case.identity,
+            document: ruling.request.map(|request| request.document),
+            person: ruling.person,
+            purpose: ruling.request.map(|request| request.purpose),
+            regime: moment.rules().ok().map(|rules| RegimeRef { id: &rules.regime.id, hash: rules.regime.hash() }),
+            register: world.register.generation(),
+            facts: ruling.facts,
+            outcome: ruling.outcome,
+            reason: ruling.reason,
+            permit: code.map(|code| Permit { code, intervals: Cow::Borrowed(interval) }),
+            reply: ruling.answered.then(|| Reply {
+                text: &text,
+                language: case.language,
+                expires_at: case.received_at + self.settings.lifetime,
+            }),
+            refers_to: ruling.standing.map(|(seq, _)| seq),
+            fresh_until: ruling.again,
+            text: if ruling.outcome == Outcome::Help { case.text } else { "" },
+        });
+        let appended = self.open.append(case.received_at, self.time, &entry);
+        if let Ok(seq) = appended {
+            self.urgent = true;
+            self.apply(seq, self.time, &entry);
+            self.stats.decided(ruling.reason, ruling.request.map(|request| request.purpose));
+        }
+        self.reply = text;
+        appended.map(|seq| Accepted { seq, reply: ruling.answered })
+    }
+
+    fn name(&self, operator: u16) -> Arc<str> {
+        self.operators.get(usize::from(operator)).map_or_else(|| Arc::from(""), |o| Arc::clone(&o.name))
+    }
+}

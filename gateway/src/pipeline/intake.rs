@@ -1,0 +1,154 @@
+//! Messages as one read brought them: decoded and read, before anything is decided.
+
+use std::ops::Range;
+
+use icaze_codec::text::Part;
+use icaze_store::ledger::Address;
+use icaze_store::{Msisdn, Reason};
+use jiff::Timestamp;
+
+use crate::permit::read::{Reading, read};
+
+/// All messages that one read brought, in two buffers that are used again.
+#[derive(Default)]
+pub struct Intake {
+    addresses: Vec<u8>,
+    texts: String,
+    messages: Vec<Slot>,
+}
+
+/// What a message holds.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    /// A whole text.
+    Text(&'a str),
+    /// A part of one.
+    Part(Part, &'a str),
+    /// No text: data_coding 2 or 4.
+    Binary,
+    /// Never answered: a receipt.
+    Receipt,
+}
+
+struct Slot {
+    from: AddressSlot,
+    to: AddressSlot,
+    phone: Option<Msisdn>,
+    identity: u128,
+    received_at: Timestamp,
+    content: Content,
+    text: Range<usize>,
+}
+
+struct AddressSlot {
+    ton: u8,
+    npi: u8,
+    digits: Range<usize>,
+}
+
+/// One message of an [`Intake`].
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    /// Who texted.
+    pub from: Address<'a>,
+    /// Whom.
+    pub to: Address<'a>,
+    /// The sender, if it is a subscriber.
+    pub phone: Option<Msisdn>,
+    /// All that makes a message the same message, hashed.
+    pub identity: u128,
+    /// When it was read.
+    pub received_at: Timestamp,
+    /// What it says.
+    pub content: Content,
+    /// Its text.
+    pub text: &'a str,
+}
+
+/// What a message says.
+#[derive(Debug, Clone, Copy)]
+pub enum Content {
+    /// A whole text, read.
+    Text(Reading),
+    /// A part of a text.
+    Part(Part),
+    /// No text.
+    Binary,
+    /// Nothing that is ever answered, and why.
+    Ignored(Reason),
+}
+
+impl Intake {
+    /// Forgets the messages, keeps the buffers.
+    pub fn clear(&mut self) {
+        self.addresses.clear();
+        self.texts.clear();
+        self.messages.clear();
+    }
+
+    /// How many messages there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+
+    /// Adds a message. A sender that is no subscriber (`phone` is `None`) makes it one that is never answered: an
+    /// answer to a short code or a name could set off another.
+    pub fn push(
+        &mut self,
+        from: Address<'_>,
+        to: Address<'_>,
+        phone: Option<Msisdn>,
+        identity: u128,
+        received_at: Timestamp,
+        body: Body<'_>,
+    ) {
+        let (from, to) = (self.keep(from), self.keep(to));
+        let start = self.texts.len();
+        let content = match body {
+            Body::Receipt => Content::Ignored(Reason::Receipt),
+            _ if phone.is_none() => Content::Ignored(Reason::Loop),
+            Body::Binary => Content::Binary,
+            Body::Part(part, text) => {
+                self.texts.push_str(text);
+                Content::Part(part)
+            }
+            Body::Text(text) => {
+                self.texts.push_str(text);
+                Content::Text(read(text))
+            }
+        };
+        let text = start..self.texts.len();
+        self.messages.push(Slot { from, to, phone, identity, received_at, content, text });
+    }
+
+    /// The messages, in the order they came.
+    pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
+        self.messages.iter().map(|slot| Message {
+            from: self.address(&slot.from),
+            to: self.address(&slot.to),
+            phone: slot.phone,
+            identity: slot.identity,
+            received_at: slot.received_at,
+            content: slot.content,
+            text: self.texts.get(slot.text.clone()).unwrap_or_default(),
+        })
+    }
+
+    fn keep(&mut self, address: Address<'_>) -> AddressSlot {
+        let start = self.addresses.len();
+        self.addresses.extend_from_slice(address.digits);
+        AddressSlot { ton: address.ton, npi: address.npi, digits: start..self.addresses.len() }
+    }
+
+    fn address(&self, slot: &AddressSlot) -> Address<'_> {
+        let digits = self.addresses.get(slot.digits.clone()).unwrap_or_default();
+        Address { ton: slot.ton, npi: slot.npi, digits }
+    }
+}

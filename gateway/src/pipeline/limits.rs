@@ -1,0 +1,173 @@
+//! How many texts one phone may send, and how many serials it may guess.
+
+use std::collections::HashMap;
+
+use icaze_store::Msisdn;
+use jiff::{SignedDuration, Timestamp};
+
+/// The bounds for one phone.
+#[derive(Debug, Clone, Copy)]
+pub struct PhoneLimits {
+    /// Texts of one phone that are answered in one window.
+    pub texts_max: u16,
+    /// Well-formed serials that the register lacks, in one window, before the phone counts as guessing.
+    pub unknown_max: u16,
+    /// The length of a window. One notice is sent in each.
+    pub window: SignedDuration,
+    /// Phones that are remembered, at most; the oldest window is forgotten early when more text.
+    pub phones_max: usize,
+}
+
+/// What a text is worth, by its phone's counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Allowed {
+    /// Within its limit.
+    Yes,
+    /// The first one beyond it: it is told when to text again.
+    Notice(Timestamp),
+    /// Told already: no answer.
+    Silent,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Counter {
+    /// When the window closes and the counts are void.
+    until: Timestamp,
+    texts: u16,
+    unknown: u16,
+    noticed: bool,
+}
+
+/// Counts by phone, in two generations so that forgetting costs nothing per phone.
+///
+/// A window begins with a phone's first text. A phone is remembered for at least its window, unless more than
+/// `phones_max` of them text within one.
+#[derive(Debug)]
+pub struct Limits {
+    limits: PhoneLimits,
+    young: HashMap<Msisdn, Counter>,
+    old: HashMap<Msisdn, Counter>,
+    /// When the young ones become the old ones.
+    turn: Timestamp,
+}
+
+impl Limits {
+    /// Nobody has texted yet.
+    #[must_use]
+    pub fn new(limits: PhoneLimits) -> Self {
+        Self { limits, young: HashMap::new(), old: HashMap::new(), turn: Timestamp::MIN }
+    }
+
+    /// Counts one text of `phone` and says whether it is answered.
+    pub fn count(&mut self, phone: Msisdn, now: Timestamp) -> Allowed {
+        let counter = self.counter(phone, now);
+        counter.texts = counter.texts.saturating_add(1);
+        let before = *counter;
+        let allowed = self.allowed(&before, before.texts);
+        if let Allowed::Notice(_) = allowed {
+            self.counter(phone, now).noticed = true;
+        }
+        allowed
+    }
+
+    /// What [`count`](Self::count) would say of a text of `phone`, without counting it.
+    #[must_use]
+    pub fn peek(&self, phone: Msisdn, now: Timestamp) -> Allowed {
+        let counter = self.young.get(&phone).or_else(|| self.old.get(&phone));
+        match counter.filter(|counter| now < counter.until) {
+            Some(counter) => self.allowed(counter, counter.texts.saturating_add(1)),
+            None => Allowed::Yes,
+        }
+    }
+
+    /// Counts a well-formed serial of `phone` that the register lacks.
+    pub fn count_unknown(&mut self, phone: Msisdn, now: Timestamp) {
+        let counter = self.counter(phone, now);
+        counter.unknown = counter.unknown.saturating_add(1);
+    }
+
+    fn allowed(&self, counter: &Counter, texts: u16) -> Allowed {
+        if texts <= self.limits.texts_max && counter.unknown < self.limits.unknown_max {
+            Allowed::Yes
+        } else if counter.noticed {
+            Allowed::Silent
+        } else {
+            Allowed::Notice(counter.until)
+        }
+    }
+
+    fn counter(&mut self, phone: Msisdn, now: Timestamp) -> &mut Counter {
+        self.turn_over(now);
+        let fresh = Counter { until: now + self.limits.window, texts: 0, unknown: 0, noticed: false };
+        let old = &mut self.old;
+        let counter = self.young.entry(phone).or_insert_with(|| old.remove(&phone).unwrap_or(fresh));
+        if counter.until <= now {
+            *counter = fresh;
+        }
+        counter
+    }
+
+    fn turn_over(&mut self, now: Timestamp) {
+        if now < self.turn && self.young.len() < self.limits.phones_max / 2 {
+            return;
+        }
+        self.turn = now + self.limits.window;
+        self.old = std::mem::take(&mut self.young);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: PhoneLimits =
+        PhoneLimits { texts_max: 3, unknown_max: 2, window: SignedDuration::from_mins(10), phones_max: 100 };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_607_940_000 + seconds).unwrap()
+    }
+
+    fn phone(last: u32) -> Msisdn {
+        Msisdn::parse(&format!("99450{:07}", last), 994, 9).unwrap()
+    }
+
+    #[test]
+    fn one_notice_then_silence_then_a_new_window() {
+        let mut limits = Limits::new(LIMITS);
+        for second in 0..3 {
+            assert_eq!(limits.count(phone(1), at(second)), Allowed::Yes);
+        }
+        assert_eq!(limits.peek(phone(1), at(3)), Allowed::Notice(at(600)));
+        assert_eq!(limits.count(phone(1), at(3)), Allowed::Notice(at(600)));
+        assert_eq!(limits.count(phone(1), at(4)), Allowed::Silent);
+        assert_eq!(limits.count(phone(2), at(4)), Allowed::Yes, "another phone is not its neighbour's keeper");
+        assert_eq!(limits.count(phone(1), at(599)), Allowed::Silent);
+        assert_eq!(limits.count(phone(1), at(600)), Allowed::Yes);
+    }
+
+    #[test]
+    fn guessing_serials_is_slowed() {
+        let mut limits = Limits::new(LIMITS);
+        for second in 0..2 {
+            assert_eq!(limits.count(phone(1), at(second)), Allowed::Yes);
+            limits.count_unknown(phone(1), at(second));
+        }
+        assert_eq!(limits.count(phone(1), at(2)), Allowed::Notice(at(600)));
+    }
+
+    #[test]
+    fn memory_is_bounded_and_a_window_survives_a_turn() {
+        let mut limits = Limits::new(LIMITS);
+        for _ in 0..4 {
+            limits.count(phone(0), at(0));
+        }
+        for other in 1..=49 {
+            limits.count(phone(other), at(1));
+        }
+        assert_eq!(limits.count(phone(0), at(2)), Allowed::Silent, "carried over from the old generation");
+        for other in 1000..9000 {
+            limits.count(phone(other), at(3));
+            assert!(limits.young.len() + limits.old.len() <= LIMITS.phones_max);
+        }
+    }
+}

@@ -1,0 +1,344 @@
+//! What is decided about messages, in which order, and what is remembered of it.
+//!
+//! One [`Pipeline`] sees every message of the node, a batch at a time: the same request, the phone's limit, the parts
+//! of a long text, the decision, its entry in the open ledger batch, the reply. It does no I/O and reads no clock.
+//! Everything it remembers is made from ledger entries by [`apply`](Pipeline::apply), at start and while running alike.
+
+mod apply;
+mod decide;
+pub mod intake;
+pub mod limits;
+pub mod outbox;
+pub mod pace;
+pub mod parts;
+pub mod permits;
+pub mod requests;
+pub mod stats;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use icaze_store::UsageTable;
+use icaze_store::ledger::{Batch, Entry, Full, Mark};
+use jiff::{SignedDuration, Timestamp};
+
+use self::intake::{Content, Intake, Message};
+use self::limits::{Allowed, Limits, PhoneLimits};
+use self::outbox::{Envelope, Outbox, Settled};
+use self::parts::{MessageKey, Parts, Piece};
+use self::permits::Permits;
+use self::requests::Requests;
+use self::stats::Stats;
+use crate::clock::Now;
+use crate::permit::code::Codes;
+use crate::world::World;
+
+/// The bounds of a pipeline.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This node's number, 0 to 15.
+    pub node: u8,
+    /// How long a reply is of use.
+    pub lifetime: SignedDuration,
+    /// How long the same request is known as the same.
+    pub dedupe: SignedDuration,
+    /// How many requests are remembered for that, at most.
+    pub requests_max: usize,
+    /// How long the parts of a text are awaited.
+    pub parts_timeout: SignedDuration,
+    /// How many texts in parts are awaited, at most.
+    pub parts_max: usize,
+    /// What one phone may send.
+    pub phone: PhoneLimits,
+    /// The country's calling code and the length of its national numbers, to tell that two spellings are one phone.
+    pub numbering: Numbering,
+}
+
+/// How the country's numbers are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbering {
+    /// The country's calling code.
+    pub country: u16,
+    /// Digits of a national number, without the trunk prefix.
+    pub national: usize,
+}
+
+/// What the pipeline knows of an operator. Its index is the operator's id.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Its name in configuration, ledger and metrics.
+    pub name: Arc<str>,
+    /// Replies/s that were agreed; 0 is unlimited.
+    pub rate_out: u32,
+    /// Whether its replies are always in Latin letters.
+    pub latin: bool,
+    /// How many of its binds receive now.
+    pub receivers: usize,
+}
+
+/// What happened to one message: its response may say so once entry `seq` is durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Accepted {
+    /// The entry that holds it; its message_id is made from it.
+    pub seq: u64,
+    /// Whether a reply of that entry waits to be sent.
+    pub reply: bool,
+}
+
+/// The node's memory, and the open batch of its ledger.
+pub struct Pipeline {
+    settings: Settings,
+    operators: Vec<Operator>,
+    codes: Codes,
+    open: Batch,
+    /// Whether the open batch holds something that a response waits for.
+    urgent: bool,
+    /// Whether the ledger has room for more than has been promised.
+    room: bool,
+    /// The ledger's time: never goes back.
+    time: Timestamp,
+    requests: Requests,
+    limits: Limits,
+    parts: Parts,
+    permits: Permits,
+    outbox: Outbox,
+    usage: UsageTable,
+    /// Settled replies whose marks are not in the ledger yet.
+    marks: Vec<Settled>,
+    stats: Stats,
+    /// The text being rendered.
+    reply: String,
+}
+
+impl Pipeline {
+    /// A pipeline without memory, before the ledger has been replayed into it.
+    #[must_use]
+    pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, open: Batch, now: Now) -> Self {
+        let rates = operators.iter().map(|operator| operator.rate_out);
+        Self {
+            codes,
+            open,
+            urgent: false,
+            room: true,
+            time: Timestamp::MIN,
+            requests: Requests::new(settings.dedupe, settings.requests_max),
+            limits: Limits::new(settings.phone),
+            parts: Parts::new(settings.parts_timeout, settings.parts_max),
+            permits: Permits::default(),
+            outbox: Outbox::new(rates, settings.lifetime, now.monotonic),
+            usage: UsageTable::default(),
+            marks: Vec::new(),
+            stats: Stats::default(),
+            reply: String::new(),
+            settings,
+            operators,
+        }
+    }
+
+    /// Takes every message of one read: for each, in order, its entry or [`Full`], which asks the sender to come again.
+    pub fn receive(
+        &mut self,
+        operator: u16,
+        intake: &Intake,
+        world: &World,
+        now: Now,
+        mut answer: impl FnMut(Result<Accepted, Full>),
+    ) {
+        let wall = self.advance(now.wall);
+        let moment = world.moment(wall);
+        for message in intake.iter() {
+            let accepted = self.message(operator, &message, world, &moment);
+            self.stats.full += u64::from(accepted.is_err());
+            answer(accepted);
+        }
+    }
+
+    fn message(
+        &mut self,
+        operator: u16,
+        message: &Message<'_>,
+        world: &World,
+        moment: &crate::permit::decide::Moment<'_>,
+    ) -> Result<Accepted, Full> {
+        if !self.room {
+            return Err(Full);
+        }
+        if let Some(accepted) = self.again(message)? {
+            return Ok(accepted);
+        }
+        let Content::Part(part) = message.content else {
+            return self.decide(operator, message, &[], world, moment);
+        };
+        let key = MessageKey {
+            operator,
+            from: message.from.into(),
+            to: message.to.into(),
+            reference: part.reference,
+            total: part.total,
+        };
+        match self.parts.complete(&key, part.number) {
+            None => self.keep_part(operator, message, key, part.number),
+            Some(siblings) => self.decide_joined(operator, message, key, part.number, siblings, world, moment),
+        }
+    }
+
+    /// The same request once more: answered with what was decided, within the phone's limit.
+    fn again(&mut self, message: &Message<'_>) -> Result<Option<Accepted>, Full> {
+        let Some(seq) = self.requests.find(message.identity, self.time) else { return Ok(None) };
+        let allowed = message.phone.map_or(Allowed::Silent, |phone| self.limits.peek(phone, self.time));
+        match allowed {
+            Allowed::Notice(_) => Ok(None),
+            Allowed::Silent => Ok(Some(Accepted { seq, reply: false })),
+            Allowed::Yes => {
+                if !self.outbox.has(seq) {
+                    return Ok(Some(Accepted { seq, reply: false }));
+                }
+                if !self.outbox.reopen(seq, self.time) {
+                    return Ok(None);
+                }
+                if let Some(phone) = message.phone {
+                    self.limits.count(phone, self.time);
+                }
+                self.stats.again += 1;
+                Ok(Some(Accepted { seq, reply: true }))
+            }
+        }
+    }
+
+    /// What waits for nobody: parts and replies whose time has passed, marks, and what may be forgotten. Called at
+    /// least every second.
+    pub fn tick(&mut self, world: &World, now: Now) {
+        let wall = self.advance(now.wall);
+        let moment = world.moment(wall);
+        while self.room
+            && let Some(incomplete) = self.parts.expire(wall)
+        {
+            if self.decide_incomplete(&incomplete, world, &moment).is_err() {
+                self.parts.restore(incomplete, wall);
+                break;
+            }
+        }
+        while let Some(settled) = self.outbox.expire(wall) {
+            self.marks.push(settled);
+        }
+        while let Some(seq) = self.requests.forget(wall) {
+            self.outbox.forget(seq);
+        }
+        self.permits.forget(wall);
+        self.write_marks();
+    }
+
+    /// Hands what has been appended to the committer.
+    pub fn take_batch(&mut self, spare: &mut Batch) {
+        self.write_marks();
+        self.open.take_into(spare);
+        self.urgent = false;
+    }
+
+    /// Whether a response waits for the open batch to be committed.
+    #[must_use]
+    pub fn wants_commit(&self) -> bool {
+        self.urgent
+    }
+
+    /// Whether the ledger has room; without it every message is asked to come again.
+    pub fn set_room(&mut self, room: bool) {
+        self.room = room;
+    }
+
+    /// A bind of `operator` that takes replies opened, or closed.
+    pub fn receiver(&mut self, operator: u16, open: bool) {
+        let Some(entry) = self.operators.get_mut(usize::from(operator)) else { return };
+        let before = entry.receivers;
+        entry.receivers = if open { before + 1 } else { before.saturating_sub(1) };
+        let changed = (before == 0) != (entry.receivers == 0);
+        if changed {
+            let name = Arc::clone(&entry.name);
+            // Without room, replies that may have been sent count as such all the same: nothing is given back
+            // to a permit that `Outbox::take` has touched.
+            let _ = self.open.append(self.time, self.time, &Entry::Receiver(&name, open));
+        }
+    }
+
+    /// The next reply for a bind of `operator` that has room in its window.
+    pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, &Envelope)> {
+        self.outbox.take(operator, now.monotonic, self.time.max(now.wall))
+    }
+
+    /// What the operator said of reply `seq`.
+    pub fn answered(&mut self, seq: u64, verdict: outbox::Verdict, now: Now) {
+        let settled = self.outbox.answered(seq, verdict, now.monotonic);
+        self.marks.extend(settled);
+    }
+
+    /// Reply `seq` will get no response.
+    pub fn unanswered(&mut self, seq: u64) {
+        self.outbox.unanswered(seq);
+    }
+
+    /// Everything in flight has ended: the ledger can be closed in order.
+    pub fn stop(&mut self) {
+        self.write_marks();
+        let _ = self.open.append(self.time, self.time, &Entry::Stop);
+    }
+
+    /// Begins a run: what the last one left open was written down by it, or counts as possibly sent.
+    pub fn start(&mut self, now: Now) {
+        let wall = self.advance(now.wall);
+        for operator in &mut self.operators {
+            operator.receivers = 0;
+        }
+        let _ = self.open.append(wall, wall, &Entry::Start);
+    }
+
+    /// Counts since the start.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    /// The replies.
+    #[must_use]
+    pub fn outbox(&self) -> &Outbox {
+        &self.outbox
+    }
+
+    /// The permits that stand.
+    #[must_use]
+    pub fn permits(&self) -> &Permits {
+        &self.permits
+    }
+
+    /// The operators, by id.
+    #[must_use]
+    pub fn operators(&self) -> &[Operator] {
+        &self.operators
+    }
+
+    /// The last entry that was appended.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.open.last_seq()
+    }
+
+    /// The ledger's time at `wall`: where the clock went back, the latest it has been.
+    fn advance(&mut self, wall: Timestamp) -> Timestamp {
+        self.time = self.time.max(wall);
+        self.time
+    }
+
+    /// Writes down what became of replies: one entry for each kind. What finds no room stays for the next time.
+    fn write_marks(&mut self) {
+        for mark in [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected] {
+            let seqs: Vec<u64> = self.marks.iter().filter(|s| s.mark == mark).map(|s| s.seq).collect();
+            if seqs.is_empty() {
+                continue;
+            }
+            let entry = Entry::Mark(mark, Cow::Borrowed(&seqs));
+            if self.open.append(self.time, self.time, &entry).is_ok() {
+                self.marks.retain(|settled| settled.mark != mark);
+                self.apply_marks(mark, &seqs);
+            }
+        }
+    }
+}

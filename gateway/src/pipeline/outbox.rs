@@ -1,0 +1,357 @@
+//! Replies, from their decision until the operator has them or their time of use has passed.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::time::Instant;
+
+use icaze_store::ledger::{Address, Mark};
+use jiff::{SignedDuration, Timestamp};
+
+use super::pace::Pace;
+use super::permits::Holder;
+
+/// A reply and what has become of it.
+#[derive(Debug)]
+pub struct Reply {
+    operator: u16,
+    envelope: Envelope,
+    expires_at: Timestamp,
+    /// The permit that the reply carries the code of, if this very decision issued it.
+    permit: Option<Holder>,
+    state: State,
+    /// Whether a byte of it may have been written.
+    touched: bool,
+    /// Whether the request is no longer remembered, so that the reply can go as soon as it is settled.
+    forgotten: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Waiting,
+    InFlight,
+    Settled(Mark),
+}
+
+/// The two addresses and the text of a reply, in one allocation.
+pub struct Envelope {
+    bytes: Box<[u8]>,
+    source_end: u8,
+    destination_end: u8,
+    source_type: (u8, u8),
+    destination_type: (u8, u8),
+}
+
+impl Envelope {
+    /// A reply with `text` from `source`, the number that was texted, to `destination`, who texted it.
+    /// Addresses are cut at 65 bytes, which no PDU exceeds.
+    #[must_use]
+    pub fn new(source: &Address<'_>, destination: &Address<'_>, text: &str) -> Self {
+        let cut = |address: &[u8]| address.len().min(65);
+        let (source_len, destination_len) = (cut(source.digits), cut(destination.digits));
+        let mut bytes = Vec::with_capacity(source_len + destination_len + text.len());
+        bytes.extend_from_slice(source.digits.get(..source_len).unwrap_or_default());
+        bytes.extend_from_slice(destination.digits.get(..destination_len).unwrap_or_default());
+        bytes.extend_from_slice(text.as_bytes());
+        Self {
+            bytes: bytes.into(),
+            source_end: u8::try_from(source_len).unwrap_or_default(),
+            destination_end: u8::try_from(source_len + destination_len).unwrap_or_default(),
+            source_type: (source.ton, source.npi),
+            destination_type: (destination.ton, destination.npi),
+        }
+    }
+
+    /// The number that was texted.
+    #[must_use]
+    pub fn source(&self) -> Address<'_> {
+        let (ton, npi) = self.source_type;
+        Address { ton, npi, digits: self.bytes.get(..self.source_end.into()).unwrap_or_default() }
+    }
+
+    /// Who texted it.
+    #[must_use]
+    pub fn destination(&self) -> Address<'_> {
+        let (ton, npi) = self.destination_type;
+        let range = usize::from(self.source_end)..usize::from(self.destination_end);
+        Address { ton, npi, digits: self.bytes.get(range).unwrap_or_default() }
+    }
+
+    /// What is answered.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        let text = self.bytes.get(usize::from(self.destination_end)..).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Envelope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Envelope({} bytes)", self.bytes.len())
+    }
+}
+
+/// A reply whose story has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settled {
+    /// The decision's entry.
+    pub seq: u64,
+    /// How it ended.
+    pub mark: Mark,
+}
+
+/// What an operator said of a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It has it.
+    Taken,
+    /// It has no room now; try again, more slowly.
+    Throttled,
+    /// It will never take it.
+    Refused,
+}
+
+/// Every reply that is waiting or in flight, and the settled ones whose requests are remembered.
+#[derive(Debug)]
+pub struct Outbox {
+    replies: HashMap<u64, Reply>,
+    queues: Vec<Queue>,
+    expiries: BinaryHeap<Reverse<(Timestamp, u64)>>,
+    lifetime: SignedDuration,
+}
+
+/// The replies of one operator that no bind has taken yet.
+#[derive(Debug)]
+struct Queue {
+    /// Oldest first. May name replies that are no longer waiting; these are skipped.
+    waiting: VecDeque<u64>,
+    count: usize,
+    pace: Pace,
+}
+
+/// Once the oldest waiting reply is older than this, the newest goes first: whoever has just texted is still
+/// looking at the phone.
+const FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+impl Outbox {
+    /// An empty outbox for operators with these agreed rates (messages/s, 0 unlimited), in the order of their ids.
+    #[must_use]
+    pub fn new(rates: impl IntoIterator<Item = u32>, lifetime: SignedDuration, now: Instant) -> Self {
+        let queue = |rate| Queue { waiting: VecDeque::new(), count: 0, pace: Pace::new(rate, now) };
+        Self {
+            replies: HashMap::new(),
+            queues: rates.into_iter().map(queue).collect(),
+            expiries: BinaryHeap::new(),
+            lifetime,
+        }
+    }
+
+    /// A reply that waits to be sent.
+    pub fn insert(&mut self, seq: u64, operator: u16, envelope: Envelope, expires_at: Timestamp, permit: Option<Holder>) {
+        let reply = Reply {
+            operator,
+            envelope,
+            expires_at,
+            permit,
+            state: State::Waiting,
+            touched: false,
+            forgotten: false,
+        };
+        self.expiries.push(Reverse((expires_at, seq)));
+        self.replies.insert(seq, reply);
+        self.queue(seq, operator, false);
+    }
+
+    /// Takes the reply that `operator` should get next, for a bind that has room in its window. It is in flight
+    /// until [`answered`](Self::answered) or [`unanswered`](Self::unanswered).
+    pub fn take(&mut self, operator: u16, now: Instant, wall: Timestamp) -> Option<(u64, &Envelope)> {
+        let queue = self.queues.get_mut(usize::from(operator))?;
+        if queue.count == 0 {
+            queue.waiting.clear();
+            return None;
+        }
+        if !queue.pace.take(now) {
+            return None;
+        }
+        let lifetime = self.lifetime;
+        let replies = &self.replies;
+        let waits = |seq: &u64| replies.get(seq).is_some_and(|reply| reply.state == State::Waiting);
+        while queue.waiting.front().is_some_and(|seq| !waits(seq)) {
+            queue.waiting.pop_front();
+        }
+        while queue.waiting.back().is_some_and(|seq| !waits(seq)) {
+            queue.waiting.pop_back();
+        }
+        let stale = queue
+            .waiting
+            .front()
+            .and_then(|seq| replies.get(seq))
+            .is_some_and(|oldest| oldest.expires_at - lifetime + FRESH <= wall);
+        let seq = if stale { queue.waiting.pop_back() } else { queue.waiting.pop_front() }?;
+        queue.count = queue.count.saturating_sub(1);
+        let reply = self.replies.get_mut(&seq)?;
+        reply.state = State::InFlight;
+        reply.touched = true;
+        Some((seq, &reply.envelope))
+    }
+
+    /// When [`take`](Self::take) may succeed for `operator`, if only its rate forbids it now.
+    #[must_use]
+    pub fn next_send(&self, operator: u16, now: Instant) -> Option<Instant> {
+        let queue = self.queues.get(usize::from(operator))?;
+        if queue.count == 0 { None } else { queue.pace.next(now) }
+    }
+
+    /// What the operator said of a reply in flight. Returns it if that settles it for the first time.
+    pub fn answered(&mut self, seq: u64, verdict: Verdict, now: Instant) -> Option<Settled> {
+        let reply = self.replies.get_mut(&seq)?;
+        if reply.state != State::InFlight {
+            return None;
+        }
+        match verdict {
+            Verdict::Taken => self.settle(seq, Mark::Sent),
+            Verdict::Refused => {
+                let mark = if reply.permit.is_some() { Mark::Undelivered } else { Mark::Rejected };
+                self.settle(seq, mark)
+            }
+            Verdict::Throttled => {
+                let operator = reply.operator;
+                if let Some(queue) = self.queues.get_mut(usize::from(operator)) {
+                    queue.pace.throttled(now);
+                }
+                self.wait_again(seq);
+                None
+            }
+        }
+    }
+
+    /// A reply in flight will get no response: its timeout passed, or its session ended. The operator may have it.
+    pub fn unanswered(&mut self, seq: u64) {
+        if self.replies.get(&seq).is_some_and(|reply| reply.state == State::InFlight) {
+            self.wait_again(seq);
+        }
+    }
+
+    /// Whether entry `seq` has a reply, settled or not.
+    #[must_use]
+    pub fn has(&self, seq: u64) -> bool {
+        self.replies.contains_key(&seq)
+    }
+
+    /// Sends a settled reply once more, because its request came again. Whether the stored decision can be the
+    /// answer: not if its permit ended with the reply.
+    pub fn reopen(&mut self, seq: u64, now: Timestamp) -> bool {
+        let expires_at = now + self.lifetime;
+        let Some(reply) = self.replies.get_mut(&seq) else { return false };
+        match reply.state {
+            State::Waiting | State::InFlight => true,
+            State::Settled(Mark::Undelivered | Mark::Rejected) => false,
+            State::Settled(Mark::Sent | Mark::Delivered | Mark::Expired) => {
+                reply.expires_at = expires_at;
+                // It has had its mark, and what it carries may be on the phone: from now on it is only a courtesy.
+                reply.permit = None;
+                self.expiries.push(Reverse((expires_at, seq)));
+                self.wait_again(seq);
+                true
+            }
+        }
+    }
+
+    /// Settles the next waiting reply whose time of use has passed at `now`.
+    pub fn expire(&mut self, now: Timestamp) -> Option<Settled> {
+        while let Some(&Reverse((at, seq))) = self.expiries.peek() {
+            if at > now {
+                return None;
+            }
+            self.expiries.pop();
+            let Some(reply) = self.replies.get(&seq) else { continue };
+            match reply.state {
+                State::Settled(_) => {}
+                _ if reply.expires_at > now => {}
+                // Its response decides; looked at again after it must have come.
+                State::InFlight => self.expiries.push(Reverse((now + SignedDuration::from_secs(1), seq))),
+                State::Waiting => {
+                    let unseen = reply.permit.is_some() && !reply.touched;
+                    return self.settle(seq, if unseen { Mark::Undelivered } else { Mark::Expired });
+                }
+            }
+        }
+        None
+    }
+
+    /// What the ledger says of a reply. Returns the permit that ended with it.
+    pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<Holder> {
+        let holder = self.replies.get(&seq).and_then(|reply| reply.permit);
+        self.settle(seq, mark);
+        holder.filter(|_| mark == Mark::Undelivered)
+    }
+
+    /// The permit that a reply carries the code of.
+    #[must_use]
+    pub fn permit(&self, seq: u64) -> Option<Holder> {
+        self.replies.get(&seq)?.permit
+    }
+
+    /// The request of this reply is no longer remembered.
+    pub fn forget(&mut self, seq: u64) {
+        if let Some(reply) = self.replies.get_mut(&seq) {
+            reply.forgotten = true;
+            if let State::Settled(_) = reply.state {
+                self.replies.remove(&seq);
+            }
+        }
+    }
+
+    /// Whether replies of `operator` may have been written before the gateway stopped: all that are open are then
+    /// taken for possibly sent.
+    pub fn touch(&mut self, operator: u16) {
+        for reply in self.replies.values_mut().filter(|reply| reply.operator == operator) {
+            reply.touched = true;
+        }
+    }
+
+    /// Replies of `operator` that wait for a bind.
+    #[must_use]
+    pub fn waiting(&self, operator: u16) -> usize {
+        self.queues.get(usize::from(operator)).map_or(0, |queue| queue.count)
+    }
+
+    /// The age of the reply that has waited longest.
+    #[must_use]
+    pub fn oldest(&self, now: Timestamp) -> SignedDuration {
+        let waits = |seq: &u64| self.replies.get(seq).filter(|reply| reply.state == State::Waiting);
+        let oldest = self.queues.iter().filter_map(|queue| queue.waiting.iter().find_map(waits));
+        let made = oldest.map(|reply| reply.expires_at - self.lifetime).min();
+        made.map_or(SignedDuration::ZERO, |made| now.duration_since(made))
+    }
+
+    /// Takes the mark's effect. `None` if the reply has been settled before.
+    fn settle(&mut self, seq: u64, mark: Mark) -> Option<Settled> {
+        let reply = self.replies.get_mut(&seq)?;
+        if let State::Settled(_) = reply.state {
+            return None;
+        }
+        let waited = reply.state == State::Waiting;
+        reply.state = State::Settled(mark);
+        let (operator, forgotten) = (reply.operator, reply.forgotten);
+        if waited && let Some(queue) = self.queues.get_mut(usize::from(operator)) {
+            queue.count = queue.count.saturating_sub(1);
+        }
+        if forgotten {
+            self.replies.remove(&seq);
+        }
+        Some(Settled { seq, mark })
+    }
+
+    fn wait_again(&mut self, seq: u64) {
+        let Some(reply) = self.replies.get_mut(&seq) else { return };
+        reply.state = State::Waiting;
+        let operator = reply.operator;
+        self.queue(seq, operator, true);
+    }
+
+    fn queue(&mut self, seq: u64, operator: u16, front: bool) {
+        let Some(queue) = self.queues.get_mut(usize::from(operator)) else { return };
+        queue.count += 1;
+        if front { queue.waiting.push_front(seq) } else { queue.waiting.push_back(seq) }
+    }
+}

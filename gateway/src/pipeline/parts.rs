@@ -1,0 +1,216 @@
+//! Messages in several parts, until the last one comes.
+
+use std::collections::{HashMap, VecDeque};
+
+use icaze_store::ledger::Address;
+use jiff::{SignedDuration, Timestamp};
+
+/// An address that outlives its PDU.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct OwnedAddress {
+    ton: u8,
+    npi: u8,
+    digits: Box<[u8]>,
+}
+
+impl OwnedAddress {
+    /// The address as the ledger and the reply want it.
+    #[must_use]
+    pub fn get(&self) -> Address<'_> {
+        Address { ton: self.ton, npi: self.npi, digits: &self.digits }
+    }
+}
+
+impl From<Address<'_>> for OwnedAddress {
+    fn from(address: Address<'_>) -> Self {
+        Self { ton: address.ton, npi: address.npi, digits: address.digits.into() }
+    }
+}
+
+/// What the parts of one message have in common.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct MessageKey {
+    /// The operator that delivered them.
+    pub operator: u16,
+    /// The sender's address, as it came.
+    pub from: OwnedAddress,
+    /// The number that was texted.
+    pub to: OwnedAddress,
+    /// The message's reference number.
+    pub reference: u16,
+    /// Of how many parts.
+    pub total: u8,
+}
+
+/// One accepted part.
+#[derive(Clone)]
+pub struct Piece {
+    /// Its entry in the ledger.
+    pub seq: u64,
+    /// Its text.
+    pub text: Box<str>,
+}
+
+/// A message whose parts were awaited for too long, or that had to make room.
+pub struct Incomplete {
+    /// Which message.
+    pub key: MessageKey,
+    /// Its parts that came, in order.
+    pub pieces: Vec<Piece>,
+}
+
+struct Pending {
+    pieces: Vec<(u8, Piece)>,
+    /// Tells this message from an earlier one with the same key in the queue of deadlines.
+    first_seq: u64,
+}
+
+/// Parts that wait for their siblings: bounded in messages and in time.
+pub struct Parts {
+    messages: HashMap<MessageKey, Pending>,
+    deadlines: VecDeque<(Timestamp, u64, MessageKey)>,
+    timeout: SignedDuration,
+    messages_max: usize,
+}
+
+impl Parts {
+    /// Nothing is awaited yet. A message is given up `timeout` after its first part came, or when more than
+    /// `messages_max` are awaited and it is the oldest.
+    #[must_use]
+    pub fn new(timeout: SignedDuration, messages_max: usize) -> Self {
+        Self { messages: HashMap::new(), deadlines: VecDeque::new(), timeout, messages_max }
+    }
+
+    /// If part `number` is the last one missing: its siblings in order, which are awaited no longer.
+    pub fn complete(&mut self, key: &MessageKey, number: u8) -> Option<Vec<Piece>> {
+        let pending = self.messages.get(key)?;
+        let known = pending.pieces.iter().any(|&(other, _)| other == number);
+        if known || pending.pieces.len() + 1 < usize::from(key.total) {
+            return None;
+        }
+        self.take(key)
+    }
+
+    /// Keeps a part. A second one with the same number takes the first one's place.
+    pub fn insert(&mut self, key: MessageKey, number: u8, piece: Piece, at: Timestamp) {
+        let seq = piece.seq;
+        if let Some(pending) = self.messages.get_mut(&key) {
+            pending.pieces.retain(|&(other, _)| other != number);
+            pending.pieces.push((number, piece));
+            return;
+        }
+        self.deadlines.push_back((at + self.timeout, seq, key.clone()));
+        self.messages.insert(key, Pending { pieces: vec![(number, piece)], first_seq: seq });
+    }
+
+    /// Forgets the message with this key; returns its parts in order.
+    pub fn take(&mut self, key: &MessageKey) -> Option<Vec<Piece>> {
+        let mut pending = self.messages.remove(key)?;
+        pending.pieces.sort_unstable_by_key(|&(number, _)| number);
+        Some(pending.pieces.into_iter().map(|(_, piece)| piece).collect())
+    }
+
+    /// The next message that is given up at `now`.
+    pub fn expire(&mut self, now: Timestamp) -> Option<Incomplete> {
+        while let Some((deadline, first_seq, key)) = self.deadlines.front() {
+            let stale = self.messages.get(key).is_none_or(|pending| pending.first_seq != *first_seq);
+            if !stale && *deadline > now && self.messages.len() <= self.messages_max {
+                return None;
+            }
+            let (_, _, key) = self.deadlines.pop_front()?;
+            if !stale {
+                return self.take(&key).map(|pieces| Incomplete { key, pieces });
+            }
+        }
+        None
+    }
+
+    /// Takes back what [`expire`](Self::expire) gave out but found no room in the ledger: it is due again at once.
+    pub fn restore(&mut self, incomplete: Incomplete, now: Timestamp) {
+        let Some(first_seq) = incomplete.pieces.first().map(|piece| piece.seq) else { return };
+        self.deadlines.push_front((now, first_seq, incomplete.key.clone()));
+        let pieces = (1..).zip(incomplete.pieces).collect();
+        self.messages.insert(incomplete.key, Pending { pieces, first_seq });
+    }
+
+    /// When [`expire`](Self::expire) next has something to do.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.front().map(|&(deadline, ..)| deadline)
+    }
+
+    /// Messages that are awaited.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// Whether none is awaited.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.messages.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_607_940_000 + seconds).unwrap()
+    }
+
+    fn key(reference: u16, total: u8) -> MessageKey {
+        let address = |digits| Address { ton: 1, npi: 1, digits }.into();
+        MessageKey { operator: 0, from: address(b"1"), to: address(b"8103"), reference, total }
+    }
+
+    fn piece(seq: u64) -> Piece {
+        Piece { seq, text: seq.to_string().into() }
+    }
+
+    fn parts() -> Parts {
+        Parts::new(SignedDuration::from_secs(60), 2)
+    }
+
+    #[test]
+    fn parts_come_in_any_order() {
+        let mut parts = parts();
+        assert!(parts.complete(&key(7, 3), 3).is_none());
+        parts.insert(key(7, 3), 3, piece(1), at(0));
+        assert!(parts.complete(&key(7, 3), 3).is_none(), "the same part again completes nothing");
+        parts.insert(key(7, 3), 1, piece(2), at(1));
+        let siblings = parts.complete(&key(7, 3), 2).unwrap();
+        assert_eq!(siblings.iter().map(|piece| piece.seq).collect::<Vec<_>>(), [2, 1]);
+        assert!(parts.is_empty());
+    }
+
+    #[test]
+    fn a_message_is_given_up_after_its_time() {
+        let mut parts = parts();
+        parts.insert(key(1, 2), 1, piece(1), at(0));
+        assert!(parts.expire(at(59)).is_none());
+        assert_eq!(parts.expire(at(60)).unwrap().pieces[0].seq, 1);
+        assert!(parts.expire(at(600)).is_none());
+    }
+
+    #[test]
+    fn a_reused_reference_has_a_deadline_of_its_own() {
+        let mut parts = parts();
+        parts.insert(key(1, 2), 1, piece(1), at(0));
+        parts.complete(&key(1, 2), 2).unwrap();
+        parts.insert(key(1, 2), 1, piece(3), at(50));
+        assert!(parts.expire(at(60)).is_none());
+        assert_eq!(parts.expire(at(110)).unwrap().pieces[0].seq, 3);
+    }
+
+    #[test]
+    fn too_many_messages_push_the_oldest_out() {
+        let mut parts = parts();
+        for reference in 0..3 {
+            parts.insert(key(reference, 2), 1, piece(reference.into()), at(0));
+        }
+        assert_eq!(parts.expire(at(1)).unwrap().key.reference, 0);
+        assert!(parts.expire(at(1)).is_none());
+    }
+}
