@@ -57,6 +57,11 @@ impl Document {
         self.series.get(..end).and_then(|letters| std::str::from_utf8(letters).ok()).unwrap_or_default()
     }
 
+    /// The letters, padded with zero bytes.
+    pub(crate) fn padded_series(&self) -> [u8; 3] {
+        self.series
+    }
+
     /// The number's value, without its leading zeros.
     #[must_use]
     pub fn number(&self) -> u32 {

@@ -6,10 +6,11 @@ mod document;
 pub mod ledger;
 mod msisdn;
 mod outcome;
+mod paged;
 pub mod register;
 mod usage;
 
 pub use document::{Document, DocumentError};
 pub use msisdn::Msisdn;
 pub use outcome::{Outcome, Reason};
-pub use usage::{Usage, UsageTable};
+pub use usage::{Day, Usage, UsageTable};

@@ -1,6 +1,10 @@
 //! What each person has used of the regime's allowances.
 
+use std::fmt;
+
 use jiff::civil::Date;
+
+use crate::paged::Paged;
 
 /// How often one person was granted each purpose, in one day and in the week (Monday first) that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,14 +15,262 @@ pub struct Usage {
     pub week: [u8; 10],
 }
 
+/// A day and its week as numbers, to be worked out once for many requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Day {
+    /// Days since 2020-01-01.
+    day: u16,
+    /// Weeks, Monday first, since that of 2020-01-01.
+    week: u16,
+}
+
+impl From<Date> for Day {
+    /// The days before 2020 count as its first, those after 2199-06-06 as that one.
+    fn from(date: Date) -> Self {
+        const FIRST: Date = Date::constant(2020, 1, 1);
+        // 2020-01-01 was a Wednesday.
+        const WEEKDAY: u16 = 2;
+        let days = FIRST.duration_until(date).as_hours() / 24;
+        let day = u16::try_from(days.max(0)).unwrap_or(u16::MAX);
+        Self { day, week: (u32::from(day) + u32::from(WEEKDAY)).div_euclid(7) as u16 }
+    }
+}
+
 /// Allowances used, by person, as packed words that a new day or week resets without a sweep.
-#[derive(Debug, Default)]
-pub struct UsageTable {}
+///
+/// Time runs forward here: a day before the latest one that a person was granted something on, as after a clock was
+/// set back, reads and adds to the counts of that latest day. So no midnight resets an allowance twice.
+///
+/// 64 KiB for each 4096 consecutive person numbers of which one was granted anything. A clone is cheap and stays as
+/// it was.
+#[derive(Clone, Default)]
+pub struct UsageTable {
+    lines: Paged<Line>,
+}
 
 impl UsageTable {
+    /// Counts stop here; no allowance can be larger.
+    pub const COUNT_MAX: u8 = 15;
+
     /// What `person` has used on `day` and in its week.
     #[must_use]
-    pub fn get(&self, _person: u32, _day: Date) -> Usage {
-        Usage::default()
+    pub fn get(&self, person: u32, day: Day) -> Usage {
+        let line = self.lines.get(person).copied().unwrap_or_default();
+        Usage { day: line.day.at(day.day).counts(), week: line.week.at(day.week).counts() }
+    }
+
+    /// Counts a grant of a purpose on `day`. Purposes are 0 to 9: nothing is counted for another.
+    pub fn spend(&mut self, person: u32, purpose: u8, day: Day) {
+        let line = self.lines.line_mut(person);
+        line.day = line.day.at(day.day).add(purpose);
+        line.week = line.week.at(day.week).add(purpose);
+    }
+
+    /// Takes back a grant that was counted on `day`, as far as its day's and its week's counts are still kept. One
+    /// that reached [`UsageTable::COUNT_MAX`] stays: how many it stands for is not known.
+    pub fn give_back(&mut self, person: u32, purpose: u8, day: Day) {
+        let Some(line) = self.lines.get_mut(person) else { return };
+        if line.day.number() == day.day {
+            line.day = line.day.subtract(purpose);
+        }
+        if line.week.number() == day.week {
+            line.week = line.week.subtract(purpose);
+        }
+    }
+}
+
+/// Personal, like everything about one person.
+impl fmt::Debug for UsageTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UsageTable").field("pages", &self.lines.pages()).finish()
+    }
+}
+
+/// One person's counts.
+#[derive(Clone, Copy, Default)]
+struct Line {
+    day: Word,
+    week: Word,
+}
+
+/// Ten counts of four bits, purpose 0 lowest, and above them the number of the day or week that they belong to.
+#[derive(Clone, Copy, Default)]
+struct Word(u64);
+
+const PURPOSES: u32 = 10;
+const COUNT_BITS: u32 = 4;
+const NUMBER_SHIFT: u32 = PURPOSES * COUNT_BITS;
+
+impl Word {
+    fn number(self) -> u16 {
+        (self.0 >> NUMBER_SHIFT) as u16
+    }
+
+    /// The word as of a day or week: the same unless it is a later one.
+    fn at(self, number: u16) -> Self {
+        if number > self.number() { Self(u64::from(number) << NUMBER_SHIFT) } else { self }
+    }
+
+    fn counts(self) -> [u8; PURPOSES as usize] {
+        std::array::from_fn(|purpose| self.count(purpose as u32 * COUNT_BITS))
+    }
+
+    fn count(self, shift: u32) -> u8 {
+        (self.0 >> shift) as u8 & UsageTable::COUNT_MAX
+    }
+
+    fn add(self, purpose: u8) -> Self {
+        let Some(shift) = shift(purpose) else { return self };
+        Self(self.0 + (u64::from(self.count(shift) < UsageTable::COUNT_MAX) << shift))
+    }
+
+    fn subtract(self, purpose: u8) -> Self {
+        let Some(shift) = shift(purpose) else { return self };
+        let known = (1..UsageTable::COUNT_MAX).contains(&self.count(shift));
+        Self(self.0 - (u64::from(known) << shift))
+    }
+}
+
+fn shift(purpose: u8) -> Option<u32> {
+    Some(u32::from(purpose)).filter(|&purpose| purpose < PURPOSES).map(|purpose| purpose * COUNT_BITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANNA: u32 = 7;
+
+    fn day(text: &str) -> Day {
+        text.parse::<Date>().unwrap().into()
+    }
+
+    /// A line of a story: what happens on a day, then the counts of purpose 2 in the day and in its week.
+    type Step = (&'static str, fn(&mut UsageTable, u32, u8, Day), u8, u8);
+
+    const SPEND: fn(&mut UsageTable, u32, u8, Day) = UsageTable::spend;
+    const BACK: fn(&mut UsageTable, u32, u8, Day) = UsageTable::give_back;
+    const LOOK: fn(&mut UsageTable, u32, u8, Day) = |_, _, _, _| {};
+
+    fn tell(story: &[Step]) {
+        let mut table = UsageTable::default();
+        for (step, &(date, act, in_day, in_week)) in story.iter().enumerate() {
+            act(&mut table, ANNA, 2, day(date));
+            let usage = table.get(ANNA, day(date));
+            assert_eq!((usage.day[2], usage.week[2]), (in_day, in_week), "step {step}, {date}");
+            let others = usage.day.iter().chain(&usage.week).enumerate().filter(|(place, _)| place % 10 != 2);
+            assert_eq!(others.map(|(_, count)| count).sum::<u8>(), 0, "step {step}, {date}");
+        }
+    }
+
+    #[test]
+    fn a_day_resets_the_day_and_monday_the_week() {
+        tell(&[
+            ("2020-12-18", SPEND, 1, 1),
+            ("2020-12-18", SPEND, 2, 2),
+            ("2020-12-19", LOOK, 0, 2),
+            ("2020-12-20", SPEND, 1, 3),
+            ("2020-12-21", LOOK, 0, 0),
+            ("2020-12-21", SPEND, 1, 1),
+        ]);
+    }
+
+    #[test]
+    fn week_53_runs_over_the_new_year() {
+        tell(&[
+            ("2020-12-28", SPEND, 1, 1),
+            ("2020-12-31", SPEND, 1, 2),
+            ("2021-01-01", SPEND, 1, 3),
+            ("2021-01-03", LOOK, 0, 3),
+            ("2021-01-04", LOOK, 0, 0),
+        ]);
+    }
+
+    #[test]
+    fn the_first_days_of_2020_are_a_week() {
+        tell(&[("2020-01-01", SPEND, 1, 1), ("2020-01-05", LOOK, 0, 1), ("2020-01-06", LOOK, 0, 0)]);
+    }
+
+    #[test]
+    fn a_clock_set_back_resets_nothing() {
+        tell(&[
+            ("2020-12-20", SPEND, 1, 1),
+            ("2020-12-21", SPEND, 1, 1),
+            ("2020-12-20", LOOK, 1, 1),
+            ("2020-12-20", SPEND, 2, 2),
+            ("2020-12-21", LOOK, 2, 2),
+            ("2020-12-21", SPEND, 3, 3),
+            ("2020-12-22", LOOK, 0, 3),
+        ]);
+    }
+
+    #[test]
+    fn what_is_given_back_returns_to_its_own_day_and_week() {
+        tell(&[
+            ("2020-12-18", SPEND, 1, 1),
+            ("2020-12-18", BACK, 0, 0),
+            ("2020-12-18", BACK, 0, 0),
+            ("2020-12-18", SPEND, 1, 1),
+            ("2020-12-19", SPEND, 1, 2),
+            ("2020-12-18", BACK, 1, 1),
+            ("2020-12-21", SPEND, 1, 1),
+            ("2020-12-19", BACK, 1, 1),
+        ]);
+    }
+
+    #[test]
+    fn counts_stop_at_their_maximum_and_stay_there() {
+        let mut table = UsageTable::default();
+        let today = day("2020-12-18");
+        for purpose in 0..10 {
+            for times in 1..=20 {
+                table.spend(ANNA, purpose, today);
+                assert_eq!(
+                    table.get(ANNA, today).day[usize::from(purpose)],
+                    times.min(UsageTable::COUNT_MAX)
+                );
+            }
+            table.give_back(ANNA, purpose, today);
+        }
+        let full = Usage { day: [15; 10], week: [15; 10] };
+        assert_eq!(table.get(ANNA, today), full);
+        table.spend(ANNA, 10, today);
+        table.give_back(ANNA, u8::MAX, today);
+        assert_eq!(table.get(ANNA, today), full);
+    }
+
+    #[test]
+    fn people_are_counted_apart() {
+        let mut table = UsageTable::default();
+        let today = day("2020-12-18");
+        for person in [0, 1, 4096, u32::MAX] {
+            table.give_back(person, 1, today);
+            assert_eq!(table.get(person, today), Usage::default());
+            table.spend(person, 1, today);
+            assert_eq!(table.get(person, today).day[1], 1);
+        }
+        assert_eq!(table.get(2, today), Usage::default());
+    }
+
+    #[test]
+    fn weeks_are_iso_weeks() {
+        let mut date = Date::constant(2020, 1, 1);
+        let mut before = Day::from(date);
+        while date.year() < 2199 {
+            date = date.tomorrow().unwrap();
+            let day = Day::from(date);
+            assert_eq!(day.day, before.day + 1, "{date}");
+            let monday = date.weekday() == jiff::civil::Weekday::Monday;
+            assert_eq!(day.week, before.week + u16::from(monday), "{date}");
+            before = day;
+        }
+    }
+
+    #[test]
+    fn dates_out_of_range_are_its_ends() {
+        assert_eq!(day("2019-12-31"), day("2020-01-01"));
+        assert_eq!(day("2199-06-07"), day("9999-12-31"));
+        assert!(day("2199-06-05") < day("2199-06-06"));
+        assert_eq!(day("2199-06-06"), day("2199-06-07"));
     }
 }

@@ -1,0 +1,213 @@
+//! What the register says of people.
+
+use std::fmt;
+
+use jiff::civil::Date;
+use zerocopy::little_endian::U16;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::builder::Conflict;
+use super::date::PackedDate;
+use crate::paged::Paged;
+
+/// What the register says of a person, whichever document they show. Personal.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Person<'a> {
+    /// The day of birth.
+    pub birth_date: Date,
+    /// Where the person is registered as living: the name of a region, as regimes use it.
+    pub region: &'a str,
+    /// The person has died.
+    pub deceased: bool,
+    /// The last day of isolation, where one is ordered because of an infection.
+    pub isolation_until: Option<Date>,
+    /// The last day of isolation after an arrival from abroad.
+    pub arrival_until: Option<Date>,
+    /// Rules that spare the exempt spare this person.
+    pub exempt: bool,
+    /// The purposes that this person may not use: bit N for purpose N, 0 to 9.
+    pub blocked: u16,
+}
+
+impl Person<'_> {
+    /// Whether this person may not use a purpose.
+    #[must_use]
+    pub fn is_blocked_from(&self, purpose: u8) -> bool {
+        u16::checked_shr(self.blocked, purpose.into()).is_some_and(|bits| bits & 1 == 1)
+    }
+}
+
+impl fmt::Debug for Person<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Person(…)")
+    }
+}
+
+const BLOCKED: u16 = (1 << 10) - 1;
+const EXEMPT: u16 = 1 << 10;
+const DECEASED: u16 = 1 << 11;
+
+/// A person in 16 bytes. All zero is nobody: everyone has a day of birth.
+#[derive(Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
+#[repr(C)]
+pub(super) struct Facts {
+    birth: PackedDate,
+    isolation: PackedDate,
+    arrival: PackedDate,
+    region: U16,
+    flags: U16,
+}
+
+impl Facts {
+    /// Packs a person whose region has this number.
+    pub(super) fn new(person: &Person<'_>, region: u16) -> Self {
+        let mut flags = person.blocked & BLOCKED;
+        if person.exempt {
+            flags |= EXEMPT;
+        }
+        if person.deceased {
+            flags |= DECEASED;
+        }
+        Self {
+            birth: PackedDate::new(Some(person.birth_date)),
+            isolation: PackedDate::new(person.isolation_until),
+            arrival: PackedDate::new(person.arrival_until),
+            region: U16::new(region),
+            flags: U16::new(flags),
+        }
+    }
+
+    pub(super) fn region(self) -> u16 {
+        self.region.get()
+    }
+
+    pub(super) fn set_deceased(&mut self) {
+        self.flags = U16::new(self.flags.get() | DECEASED);
+    }
+
+    /// The first fact in which two lines about one person differ, death aside.
+    pub(super) fn difference(self, other: Self) -> Option<&'static str> {
+        let flags = |facts: Self| (facts.isolation, facts.arrival, facts.flags.get() & !DECEASED);
+        if self.birth != other.birth {
+            Some("birth_date")
+        } else if self.region != other.region {
+            Some("region")
+        } else if flags(self) != flags(other) {
+            Some("flags")
+        } else {
+            None
+        }
+    }
+
+    /// Whether the line is nobody's, or one that [`Facts::new`] can have made with as many regions.
+    fn is_sound(self, regions: usize) -> bool {
+        if self.birth.is_none() {
+            return self == Self::default();
+        }
+        [self.birth, self.isolation, self.arrival].iter().all(|date| date.is_sound())
+            && usize::from(self.region()) < regions
+            && self.flags.get() & !(BLOCKED | EXEMPT | DECEASED) == 0
+    }
+}
+
+/// Everybody in the register.
+#[derive(Default)]
+pub(super) struct Persons {
+    pub(super) facts: Paged<Facts>,
+    pub(super) regions: Vec<Box<str>>,
+    pub(super) count: u64,
+}
+
+impl Persons {
+    /// Pages for more than a hundred million people with consecutive numbers, in 2 GiB. Numbers spread so thinly
+    /// that they need more are refused.
+    pub(super) const PAGES_MAX: usize = 32_768;
+
+    pub(super) fn get(&self, person: u32) -> Option<Person<'_>> {
+        let facts = self.facts.get(person)?;
+        let flags = facts.flags.get();
+        Some(Person {
+            birth_date: facts.birth.get()?,
+            region: self.regions.get(usize::from(facts.region()))?,
+            deceased: flags & DECEASED != 0,
+            isolation_until: facts.isolation.get(),
+            arrival_until: facts.arrival.get(),
+            exempt: flags & EXEMPT != 0,
+            blocked: flags & BLOCKED,
+        })
+    }
+
+    /// Whether one more person's number keeps the pages within their bound.
+    pub(super) fn check_room_for(&self, person: u32) -> Result<(), Conflict> {
+        let has_room = self.facts.get(person).is_some() || self.facts.pages() < Self::PAGES_MAX;
+        has_room.then_some(()).ok_or(Conflict::Sparse)
+    }
+
+    /// Whether every line that was read from a file can be right.
+    pub(super) fn is_sound(&self) -> bool {
+        let mut count = 0;
+        for facts in self.facts.iter().flat_map(|(_, page)| page) {
+            if !facts.is_sound(self.regions.len()) {
+                return false;
+            }
+            count += u64::from(!facts.birth.is_none());
+        }
+        count == self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn persons(person: &Person<'_>) -> Persons {
+        let mut persons = Persons { regions: vec!["Baku".into(), "Lerik".into()], ..Persons::default() };
+        *persons.facts.line_mut(9) = Facts::new(person, 1);
+        persons.count = 1;
+        persons
+    }
+
+    const PERSON: Person<'_> = Person {
+        birth_date: Date::constant(1980, 2, 29),
+        region: "Lerik",
+        deceased: false,
+        isolation_until: None,
+        arrival_until: None,
+        exempt: false,
+        blocked: 0,
+    };
+
+    #[test]
+    fn each_fact_has_its_own_bits() {
+        let until = Some(Date::constant(2099, 12, 31));
+        let mut all = vec![PERSON];
+        all.push(Person { deceased: true, ..PERSON });
+        all.push(Person { exempt: true, ..PERSON });
+        all.push(Person { isolation_until: until, ..PERSON });
+        all.push(Person { arrival_until: until, ..PERSON });
+        all.extend((0..10).map(|purpose| Person { blocked: 1 << purpose, ..PERSON }));
+        for person in all {
+            let persons = persons(&person);
+            assert!(persons.is_sound());
+            assert!(persons.get(9) == Some(person));
+            assert!(persons.get(8).is_none() && persons.get(9000).is_none());
+        }
+    }
+
+    #[test]
+    fn a_block_is_for_one_purpose() {
+        let person = Person { blocked: 1 << 3, ..PERSON };
+        for purpose in 0..=u8::MAX {
+            assert_eq!(person.is_blocked_from(purpose), purpose == 3);
+        }
+    }
+
+    #[test]
+    fn lines_that_were_never_packed_are_unsound() {
+        let facts = Facts::new(&PERSON, 1);
+        assert!(facts.is_sound(2) && Facts::default().is_sound(0));
+        assert!(!facts.is_sound(1), "no such region");
+        assert!(!Facts { flags: U16::new(1 << 12), ..facts }.is_sound(2));
+        assert!(!Facts { birth: PackedDate::default(), ..facts }.is_sound(2));
+    }
+}
