@@ -1,5 +1,7 @@
 //! From a citizen's text to a decision and its reply. Pure: no clock, no I/O.
 pub mod code;
 pub mod decide;
+pub mod moment;
 pub mod read;
 pub mod reply;
+pub mod rules;
