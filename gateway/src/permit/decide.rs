@@ -16,20 +16,12 @@
 
 use icaze_config::regime::{Exemption, OutsideArea, Period};
 use icaze_store::ledger::{Facts, Interval};
-use icaze_store::{Document, Outcome, Reason, Usage};
+use icaze_store::{Outcome, Reason, Usage};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+use super::Request;
 use super::moment::{Moment, Offer, Rules};
-
-/// What a citizen asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Request {
-    /// The purpose, 0 to 9.
-    pub purpose: u8,
-    /// The document as typed.
-    pub document: Document,
-}
 
 /// Whose document it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
