@@ -181,10 +181,10 @@ impl Settings {
 
     /// Where `key` was said; for a missing one, where its section was.
     pub(super) fn place(&self, key: &str) -> String {
-        let section = key.rsplit_once('.').map_or("", |(section, _)| section);
+        let section = key.rsplit_once('.').map_or(String::new(), |(section, _)| format!("{section}."));
         let sibling = || {
-            let siblings = self.typed.range(format!("{section}.")..);
-            siblings.take_while(|(key, _)| key.starts_with(section)).map(|(_, setting)| setting).next()
+            let (key, setting) = self.typed.range(section.clone()..).next()?;
+            key.starts_with(&section).then_some(setting)
         };
         self.get(key)
             .or_else(sibling)
