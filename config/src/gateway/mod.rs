@@ -1,0 +1,301 @@
+//! The gateway's own settings: [`Settings`] is what was typed, [`Config`] what was validated.
+//!
+//! ```
+//! use icaze_config::gateway::Settings;
+//!
+//! let mut settings = Settings::shipped();
+//! settings.file("site.toml", "[smpp]\nshort_numbers = [\"8103\", \"8104\"]\n");
+//! settings.flag("--smpp", "smpp.listen", "127.0.0.1:0");
+//! let config = settings.validate()?;
+//! assert_eq!(config.smpp.short_numbers.len(), 2);
+//! # Ok::<(), icaze_config::gateway::Problems>(())
+//! ```
+//!
+//! The meaning of every key, and how to size it, is in `docs/configuration.md`.
+
+mod problem;
+mod settings;
+mod validate;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use problem::{Problem, Problems};
+pub use settings::{SHIPPED, Settings};
+
+/// The validated configuration of one gateway. Made only by [`Settings::validate`].
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This gateway's number among its peers, 0–15: part of every permit code and record.
+    pub node: u8,
+    /// The SMPP side.
+    pub smpp: Smpp,
+    /// The operators by name; the name is what ledger, metrics and logs say. At least one.
+    pub operators: BTreeMap<String, Operator>,
+    /// What one phone may send.
+    pub limits: Limits,
+    /// The API and the dashboard.
+    pub http: Http,
+    /// The ledger and what is derived from it.
+    pub store: Store,
+    /// The register file.
+    pub register: Register,
+    /// The rules.
+    pub regime: Regime,
+    /// The texts that citizens read.
+    pub replies: Replies,
+    /// The shared view.
+    pub redis: Redis,
+    /// What the process writes about itself.
+    pub log: Log,
+}
+
+/// `[smpp]`: the listener, the short numbers, and the timers and bounds of every session.
+#[derive(Debug, Clone)]
+pub struct Smpp {
+    /// Where operators bind to us; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// The destinations that are ours, each 1–20 digits; never empty.
+    pub short_numbers: Vec<String>,
+    /// The country calling code, 1–3 digits, no `+`.
+    pub country_code: String,
+    /// Digits of a national number without the country code and the trunk prefix, 4–14.
+    pub national_digits: u8,
+    /// How long an identical message is the same request.
+    pub dedupe: Duration,
+    /// How long a reply is worth sending, from receipt.
+    pub answer_lifetime: Duration,
+    /// SMPP `session_init_timer`: from connection to bind.
+    pub session_init_timer: Duration,
+    /// SMPP `enquire_link_timer`: silence after which we ask; shorter than `inactivity_timer`.
+    pub enquire_link_timer: Duration,
+    /// SMPP `inactivity_timer`: no message for so long ends the session.
+    pub inactivity_timer: Duration,
+    /// SMPP `response_timer`: a request unanswered for so long gives its window slot back.
+    pub response_timer: Duration,
+    /// From a PDU's first byte to its last.
+    pub pdu_timer: Duration,
+    /// From SIGTERM to the end of draining.
+    pub drain: Duration,
+    /// Sessions at once, of all operators.
+    pub sessions_max: usize,
+    /// Connections at once that have not bound yet.
+    pub unbound_sessions_max: usize,
+    /// How long the parts of a multi-part message are awaited.
+    pub parts_timeout: Duration,
+    /// Multi-part messages at once that await parts.
+    pub parts_max: usize,
+}
+
+/// `[operators.NAME]`: one operator's account and what was agreed with it.
+#[derive(Debug, Clone)]
+pub struct Operator {
+    /// Who connects to whom.
+    pub role: Role,
+    /// Where we connect to, `host:port` (role `connect`).
+    pub addresses: Vec<String>,
+    /// 1–15 bytes; differs between operators.
+    pub system_id: String,
+    /// 1–8 bytes.
+    pub password: Password,
+    /// 0–12 bytes; empty: anything the peer says is accepted.
+    pub system_type: String,
+    /// The kinds of bind the operator may make (or that we make); never empty.
+    pub binds: Vec<Bind>,
+    /// Sessions at once, at most.
+    pub sessions: usize,
+    /// Requests of theirs that may await our response, per session.
+    pub window_in: usize,
+    /// Requests of ours that may await their response, per session.
+    pub window_out: usize,
+    /// Messages a second from them, over all sessions; `None`: unlimited.
+    pub rate_in: Option<u32>,
+    /// Messages a second to them, over all sessions; `None`: unlimited.
+    pub rate_out: Option<u32>,
+    /// The command_status that makes this operator's SMSC send a message again later; never `ESME_ROK`.
+    pub retry_status: u32,
+    /// Addresses (`192.0.2.7`, `192.0.2.0/24`) it may connect from; empty: any.
+    pub allow: Vec<String>,
+    /// Prefixes of its subscribers' numbers, digits; empty: any.
+    pub ranges: Vec<String>,
+    /// Whether its sessions are in TLS.
+    pub tls: bool,
+    /// What data_coding 0 means to this SMSC.
+    pub data_coding_0: DefaultAlphabet,
+    /// Replies in Latin letters always.
+    pub latin: bool,
+    /// The tag of the TLV that, with the message, tells a redelivery from a new message.
+    pub identity_tlv: u16,
+}
+
+/// Who opens the connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// The operator binds to us.
+    Listen,
+    /// We bind to the operator's SMSC.
+    Connect,
+    /// Either.
+    Both,
+}
+
+/// A kind of bind, as the one who binds sees it (SMPP v3.4, 2.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bind {
+    /// Both directions.
+    Transceiver,
+    /// Sends requests only.
+    Transmitter,
+    /// Receives requests only.
+    Receiver,
+}
+
+/// The SMSC default alphabet (SMPP v3.4, 5.2.19, data_coding 0), which is each SMSC's own choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DefaultAlphabet {
+    /// GSM 03.38, one septet in each octet.
+    Gsm7,
+    /// GSM 03.38, septets packed as on the air.
+    Gsm7Packed,
+    /// ISO 8859-1.
+    Latin1,
+    /// IA5.
+    Ascii,
+    /// UTF-16BE.
+    Ucs2,
+}
+
+/// `[limits]`: what one phone may send before it is told to wait.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Texts from one phone in a window.
+    pub phone_max: u32,
+    /// The window's length.
+    pub phone_window: Duration,
+    /// Well-formed serials that the register lacks, from one phone in a window, before it is slowed.
+    pub unknown_max: u32,
+    /// One notice that a phone is beyond its limit in this time.
+    pub notice: Duration,
+}
+
+/// `[http]`: the API and the dashboard.
+#[derive(Debug, Clone)]
+pub struct Http {
+    /// Port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether HTTP is in TLS.
+    pub tls: bool,
+}
+
+/// `[store]`: the ledger.
+#[derive(Debug, Clone)]
+pub struct Store {
+    /// The store's directory, made if missing.
+    pub dir: PathBuf,
+    /// The ledger's key, made on the first start with an empty store.
+    pub key_file: PathBuf,
+    /// The size of a ledger segment, in MiB, 1–1024.
+    pub segment_mib: u32,
+}
+
+/// `[register]`: the population register's extract.
+#[derive(Debug, Clone)]
+pub struct Register {
+    /// A CSV file or a snapshot.
+    pub path: PathBuf,
+}
+
+/// `[regime]`: the rules.
+#[derive(Debug, Clone)]
+pub struct Regime {
+    /// The directory of dated regimes.
+    pub dir: PathBuf,
+}
+
+/// `[replies]`: what the texts to citizens say.
+#[derive(Debug, Clone)]
+pub struct Replies {
+    /// The directory of reply files; `None`: the shipped ones.
+    pub dir: Option<PathBuf>,
+    /// The hot line's number, 1–15 digits.
+    pub hotline: String,
+    /// The medical emergency number, 1–15 digits.
+    pub emergency: String,
+    /// A correct request, shown in help; at most 20 characters.
+    pub example: String,
+}
+
+/// `[redis]`: the shared view.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// The cluster's seed nodes; empty: embedded.
+    pub nodes: Vec<String>,
+}
+
+/// `[log]`: what the process writes to stderr.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// For people or for machines.
+    pub format: LogFormat,
+    /// The least severe event that is written.
+    pub level: LogLevel,
+}
+
+/// How an event is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How severe an event is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogLevel {
+    /// Something failed.
+    Error,
+    /// Something needs attention.
+    Warn,
+    /// What an operator wants to know.
+    Info,
+    /// What a developer wants to know.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name, as `tracing` knows it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// An SMPP password, 1–8 bytes. Never shown by `Debug`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(String);
+
+impl Password {
+    /// The bytes to compare (in constant time) or to put on the wire.
+    #[must_use]
+    pub fn expose(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}

@@ -1,0 +1,437 @@
+//! From what was typed to a [`Config`], collecting every problem on the way.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::problem::{Problem, Problems};
+use super::settings::{DEMO, Settings, Value};
+use super::{
+    Bind, Config, DefaultAlphabet, Http, Limits, Log, LogFormat, LogLevel, Operator, Password, Redis, Regime,
+    Register, Replies, Role, Smpp, Store,
+};
+
+const SHORT_NUMBER_DIGITS: RangeInclusive<usize> = 1..=20;
+const SYSTEM_ID_BYTES: RangeInclusive<usize> = 1..=15;
+const PASSWORD_BYTES: RangeInclusive<usize> = 1..=8;
+const SYSTEM_TYPE_BYTES: RangeInclusive<usize> = 0..=12;
+/// A window, a session or a part costs memory: what one gateway can be asked to hold.
+const SESSIONS: RangeInclusive<u64> = 1..=10_000;
+const WINDOW: RangeInclusive<u64> = 1..=10_000;
+const PARTS: RangeInclusive<u64> = 1..=1_000_000;
+const DAY_S: u64 = 86_400;
+const TIMER_S: RangeInclusive<u64> = 1..=3_600;
+
+impl Settings {
+    /// Turns what was typed into a configuration.
+    ///
+    /// # Errors
+    ///
+    /// Every problem found, not only the first.
+    pub fn validate(&self) -> Result<Config, Problems> {
+        let mut check = Check { settings: self, problems: self.problems.clone() };
+        let config = check.config();
+        if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
+    }
+}
+
+/// Reads keys; a value that will not do becomes a problem and stands as something harmless meanwhile.
+struct Check<'a> {
+    settings: &'a Settings,
+    problems: Vec<Problem>,
+}
+
+impl Check<'_> {
+    fn config(&mut self) -> Config {
+        let config = Config {
+            node: self.number("node.id", 0..=15),
+            smpp: self.smpp(),
+            http: Http { listen: self.listen("http.listen"), tls: self.switch("http.tls") },
+            limits: Limits {
+                phone_max: self.number("limits.phone_max", 1..=1_000_000),
+                phone_window: self.seconds("limits.phone_window_s", 1..=DAY_S),
+                unknown_max: self.number("limits.unknown_max", 1..=1_000_000),
+                notice: self.seconds("limits.notice_s", 1..=DAY_S),
+            },
+            store: Store {
+                dir: self.path("store.dir"),
+                key_file: self.path("store.key_file"),
+                segment_mib: self.number("store.segment_mib", 1..=1024),
+            },
+            register: Register { path: self.path("register.path") },
+            regime: Regime { dir: self.path("regime.dir") },
+            replies: self.replies(),
+            redis: Redis { nodes: self.list("redis.nodes") },
+            log: Log {
+                format: self.choice("log.format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
+                level: self.choice(
+                    "log.level",
+                    &[
+                        ("info", LogLevel::Info),
+                        ("error", LogLevel::Error),
+                        ("warn", LogLevel::Warn),
+                        ("debug", LogLevel::Debug),
+                        ("trace", LogLevel::Trace),
+                    ],
+                ),
+            },
+            operators: BTreeMap::new(),
+        };
+        let public = [("smpp.listen", config.smpp.listen), ("http.listen", config.http.listen)]
+            .into_iter()
+            .find(|(_, listen)| !listen.ip().is_loopback());
+        let operators = self.operators(public.map(|(key, _)| key));
+        self.unhonoured("http.tls", config.http.tls);
+        self.unhonoured("redis.nodes", !config.redis.nodes.is_empty());
+        Config { operators, ..config }
+    }
+
+    fn smpp(&mut self) -> Smpp {
+        let smpp = Smpp {
+            listen: self.listen("smpp.listen"),
+            short_numbers: self.list("smpp.short_numbers"),
+            country_code: self.digits("smpp.country_code", 1..=3),
+            national_digits: self.number("smpp.national_digits", 4..=14),
+            dedupe: self.seconds("smpp.dedupe_s", 1..=DAY_S),
+            answer_lifetime: self.seconds("smpp.answer_lifetime_s", 1..=DAY_S),
+            session_init_timer: self.seconds("smpp.session_init_timer_s", TIMER_S),
+            enquire_link_timer: self.seconds("smpp.enquire_link_timer_s", TIMER_S),
+            inactivity_timer: self.seconds("smpp.inactivity_timer_s", 1..=DAY_S),
+            response_timer: self.seconds("smpp.response_timer_s", TIMER_S),
+            pdu_timer: self.seconds("smpp.pdu_timer_s", TIMER_S),
+            drain: self.seconds("smpp.drain_s", TIMER_S),
+            sessions_max: self.number("smpp.sessions_max", SESSIONS),
+            unbound_sessions_max: self.number("smpp.unbound_sessions_max", SESSIONS),
+            parts_timeout: self.seconds("smpp.parts_timeout_s", TIMER_S),
+            parts_max: self.number("smpp.parts_max", PARTS),
+        };
+        self.every_is(
+            "smpp.short_numbers",
+            &smpp.short_numbers,
+            |number| is_digits(number) && SHORT_NUMBER_DIGITS.contains(&number.len()),
+            "1 to 20 digits",
+        );
+        if smpp.short_numbers.is_empty() {
+            self.problem("smpp.short_numbers", "names none", "name the short number that citizens text to");
+        }
+        if smpp.country_code.len() + usize::from(smpp.national_digits) > 15 {
+            self.problem(
+                "smpp.national_digits",
+                "makes numbers of more than the 15 digits of E.164",
+                "give the digits of a national number without the country code",
+            );
+        }
+        if smpp.inactivity_timer <= smpp.enquire_link_timer {
+            self.problem(
+                "smpp.inactivity_timer_s",
+                "is not longer than enquire_link_timer_s, so that every idle session would end",
+                "make it several times as long",
+            );
+        }
+        smpp
+    }
+
+    fn replies(&mut self) -> Replies {
+        let dir = self.text("replies.dir");
+        let example = self.text("replies.example");
+        if example.is_empty() || example.chars().count() > 20 || !example.chars().all(is_plain) {
+            self.problem(
+                "replies.example",
+                "is not 1 to 20 letters, digits and spaces",
+                "write a correct request with the reserved serial, such as 2 AZE12345678",
+            );
+        }
+        Replies {
+            dir: (!dir.is_empty()).then(|| PathBuf::from(dir)),
+            hotline: self.digits("replies.hotline", 1..=15),
+            emergency: self.digits("replies.emergency", 1..=15),
+            example,
+        }
+    }
+
+    /// `public`: the key of a listener that is not on loopback.
+    ///
+    /// The shipped account goes without saying only where it is harmless: on loopback, or else as the reason why a
+    /// configuration without operators is refused.
+    fn operators(&mut self, public: Option<&str>) -> BTreeMap<String, Operator> {
+        let mut names = self.settings.operators();
+        if (public.is_none() || names.is_empty()) && !names.iter().any(|name| name == DEMO) {
+            names.push(DEMO.to_owned());
+        }
+        let operators: BTreeMap<_, _> = names
+            .into_iter()
+            .map(|name| {
+                let operator = self.operator(&name, public);
+                (name, operator)
+            })
+            .collect();
+        self.accounts_differ(&operators);
+        operators
+    }
+
+    fn operator(&mut self, name: &str, public: Option<&str>) -> Operator {
+        let key = |key: &str| format!("operators.{name}.{key}");
+        let operator = Operator {
+            role: self.choice(
+                &key("role"),
+                &[("listen", Role::Listen), ("connect", Role::Connect), ("both", Role::Both)],
+            ),
+            addresses: self.list(&key("addresses")),
+            system_id: self.octets(&key("system_id"), SYSTEM_ID_BYTES),
+            password: Password(self.octets(&key("password"), PASSWORD_BYTES)),
+            system_type: self.octets(&key("system_type"), SYSTEM_TYPE_BYTES),
+            binds: self.choices(
+                &key("binds"),
+                &[
+                    ("transceiver", Bind::Transceiver),
+                    ("transmitter", Bind::Transmitter),
+                    ("receiver", Bind::Receiver),
+                ],
+            ),
+            sessions: self.number(&key("sessions"), SESSIONS),
+            window_in: self.number(&key("window_in"), WINDOW),
+            window_out: self.number(&key("window_out"), WINDOW),
+            rate_in: self.rate(&key("rate_in")),
+            rate_out: self.rate(&key("rate_out")),
+            retry_status: self.number(&key("retry_status"), 1..=u64::from(u32::MAX)),
+            allow: self.list(&key("allow")),
+            ranges: self.list(&key("ranges")),
+            tls: self.switch(&key("tls")),
+            data_coding_0: self.choice(
+                &key("data_coding_0"),
+                &[
+                    ("gsm7", DefaultAlphabet::Gsm7),
+                    ("gsm7_packed", DefaultAlphabet::Gsm7Packed),
+                    ("latin1", DefaultAlphabet::Latin1),
+                    ("ascii", DefaultAlphabet::Ascii),
+                    ("ucs2", DefaultAlphabet::Ucs2),
+                ],
+            ),
+            latin: self.switch(&key("latin")),
+            identity_tlv: self.number(&key("identity_tlv"), 1..=u64::from(u16::MAX)),
+        };
+        self.every_is(&key("addresses"), &operator.addresses, is_host_and_port, "HOST:PORT");
+        self.every_is(&key("allow"), &operator.allow, is_network, "an address or ADDRESS/PREFIX");
+        self.every_is(
+            &key("ranges"),
+            &operator.ranges,
+            |range| is_digits(range) && range.len() <= 15,
+            "1 to 15 digits",
+        );
+        self.demo_stays_at_home(name, public);
+        self.unhonoured(&key("role"), operator.role != Role::Listen);
+        self.unhonoured(&key("addresses"), !operator.addresses.is_empty());
+        self.unhonoured(&key("allow"), !operator.allow.is_empty());
+        self.unhonoured(&key("ranges"), !operator.ranges.is_empty());
+        self.unhonoured(&key("tls"), operator.tls);
+        operator
+    }
+
+    /// The shipped account is public knowledge, whatever section it stands in.
+    fn demo_stays_at_home(&mut self, name: &str, public: Option<&str>) {
+        let Some(listener) = public else { return };
+        for account in ["system_id", "password"] {
+            let key = format!("operators.{name}.{account}");
+            if self.settings.is_as_shipped(&key) {
+                self.problem(
+                    &key,
+                    &format!("is the public demo account's, and {listener} is not on loopback"),
+                    "write an account agreed with the operator, or listen on 127.0.0.1",
+                );
+            }
+        }
+    }
+
+    fn accounts_differ(&mut self, operators: &BTreeMap<String, Operator>) {
+        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+        for (name, operator) in operators {
+            if let Some(other) =
+                seen.insert(&operator.system_id, name).filter(|_| !operator.system_id.is_empty())
+            {
+                self.problem(
+                    &format!("operators.{name}.system_id"),
+                    &format!("is also operators.{other}'s, so that a bind could be either"),
+                    "give each operator a system_id of its own",
+                );
+            }
+        }
+    }
+    /// What a later version will do is refused, not ignored.
+    fn unhonoured(&mut self, key: &str, asked: bool) {
+        if asked {
+            self.problem(key, "is not honoured by this version", "leave the key out");
+        }
+    }
+
+    fn every_is(&mut self, key: &str, items: &[String], fits: fn(&str) -> bool, expected: &str) {
+        for (index, _) in items.iter().enumerate().filter(|(_, item)| !fits(item)) {
+            self.problem(
+                key,
+                &format!("entry {} is not {expected}", index + 1),
+                &format!("write each entry as {expected}"),
+            );
+        }
+    }
+
+    fn listen(&mut self, key: &str) -> SocketAddr {
+        let said = self.text(key);
+        said.parse().unwrap_or_else(|_| {
+            self.problem(key, "is not ADDRESS:PORT", "write one such as 127.0.0.1:2775 or [::1]:2775");
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        })
+    }
+
+    fn path(&mut self, key: &str) -> PathBuf {
+        let said = self.text(key);
+        if said.is_empty() {
+            self.problem(key, "is empty", "write a path");
+        }
+        PathBuf::from(said)
+    }
+
+    fn digits(&mut self, key: &str, length: RangeInclusive<usize>) -> String {
+        let said = self.text(key);
+        if !is_digits(&said) || !length.contains(&said.len()) {
+            let expected = format!("{} to {} digits", length.start(), length.end());
+            self.problem(key, &format!("is not {expected}"), &format!("write {expected}"));
+        }
+        said
+    }
+
+    /// A C-Octet String of the SMPP account: refused beyond its field, never cut (SMPP v3.4, 4.1.1).
+    fn octets(&mut self, key: &str, length: RangeInclusive<usize>) -> String {
+        let Some(Value::Text(said)) = self.value(key) else { return String::new() };
+        if said.contains('\0') {
+            self.problem(key, "holds a NUL, which ends the field on the wire", "remove it");
+        }
+        if !length.contains(&said.len()) {
+            self.problem(
+                key,
+                &format!(
+                    "is {} bytes long; SMPP has room for {} to {}",
+                    said.len(),
+                    length.start(),
+                    length.end()
+                ),
+                "agree on one that fits with the operator; it is never cut",
+            );
+        }
+        said
+    }
+
+    fn seconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Duration {
+        Duration::from_secs(self.number(key, range))
+    }
+
+    /// Messages a second; 0 is unlimited.
+    fn rate(&mut self, key: &str) -> Option<u32> {
+        Some(self.number(key, 0..=1_000_000)).filter(|&rate| rate > 0)
+    }
+
+    fn number<N: TryFrom<u64> + Default>(&mut self, key: &str, range: RangeInclusive<u64>) -> N {
+        let said = match self.value(key) {
+            Some(Value::Number(number)) => u64::try_from(number).ok(),
+            _ => None,
+        };
+        let number = said.filter(|number| range.contains(number)).and_then(|number| N::try_from(number).ok());
+        number.unwrap_or_else(|| {
+            let expected = format!("from {} to {}", range.start(), range.end());
+            self.problem(key, "is out of range", &format!("write a number {expected}"));
+            N::default()
+        })
+    }
+
+    fn switch(&mut self, key: &str) -> bool {
+        matches!(self.value(key), Some(Value::Switch(true)))
+    }
+
+    fn text(&mut self, key: &str) -> String {
+        match self.value(key) {
+            Some(Value::Text(text)) => text,
+            _ => String::new(),
+        }
+    }
+
+    fn list(&mut self, key: &str) -> Vec<String> {
+        match self.value(key) {
+            Some(Value::List(items)) => items,
+            _ => Vec::new(),
+        }
+    }
+
+    fn choice<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> T {
+        let said = self.text(key);
+        self.choose(key, &said, choices)
+    }
+
+    fn choices<T: Copy>(&mut self, key: &str, choices: &[(&str, T)]) -> Vec<T> {
+        let said = self.list(key);
+        if said.is_empty() {
+            self.problem(key, "names none", &format!("write some of {}", names(choices)));
+        }
+        said.iter().map(|said| self.choose(key, said, choices)).collect()
+    }
+
+    fn choose<T: Copy>(&mut self, key: &str, said: &str, choices: &[(&str, T)]) -> T {
+        match choices.iter().find(|(name, _)| *name == said) {
+            Some(&(_, choice)) => choice,
+            None => {
+                let names = names(choices);
+                self.problem(key, "is none of the choices", &format!("write one of {names}"));
+                // The callers' tables are never empty.
+                choices[0].1
+            }
+        }
+    }
+
+    /// The value, or a problem and `None` if the key has no default and was not typed.
+    fn value(&mut self, key: &str) -> Option<Value> {
+        let value = self.settings.get(key).map(|setting| setting.value.clone());
+        if value.is_none() {
+            self.problem(key, "is missing", "write what was agreed with the operator");
+        }
+        value
+    }
+
+    fn problem(&mut self, key: &str, reason: &str, remedy: &str) {
+        self.problems.push(Problem {
+            place: self.settings.place(key),
+            key: key.to_owned(),
+            reason: reason.to_owned(),
+            remedy: remedy.to_owned(),
+        });
+    }
+}
+
+fn names<T>(choices: &[(&str, T)]) -> String {
+    choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || c == ' '
+}
+
+fn is_host_and_port(text: &str) -> bool {
+    text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty()
+            && port.parse::<u16>().is_ok_and(|port| port != 0)
+            && !text.contains(char::is_whitespace)
+    })
+}
+
+/// An IP address, or one with the number of its leading bits that count.
+fn is_network(text: &str) -> bool {
+    let (address, bits) = match text.split_once('/') {
+        Some((address, bits)) => (address, Some(bits)),
+        None => (text, None),
+    };
+    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let width: u8 = if address.is_ipv4() { 32 } else { 128 };
+    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= width))
+}
