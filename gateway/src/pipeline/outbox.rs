@@ -21,7 +21,9 @@ pub struct Reply {
     state: State,
     /// Whether a byte of it may have been written.
     touched: bool,
-    /// Whether the request is no longer remembered, so that the reply can go as soon as it is settled.
+    /// Whether the ledger says how it ended.
+    marked: bool,
+    /// Whether the request is no longer remembered, so that the reply can go as soon as it is marked.
     forgotten: bool,
 }
 
@@ -154,6 +156,7 @@ impl Outbox {
             permit,
             state: State::Waiting,
             touched: false,
+            marked: false,
             forgotten: false,
         };
         self.expiries.push(Reverse((expires_at, seq)));
@@ -278,35 +281,42 @@ impl Outbox {
         None
     }
 
-    /// What the ledger says of a reply. Returns the permit that ended with it.
-    pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<Holder> {
-        let holder = self.replies.get(&seq).and_then(|reply| reply.permit);
+    /// What the ledger says of a reply: its operator, and the permit that ended with it.
+    pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<(u16, Option<Holder>)> {
         self.settle(seq, mark);
-        holder.filter(|_| mark == Mark::Undelivered)
-    }
-
-    /// The permit that a reply carries the code of.
-    #[must_use]
-    pub fn permit(&self, seq: u64) -> Option<Holder> {
-        self.replies.get(&seq)?.permit
+        let reply = self.replies.get_mut(&seq)?;
+        reply.marked = true;
+        let applied = (reply.operator, reply.permit.filter(|_| mark == Mark::Undelivered));
+        if reply.forgotten && matches!(reply.state, State::Settled(_)) {
+            self.replies.remove(&seq);
+        }
+        Some(applied)
     }
 
     /// The request of this reply is no longer remembered.
     pub fn forget(&mut self, seq: u64) {
         if let Some(reply) = self.replies.get_mut(&seq) {
             reply.forgotten = true;
-            if let State::Settled(_) = reply.state {
+            if reply.marked && matches!(reply.state, State::Settled(_)) {
                 self.replies.remove(&seq);
             }
         }
     }
 
-    /// Whether replies of `operator` may have been written before the gateway stopped: all that are open are then
-    /// taken for possibly sent.
-    pub fn touch(&mut self, operator: u16) {
-        for reply in self.replies.values_mut().filter(|reply| reply.operator == operator) {
-            reply.touched = true;
+    /// Replies of `operator` may have been written by an earlier run: this one, or all that were open.
+    pub fn touch(&mut self, operator: u16, seq: Option<u64>) {
+        match seq {
+            Some(seq) => self.replies.get_mut(&seq).into_iter().for_each(|reply| reply.touched = true),
+            None => {
+                let replies = self.replies.values_mut().filter(|reply| reply.operator == operator);
+                replies.for_each(|reply| reply.touched = true);
+            }
         }
+    }
+
+    /// One more operator, with the next id, that nothing can be sent to.
+    pub fn add_operator(&mut self, now: Instant) {
+        self.queues.push(Queue { waiting: VecDeque::new(), count: 0, pace: Pace::new(0, now) });
     }
 
     /// Replies of `operator` that wait for a bind.
@@ -332,12 +342,9 @@ impl Outbox {
         }
         let waited = reply.state == State::Waiting;
         reply.state = State::Settled(mark);
-        let (operator, forgotten) = (reply.operator, reply.forgotten);
+        let operator = reply.operator;
         if waited && let Some(queue) = self.queues.get_mut(usize::from(operator)) {
             queue.count = queue.count.saturating_sub(1);
-        }
-        if forgotten {
-            self.replies.remove(&seq);
         }
         Some(Settled { seq, mark })
     }

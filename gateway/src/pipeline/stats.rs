@@ -1,5 +1,6 @@
 //! Counts of decisions since the start, for the metrics.
 
+use icaze_store::ledger::Mark;
 use icaze_store::{Outcome, Reason};
 
 /// Purposes 0 to 9, and none.
@@ -16,13 +17,15 @@ pub struct Stats {
     pub parts: u64,
     /// Messages that found no room in the ledger or its batch.
     pub full: u64,
-    /// Replies by what became of them: sent, delivered, expired, undelivered, rejected.
-    pub replies: [u64; 5],
+    /// By operator: replies by what became of them, in the order of [`MARKS`].
+    replies: Vec<[u64; MARKS.len()]>,
 }
+
+const MARKS: [Mark; 5] = [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected];
 
 impl Default for Stats {
     fn default() -> Self {
-        Self { decisions: vec![0; REASONS * PURPOSES], again: 0, parts: 0, full: 0, replies: [0; 5] }
+        Self { decisions: vec![0; REASONS * PURPOSES], again: 0, parts: 0, full: 0, replies: Vec::new() }
     }
 }
 
@@ -34,6 +37,24 @@ impl Stats {
         if let Some(count) = self.decisions.get_mut(reason * PURPOSES + purpose) {
             *count += 1;
         }
+    }
+
+    /// Counts a reply of `operator` whose story has ended.
+    pub fn replied(&mut self, operator: u16, mark: Mark) {
+        let operator = usize::from(operator);
+        if self.replies.len() <= operator {
+            self.replies.resize(operator + 1, [0; MARKS.len()]);
+        }
+        let slot = MARKS.iter().position(|&other| other == mark);
+        if let Some(count) = self.replies.get_mut(operator).zip(slot).and_then(|(counts, slot)| counts.get_mut(slot)) {
+            *count += 1;
+        }
+    }
+
+    /// Replies of `operator` by what became of them.
+    pub fn replies(&self, operator: u16) -> impl Iterator<Item = (Mark, u64)> {
+        let counts = self.replies.get(usize::from(operator)).copied().unwrap_or_default();
+        MARKS.into_iter().zip(counts)
     }
 
     /// The counts that are not zero.

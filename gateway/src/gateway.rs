@@ -1,0 +1,140 @@
+//! The running gateway: what its tasks share, and its life from start to stop.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+use icaze_store::ledger::Durable;
+use tokio::sync::watch;
+
+use crate::pipeline::Pipeline;
+use crate::smpp::port::Port;
+use crate::telemetry::Telemetry;
+use crate::world::World;
+
+/// Where the gateway is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Takes messages.
+    Running,
+    /// Takes no more messages; sends what is decided, then unbinds.
+    Draining,
+    /// The ledger failed, or the end has come: nothing leaves any more.
+    Stopped,
+}
+
+/// What links, committer and HTTP share.
+pub struct Gateway {
+    /// The SMPP port's configuration.
+    pub port: Port,
+    /// What is measured as it happens.
+    pub telemetry: Telemetry,
+    world: Arc<World>,
+    pipeline: Mutex<Pipeline>,
+    /// Wakes the committer: the pipeline has something to commit, or the phase changed.
+    work: Condvar,
+    durable: watch::Sender<Durable>,
+    phase: watch::Sender<Phase>,
+    /// Why the node takes no messages although it runs.
+    trouble: watch::Sender<Option<&'static str>>,
+    /// By operator: changes when replies wait that the link which decided them could not take.
+    siblings: Vec<watch::Sender<()>>,
+}
+
+impl Gateway {
+    /// A gateway whose ledger has been replayed into `pipeline` up to `durable`.
+    #[must_use]
+    pub fn new(port: Port, world: World, pipeline: Pipeline, durable: Durable, telemetry: Telemetry) -> Self {
+        let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
+        Self {
+            port,
+            telemetry,
+            world: Arc::new(world),
+            pipeline: Mutex::new(pipeline),
+            work: Condvar::new(),
+            durable: watch::Sender::new(durable),
+            phase: watch::Sender::new(Phase::Running),
+            trouble: watch::Sender::new(None),
+            siblings,
+        }
+    }
+
+    /// The pipeline, for as long as the guard is held: never across an await.
+    pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
+        self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The facts and rules in use.
+    #[must_use]
+    pub fn world(&self) -> Arc<World> {
+        Arc::clone(&self.world)
+    }
+
+    /// Follows what is durable.
+    #[must_use]
+    pub fn durable(&self) -> watch::Receiver<Durable> {
+        self.durable.subscribe()
+    }
+
+    /// Says what is durable now.
+    pub fn set_durable(&self, durable: Durable) {
+        self.durable.send_replace(durable);
+    }
+
+    /// Follows the phase.
+    #[must_use]
+    pub fn phase(&self) -> watch::Receiver<Phase> {
+        self.phase.subscribe()
+    }
+
+    /// Changes the phase, which never goes back.
+    pub fn set_phase(&self, phase: Phase) {
+        self.phase.send_if_modified(|current| {
+            let later = phase as u8 > *current as u8;
+            if later {
+                *current = phase;
+            }
+            later
+        });
+        // Under the lock, so that a committer which has just looked at the phase is already waiting.
+        drop(self.pipeline());
+        self.work.notify_all();
+    }
+
+    /// Follows the replies of an operator that wait for one of its links.
+    #[must_use]
+    pub fn siblings(&self, operator: u16) -> Option<watch::Receiver<()>> {
+        self.siblings.get(usize::from(operator)).map(watch::Sender::subscribe)
+    }
+
+    /// Wakes an operator's links because replies wait.
+    pub fn wake_siblings(&self, operator: u16) {
+        if let Some(siblings) = self.siblings.get(usize::from(operator)) {
+            siblings.send_replace(());
+        }
+    }
+
+    /// Wakes the committer.
+    pub fn wake_committer(&self) {
+        self.work.notify_one();
+    }
+
+    /// What the committer waits on.
+    #[must_use]
+    pub fn work(&self) -> &Condvar {
+        &self.work
+    }
+
+    /// Takes no messages until `None` is said, and says why.
+    pub fn set_trouble(&self, trouble: Option<&'static str>) {
+        self.trouble.send_if_modified(|current| std::mem::replace(current, trouble) != trouble);
+    }
+
+    /// Why the gateway takes no messages; `None` if it does.
+    #[must_use]
+    pub fn not_ready(&self) -> Option<&'static str> {
+        match *self.phase.borrow() {
+            Phase::Running => *self.trouble.borrow(),
+            Phase::Draining => Some("draining"),
+            Phase::Stopped => Some("stopped: the ledger failed or the gateway is ending; see the log"),
+        }
+    }
+}

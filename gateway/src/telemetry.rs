@@ -1,0 +1,196 @@
+//! The metrics of the contract, and the log.
+//!
+//! What is counted per message is a plain number in the pipeline and becomes a metric when somebody asks; only
+//! latencies are recorded as they happen, once per batch.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use icaze_codec::pdu::{Command, Status};
+use icaze_codec::session::Direction;
+use icaze_store::ledger::Mark;
+use metrics::{Histogram, counter, gauge, histogram, with_local_recorder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics_process::Collector;
+
+use crate::clock::Now;
+use crate::gateway::Gateway;
+use crate::smpp::held::Released;
+
+/// Upper bounds of the latency histograms, in seconds.
+const SECONDS: &[f64] = &[
+    0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0,
+];
+/// Upper bounds of the batch sizes.
+const RECORDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
+
+/// One gateway's metrics. A clone is the same ones.
+#[derive(Clone)]
+pub struct Telemetry {
+    recorder: Arc<PrometheusRecorder>,
+    answer_seconds: Histogram,
+    sync_seconds: Histogram,
+    batch_records: Histogram,
+    process: Collector,
+    store: Arc<PathBuf>,
+}
+
+impl Telemetry {
+    /// Metrics of a gateway whose ledger is in `store`.
+    ///
+    /// # Panics
+    /// Never: the buckets are not empty.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "the constant buckets are not empty")]
+    pub fn new(store: PathBuf) -> Self {
+        let seconds = Matcher::Suffix("_seconds".to_owned());
+        let records = Matcher::Suffix("_records".to_owned());
+        let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS);
+        let builder = builder.and_then(|builder| builder.set_buckets_for_metric(records, RECORDS));
+        let recorder = Arc::new(builder.expect("constant buckets").build_recorder());
+        let (answer_seconds, sync_seconds, batch_records) = with_local_recorder(&*recorder, || {
+            describe();
+            (
+                histogram!("icaze_answer_seconds"),
+                histogram!("icaze_ledger_sync_seconds"),
+                histogram!("icaze_ledger_batch_records"),
+            )
+        });
+        let process = Collector::default();
+        Self { recorder, answer_seconds, sync_seconds, batch_records, process, store: Arc::new(store) }
+    }
+
+    /// Replies that may leave now.
+    pub fn answered(&self, now: Instant, released: Released) {
+        let seconds = now.saturating_duration_since(released.received).as_secs_f64();
+        self.answer_seconds.record_many(seconds, released.replies as usize);
+    }
+
+    /// A batch was made durable.
+    pub fn committed(&self, took: Duration, records: usize) {
+        self.sync_seconds.record(took.as_secs_f64());
+        self.batch_records.record(records as f64);
+    }
+
+    /// A bind, or a connection before it, was turned away.
+    pub fn bind_refused(&self, cause: &str) {
+        with_local_recorder(&*self.recorder, || {
+            counter!("icaze_smpp_binds_refused_total", "cause" => cause.to_owned()).increment(1);
+        });
+    }
+
+    /// A session sent or received PDUs.
+    pub fn pdus(&self, operator: &str, direction: Direction, command: Command, status: Status, count: u64) {
+        with_local_recorder(&*self.recorder, || {
+            let direction = match direction {
+                Direction::In => "in",
+                Direction::Out => "out",
+            };
+            let operator = operator.to_owned();
+            counter!("icaze_smpp_pdus_total", "operator" => operator.clone(), "direction" => direction,
+                "command" => command.name(), "status" => status.name())
+            .increment(count);
+            let message = matches!(command, Command::SUBMIT_SM | Command::DATA_SM);
+            let response = matches!(command, Command::SUBMIT_SM_RESP | Command::DATA_SM_RESP);
+            if direction == "in" && message {
+                counter!("icaze_mo_received_total", "operator" => operator).increment(count);
+            } else if direction == "out" && response && !status.is_ok() {
+                if matches!(status, Status::ESME_RTHROTTLED | Status::ESME_RX_T_APPN | Status::ESME_RMSGQFUL) {
+                    counter!("icaze_throttled_total", "operator" => operator.clone()).increment(count);
+                }
+                counter!("icaze_mo_refused_total", "operator" => operator, "status" => status.name())
+                    .increment(count);
+            }
+        });
+    }
+
+    /// A session was opened or has ended.
+    pub fn session(&self, operator: &str, bind: &'static str, open: bool) {
+        with_local_recorder(&*self.recorder, || {
+            let gauge = gauge!("icaze_smpp_sessions", "operator" => operator.to_owned(), "bind" => bind);
+            if open { gauge.increment(1.0) } else { gauge.decrement(1.0) }
+        });
+    }
+
+    /// All metrics in Prometheus' text format.
+    #[must_use]
+    pub fn render(&self, gateway: &Gateway) -> String {
+        with_local_recorder(&*self.recorder, || {
+            self.process.collect();
+            self.publish(gateway);
+        });
+        self.recorder.handle().render()
+    }
+
+    fn publish(&self, gateway: &Gateway) {
+        let now = Now::read();
+        let world = gateway.world();
+        gauge!("icaze_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+        gauge!("icaze_register_documents").set(world.register.documents() as f64);
+        let age = now.wall.duration_since(world.register.made_at());
+        gauge!("icaze_register_age_seconds").set(age.as_secs_f64());
+        for regime in world.regimes.as_slice() {
+            let hash = format!("{:016x}", regime.hash());
+            let in_force = world.regimes.at(now.wall).is_some_and(|current| current.hash() == regime.hash());
+            gauge!("icaze_regime_info", "id" => regime.id.clone(), "hash" => hash).set(f64::from(in_force));
+        }
+        if let Ok(disk) = rustix::fs::statvfs(self.store.as_path()) {
+            gauge!("icaze_disk_free_bytes").set(disk.f_bavail as f64 * disk.f_frsize as f64);
+        }
+        let pipeline = gateway.pipeline();
+        gauge!("icaze_ledger_position").set(pipeline.position() as f64);
+        for (outcome, reason, purpose, count) in pipeline.stats().decisions() {
+            let purpose = purpose.map(|purpose| purpose.to_string()).unwrap_or_default();
+            let reason = reason.map_or("", icaze_store::Reason::name);
+            counter!("icaze_decisions_total", "outcome" => outcome.name(), "reason" => reason, "purpose" => purpose)
+                .absolute(count);
+        }
+        for (id, operator) in (0_u16..).zip(pipeline.operators()) {
+            let waiting = pipeline.outbox().waiting(id);
+            gauge!("icaze_replies_waiting", "operator" => operator.name.to_string()).set(waiting as f64);
+            for (mark, count) in pipeline.stats().replies(id) {
+                let result = mark_name(mark);
+                counter!("icaze_replies_total", "operator" => operator.name.to_string(), "result" => result)
+                    .absolute(count);
+            }
+        }
+        gauge!("icaze_replies_oldest_seconds").set(pipeline.outbox().oldest(now.wall).as_secs_f64());
+        gauge!("icaze_permits_standing").set(pipeline.permits().len() as f64);
+    }
+}
+
+/// The `result` of a reply in the metrics.
+fn mark_name(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Sent => "sent",
+        Mark::Delivered => "delivered",
+        Mark::Expired => "expired",
+        Mark::Undelivered => "undelivered",
+        Mark::Rejected => "rejected",
+    }
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_counter!("icaze_mo_received_total", "Messages that operators delivered");
+    describe_counter!("icaze_mo_refused_total", "Messages answered with another status than ESME_ROK");
+    describe_counter!("icaze_throttled_total", "Messages whose operator was asked to slow down");
+    describe_counter!("icaze_decisions_total", "Decisions since the start");
+    describe_counter!("icaze_replies_total", "Replies by what became of them");
+    describe_counter!("icaze_smpp_pdus_total", "PDUs of bound sessions");
+    describe_counter!("icaze_smpp_binds_refused_total", "Binds and connections turned away");
+    describe_histogram!("icaze_answer_seconds", "From the message read to its answer released for writing");
+    describe_histogram!("icaze_ledger_sync_seconds", "One commit of the ledger: write and sync");
+    describe_histogram!("icaze_ledger_batch_records", "Records in one commit");
+    describe_gauge!("icaze_smpp_sessions", "Bound sessions");
+    describe_gauge!("icaze_ledger_position", "The last entry appended");
+    describe_gauge!("icaze_replies_waiting", "Replies that no bind has taken yet");
+    describe_gauge!("icaze_replies_oldest_seconds", "The age of the reply that has waited longest");
+    describe_gauge!("icaze_register_documents", "Documents in the register");
+    describe_gauge!("icaze_register_age_seconds", "Since the register's extract was made");
+    describe_gauge!("icaze_regime_info", "1 for the regime in force, 0 for the others");
+    describe_gauge!("icaze_disk_free_bytes", "Free space where the ledger is");
+    describe_gauge!("icaze_permits_standing", "Permits that have not ended");
+    describe_gauge!("icaze_build_info", "1; the version is in the label");
+}

@@ -1,0 +1,171 @@
+//! What decisions are made from: the register, the regimes and the reply texts, loaded and checked.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use icaze_config::gateway::Config;
+use icaze_config::regime::{Names, Purpose, Regime, Regimes};
+use icaze_config::replies::Texts;
+use icaze_store::ledger::Language;
+use icaze_store::register::{Entry, Register, Status};
+use jiff::Timestamp;
+
+use crate::permit::decide::{DocumentStatus, PersonFacts};
+use crate::permit::moment::Moment;
+
+/// One generation of facts and rules. Replaced as a whole, never changed.
+pub struct World {
+    /// Who is who.
+    pub register: Register,
+    /// The dated rules.
+    pub regimes: Regimes,
+    /// What citizens read.
+    pub texts: Texts,
+    /// Whom they are told to call.
+    pub contacts: Contacts,
+    words: Vec<(u64, [Words; 3])>,
+}
+
+/// Numbers and examples in the reply texts.
+#[derive(Debug, Clone)]
+pub struct Contacts {
+    /// The hot line.
+    pub hotline: String,
+    /// The medical emergency number.
+    pub emergency: String,
+    /// A request as it should be.
+    pub example: String,
+}
+
+/// What a regime's purposes are called in one language.
+#[derive(Debug)]
+pub struct Words {
+    /// All of them: `1 medical, 2 shopping`.
+    pub codes: String,
+    purposes: Vec<PurposeWords>,
+}
+
+/// What one purpose is called in one language.
+#[derive(Debug)]
+pub struct PurposeWords {
+    code: u8,
+    /// One word.
+    pub name: String,
+    /// Its times of day: `06:00-21:00`.
+    pub hours: String,
+}
+
+impl World {
+    /// Loads everything that the configuration names.
+    ///
+    /// # Errors
+    /// With every problem found in the first of register, regimes and texts that has any.
+    pub fn load(config: &Config, now: Timestamp) -> anyhow::Result<Self> {
+        let regimes = load_regimes(&config.regime.dir)?;
+        let texts = match &config.replies.dir {
+            Some(dir) => Texts::load(dir),
+            None => Texts::shipped(),
+        };
+        let texts = texts.map_err(|problems| lines(&problems))?;
+        let register = Register::load(&config.register.path, now)
+            .with_context(|| format!("register.path: {} cannot be used", config.register.path.display()))?;
+        let contacts = Contacts {
+            hotline: config.replies.hotline.clone(),
+            emergency: config.replies.emergency.clone(),
+            example: config.replies.example.clone(),
+        };
+        Ok(Self::new(register, regimes, texts, contacts))
+    }
+
+    /// A world of these parts.
+    #[must_use]
+    pub fn new(register: Register, regimes: Regimes, texts: Texts, contacts: Contacts) -> Self {
+        let languages = [Language::Az, Language::En, Language::Ru];
+        let words = regimes.as_slice().iter();
+        let words = words.map(|regime| (regime.hash(), languages.map(|language| Words::of(regime, language))));
+        Self { words: words.collect(), register, regimes, texts, contacts }
+    }
+
+    /// The rules of the minute that holds `now`.
+    #[must_use]
+    pub fn moment(&self, now: Timestamp) -> Moment<'_> {
+        Moment::at(&self.regimes, now)
+    }
+
+    /// What a regime's purposes are called.
+    #[must_use]
+    pub fn words(&self, regime: &Regime, language: Language) -> Option<&Words> {
+        let (_, words) = self.words.iter().find(|(hash, _)| *hash == regime.hash())?;
+        words.get(match language {
+            Language::Az => 0,
+            Language::En => 1,
+            Language::Ru => 2,
+        })
+    }
+
+    /// What the register says of a document and its holder.
+    #[must_use]
+    pub fn facts(&self, entry: &Entry) -> Option<PersonFacts<'_>> {
+        let person = self.register.person(entry.person)?;
+        Some(PersonFacts {
+            status: match entry.status {
+                Status::Valid => DocumentStatus::Valid,
+                Status::Lost => DocumentStatus::Lost,
+                Status::Revoked => DocumentStatus::Revoked,
+            },
+            document_expires: entry.expires,
+            birth_date: person.birth_date,
+            region: person.region,
+            deceased: person.deceased,
+            exempt: person.exempt,
+            isolation_until: person.isolation_until,
+            arrival_until: person.arrival_until,
+            blocked: person.blocked,
+        })
+    }
+}
+
+/// Loads a directory of regimes.
+///
+/// # Errors
+/// With every problem, one a line.
+pub fn load_regimes(dir: &Path) -> anyhow::Result<Regimes> {
+    Regimes::load(dir).map_err(|problems| lines(&problems))
+}
+
+fn lines(problems: &[impl std::fmt::Display]) -> anyhow::Error {
+    anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+impl Words {
+    fn of(regime: &Regime, language: Language) -> Self {
+        let purposes = regime.purposes.iter().map(|purpose| PurposeWords::of(purpose, language));
+        let purposes: Vec<_> = purposes.collect();
+        let codes: Vec<_> = purposes.iter().map(|words| format!("{} {}", words.code, words.name)).collect();
+        Self { codes: codes.join(", "), purposes }
+    }
+
+    /// What the purpose with this code is called.
+    #[must_use]
+    pub fn purpose(&self, code: u8) -> Option<&PurposeWords> {
+        self.purposes.iter().find(|words| words.code == code)
+    }
+}
+
+impl PurposeWords {
+    fn of(purpose: &Purpose, language: Language) -> Self {
+        let hours: Vec<_> = purpose.hours.iter().map(ToString::to_string).collect();
+        let name = in_language(&purpose.names, language).short.clone();
+        Self { code: purpose.code, name, hours: hours.join(", ") }
+    }
+}
+
+/// The one of `names` that is in `language`.
+#[must_use]
+pub fn in_language<T>(names: &Names<T>, language: Language) -> &T {
+    match language {
+        Language::Az => &names.az,
+        Language::En => &names.en,
+        Language::Ru => &names.ru,
+    }
+}
