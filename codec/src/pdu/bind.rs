@@ -4,7 +4,7 @@ use std::fmt;
 
 use rusmpp_core::decode::DecodeError;
 use rusmpp_core::decode::borrowed::Decode;
-use rusmpp_core::encode::{Encode, Length};
+use rusmpp_core::encode::Encode;
 use rusmpp_core::fields::SmppField;
 use rusmpp_core::pdus::borrowed as rusmpp;
 use rusmpp_core::types::borrowed::COctetString;
@@ -166,7 +166,7 @@ fn string<'a, const MAX: usize>(
     COctetString::new(value).map_err(|_| BadCredential(field))
 }
 
-fn append(out: &mut Vec<u8>, body: &(impl Encode + Length)) {
+fn append(out: &mut Vec<u8>, body: &impl Encode) {
     let start = out.len();
     out.resize(start + body.length(), 0);
     if let Some(place) = out.get_mut(start..) {
