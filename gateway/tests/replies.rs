@@ -1,5 +1,7 @@
 //! The shipped reply texts against their drafts, and at their longest against a reviewed table.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
+
 use std::path::Path;
 
 use icaze_config::replies::{KEYS, Texts};
