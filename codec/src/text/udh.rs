@@ -38,12 +38,14 @@ pub struct Header<'a> {
 /// The national language identifier of Turkish (3GPP TS 23.038, 6.2.1.2.4).
 const TURKISH: u8 = 1;
 
-/// Reads the header that `octets` begin with. Elements that are unknown, malformed or cut off are skipped; a header that
-/// claims more than there is leaves no body. The last of contradicting elements counts, as 9.2.3.24 asks.
+/// Reads the header that `octets` begin with. Elements that are unknown, malformed or cut off are skipped; of elements that
+/// contradict each other the last one counts, as 9.2.3.24 asks. Octets that cannot begin with a header are all text: a
+/// wrong bit in the esm_class shall not cost a citizen the message.
 #[must_use]
 pub fn parse(octets: &[u8]) -> Header<'_> {
-    let Some((&length, rest)) = octets.split_first() else { return Header::default() };
-    let (mut elements, body) = rest.split_at_checked(usize::from(length)).unwrap_or((rest, &[]));
+    let whole = Header { body: octets, ..Header::default() };
+    let Some((&length, rest)) = octets.split_first() else { return whole };
+    let Some((mut elements, body)) = rest.split_at_checked(usize::from(length)) else { return whole };
     let mut header = Header { fill_bits: fill_bits(usize::from(length) + 1), body, ..Header::default() };
     while let [id, length, rest @ ..] = elements {
         let Some((data, next)) = rest.split_at_checked(usize::from(*length)) else { break };
@@ -109,11 +111,12 @@ mod tests {
     }
 
     #[test]
-    fn a_header_past_the_end_leaves_no_body() {
-        assert_eq!(parse(b"").body, b"");
-        let header = parse(b"\xFF\x00\x03\x01\x02\x01text");
-        assert_eq!((header.body, header.part.map(|part| part.number)), (&b""[..], Some(1)));
-        assert_eq!(parse(b"\x05\x00\x09\x01\x02\x01text").part, None);
+    fn what_can_be_no_header_is_text() {
+        for text in [&b""[..], b"2 AZE20000001", b"\xFF\x00\x03\x01\x02\x01"] {
+            assert_eq!(parse(text), Header { body: text, ..Header::default() });
+        }
+        let cut = parse(b"\x05\x00\x09\x01\x02\x01text");
+        assert_eq!((cut.part, cut.body), (None, &b"text"[..]));
     }
 
     proptest! {

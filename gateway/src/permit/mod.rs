@@ -1,13 +1,15 @@
 //! From a citizen's text to a decision and its reply. Pure: no clock, no I/O.
-use icaze_store::Document;
 
 pub mod answer;
 pub mod code;
 pub mod decide;
+mod latin;
 pub mod moment;
 pub mod read;
 pub mod reply;
 pub mod rules;
+
+use icaze_store::Document;
 
 /// What a citizen asks for: a permit for one purpose, for the holder of one document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

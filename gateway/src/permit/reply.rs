@@ -1,1 +1,324 @@
-//! stub
+//! The reply to a decision: the first form of its text that fits one short message.
+
+use icaze_codec::text::{Alphabet, Coding};
+use icaze_config::replies::{KEYS, Piece, Placeholder, Text, Texts};
+use icaze_store::ledger::Language;
+use icaze_store::{Document, Outcome, Reason};
+use jiff::civil::{DateTime, date};
+
+use super::latin;
+
+/// The name of the text that answers a decision; `None` where no answer is called for.
+#[must_use]
+pub fn key(outcome: Outcome, reason: Option<Reason>) -> Option<&'static str> {
+    match (outcome, reason) {
+        (Outcome::Granted, _) => Some(Outcome::Granted.name()),
+        (Outcome::Ignored, _) | (_, None) => None,
+        (_, Some(reason)) => Some(reason.name()),
+    }
+}
+
+/// What a text's placeholders stand for. What is empty or `None` is not known: the short form does without it.
+#[derive(Clone, Copy, Default)]
+pub struct Values<'a> {
+    /// The document that was asked for.
+    pub document: Option<Document>,
+    /// The purpose's digit, 0 to 9.
+    pub purpose: Option<u8>,
+    /// The purpose's short name in the reply's language.
+    pub name: &'a str,
+    /// The regime's purposes in the reply's language: `1 medical, 2 shopping`.
+    pub codes: &'a str,
+    /// The purpose's times of day: `06:00-21:00`.
+    pub hours: &'a str,
+    /// The permit's first minute and the first after it, by the clock of the regime's time zone.
+    pub period: Option<(DateTime, DateTime)>,
+    /// The permit's code: `7K3M-9QXF`.
+    pub code: &'a str,
+    /// From when on another request makes sense, by the same clock.
+    pub again: Option<DateTime>,
+    /// The hot line's number.
+    pub hotline: &'a str,
+    /// The medical emergency number.
+    pub emergency: &'a str,
+    /// A request as it should be.
+    pub example: &'a str,
+}
+
+/// Which form of a text was taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// As its language is written.
+    Full,
+    /// The same, in fewer words.
+    Short,
+    /// The full form in Latin letters.
+    LatinFull,
+    /// The short form in Latin letters.
+    LatinShort,
+}
+
+impl Form {
+    const PROPER: [Self; 4] = [Self::Full, Self::Short, Self::LatinFull, Self::LatinShort];
+    const LATIN: [Self; 2] = [Self::LatinFull, Self::LatinShort];
+
+    /// What `icaze replies` calls it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Short => "short",
+            Self::LatinFull => "latin full",
+            Self::LatinShort => "latin short",
+        }
+    }
+
+    fn pieces(self, text: &Text) -> &[Piece] {
+        match self {
+            Self::Full | Self::LatinFull => &text.full,
+            Self::Short | Self::LatinShort => &text.short,
+        }
+    }
+
+    const fn is_latin(self) -> bool {
+        matches!(self, Self::LatinFull | Self::LatinShort)
+    }
+}
+
+/// Writes the text called `key` over `out`, in the first form whose values are known and which fits one message: full,
+/// short, then both in Latin letters. `latin` asks for Latin letters at once.
+///
+/// Returns the form. `None` if none fits: `out` then holds the last one, to be sent in parts; [`longest`] shows where that
+/// can happen. `None` with an empty `out`: there is no such text, or a value that it requires is not known.
+pub fn render(
+    texts: &Texts,
+    key: &str,
+    language: Language,
+    latin: bool,
+    values: &Values<'_>,
+    out: &mut String,
+) -> Option<Form> {
+    out.clear();
+    let text = texts.get(language.name(), key)?;
+    let forms: &[Form] = if latin { &Form::LATIN } else { &Form::PROPER };
+    forms.iter().copied().find(|form| {
+        out.clear();
+        if !values.write(form.pieces(text), form.is_latin(), out) {
+            out.clear();
+        }
+        !out.is_empty() && fits(out)
+    })
+}
+
+/// Whether a text is one message: 70 UTF-16 units in any alphabet, which are at most 140 septets, or 160 septets.
+fn fits(text: &str) -> bool {
+    let units =
+        text.bytes().map(|byte| usize::from(byte & 0xC0 != 0x80) + usize::from(byte >= 0xF0)).sum::<usize>();
+    units <= Coding::Ucs2.units_max() || {
+        let (units, units_max) = length(text);
+        units <= units_max
+    }
+}
+
+/// How many units a text takes, and how many one message holds.
+fn length(text: &str) -> (usize, usize) {
+    let coding = Coding::of(text, Alphabet::Gsm7);
+    (coding.units(text), coding.units_max())
+}
+
+impl Values<'_> {
+    /// Appends the pieces; `false` if a value is not known.
+    fn write(&self, pieces: &[Piece], latin: bool, out: &mut String) -> bool {
+        pieces.iter().all(|piece| match piece {
+            Piece::Literal(text) => self.word(text, latin, out),
+            Piece::Value(placeholder) => self.value(*placeholder, latin, out).is_some(),
+        })
+    }
+
+    fn word(&self, text: &str, latin: bool, out: &mut String) -> bool {
+        if latin {
+            latin::push(text, out);
+        } else {
+            out.push_str(text);
+        }
+        !text.is_empty()
+    }
+
+    fn value(&self, placeholder: Placeholder, latin: bool, out: &mut String) -> Option<()> {
+        let text = match placeholder {
+            Placeholder::Serial => return self.document.map(|document| serial(document, out)),
+            Placeholder::Tail => return self.document.map(|document| tail(document, out)),
+            Placeholder::Purpose => return self.purpose.map(|digit| digits(u32::from(digit), 1, out)),
+            Placeholder::Period => return self.period.map(|(start, end)| period(start, end, out)),
+            Placeholder::Date => return self.again.map(|again| day(again, out)),
+            Placeholder::Time => return self.again.map(|again| time(again, out)),
+            Placeholder::Name => self.name,
+            Placeholder::Codes => self.codes,
+            Placeholder::Code => self.code,
+            Placeholder::Hours => self.hours,
+            Placeholder::Hotline => self.hotline,
+            Placeholder::Emergency => self.emergency,
+            Placeholder::Example => self.example,
+        };
+        self.word(text, latin, out).then_some(())
+    }
+}
+
+fn serial(document: Document, out: &mut String) {
+    out.push_str(document.series());
+    digits(document.number(), document.digits(), out);
+}
+
+fn tail(document: Document, out: &mut String) {
+    out.push('*');
+    digits(document.number() % 1000, 3, out);
+}
+
+/// `14.12 14:15-17:15`, over midnight `14.12 23:15-15.12 02:15`.
+fn period(start: DateTime, end: DateTime, out: &mut String) {
+    day(start, out);
+    out.push(' ');
+    time(start, out);
+    out.push('-');
+    if end.date() != start.date() {
+        day(end, out);
+        out.push(' ');
+    }
+    time(end, out);
+}
+
+fn day(at: DateTime, out: &mut String) {
+    pair(at.day(), out);
+    out.push('.');
+    pair(at.month(), out);
+}
+
+fn time(at: DateTime, out: &mut String) {
+    pair(at.hour(), out);
+    out.push(':');
+    pair(at.minute(), out);
+}
+
+fn pair(number: i8, out: &mut String) {
+    digits(u32::from(number.unsigned_abs()), 2, out);
+}
+
+/// Appends the last `width` (at most 9) decimal digits of `number`, leading zeros included.
+fn digits(number: u32, width: u8, out: &mut String) {
+    let mut unit = 10_u32.pow(u32::from(width.clamp(1, 9)) - 1);
+    while unit > 0 {
+        out.push(char::from(b'0' + (number / unit % 10) as u8));
+        unit /= 10;
+    }
+}
+
+/// A text at its longest in one form: what `icaze replies` prints.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// The text's name.
+    pub key: &'static str,
+    /// Its language.
+    pub language: Language,
+    /// The form that is sent; `None` if none fits one message.
+    pub form: Option<Form>,
+    /// How long it is, in septets or UTF-16 units.
+    pub units: usize,
+    /// How long it may be, in the same.
+    pub units_max: usize,
+    /// What is sent.
+    pub text: String,
+}
+
+impl Line {
+    /// What is wrong with it, with the remedy; `None` if it fits.
+    #[must_use]
+    pub fn problem(&self) -> Option<String> {
+        let Self { key, language, units, units_max, text, .. } = self;
+        self.form.is_none().then(|| {
+            format!(
+                "{}.toml: {key}: at its longest even the short form takes {units} characters of {units_max}: \"{text}\"; \
+                 shorten the text, the names of the purposes or the hot line's number",
+                language.name()
+            )
+        })
+    }
+}
+
+/// What a regime and the configuration put into the texts of one language.
+#[derive(Clone, Copy)]
+pub struct Words<'a> {
+    /// Of each purpose its digit, its short name and its times of day; at least one.
+    pub purposes: &'a [(u8, &'a str, &'a str)],
+    /// All purposes: `1 medical, 2 shopping`.
+    pub codes: &'a str,
+    /// The hot line's number.
+    pub hotline: &'a str,
+    /// The medical emergency number.
+    pub emergency: &'a str,
+    /// A request as it should be.
+    pub example: &'a str,
+}
+
+/// Every text of a language in the words of a regime, with each of the values that may make it longest, in the order of [`KEYS`].
+/// Of the purposes only the one with the longest reply is shown. A text appears once more for a permit over midnight, for
+/// values that are not known, and in Latin letters, if that makes another reply.
+#[must_use]
+pub fn longest(texts: &Texts, language: Language, words: &Words<'_>) -> Vec<Line> {
+    let mut lines: Vec<Line> = Vec::new();
+    for key in KEYS {
+        for latin in [false, true] {
+            for (over_midnight, unknown) in [(false, &[][..]), (true, &[]), (true, key.optional)] {
+                let line = words
+                    .values(over_midnight, unknown)
+                    .map(|values| line(texts, key.name, language, latin, &values))
+                    .max_by_key(|line| {
+                        (line.form.is_none(), line.form.is_some_and(Form::is_latin), line.units)
+                    });
+                let known =
+                    |line: &Line| lines.iter().any(|other| other.key == key.name && other.text == line.text);
+                lines.extend(line.filter(|line| !known(line)));
+            }
+        }
+    }
+    lines
+}
+
+fn line(texts: &Texts, key: &'static str, language: Language, latin: bool, values: &Values<'_>) -> Line {
+    let mut text = String::new();
+    let form = render(texts, key, language, latin, values, &mut text);
+    let (units, units_max) = length(&text);
+    Line { key, language, form, units, units_max, text }
+}
+
+impl<'a> Words<'a> {
+    /// For each purpose the longest values, but for those that are `unknown`.
+    fn values(
+        &self,
+        over_midnight: bool,
+        unknown: &'static [Placeholder],
+    ) -> impl Iterator<Item = Values<'a>> {
+        let start = date(2020, 12, 14).at(23, 15, 0, 0);
+        let end = date(2020, 12, if over_midnight { 15 } else { 14 }).at(23, 45, 0, 0);
+        let known = |placeholder| !unknown.contains(&placeholder);
+        let text = move |placeholder, text: &'a str| if known(placeholder) { text } else { "" };
+        let common = Values {
+            // No serial is longer than three letters and nine digits.
+            document: Document::new("AZE", "200000001").ok(),
+            period: Some((start, end)),
+            code: "7K3M-9QXF",
+            again: (known(Placeholder::Date) && known(Placeholder::Time))
+                .then_some(date(2020, 12, 15).at(0, 0, 0, 0)),
+            codes: text(Placeholder::Codes, self.codes),
+            hotline: self.hotline,
+            emergency: self.emergency,
+            example: self.example,
+            ..Values::default()
+        };
+        self.purposes.iter().map(move |&(purpose, name, hours)| Values {
+            purpose: Some(purpose),
+            name: text(Placeholder::Name, name),
+            hours: text(Placeholder::Hours, hours),
+            ..common
+        })
+    }
+}
