@@ -223,3 +223,36 @@ fn mark(byte: u8) -> Result<Mark, Malformed> {
         _ => Err(Malformed),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::super::encode::Sections;
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_record_or_malformed(
+            kind in 0_u8..8,
+            plain in vec(any::<u8>(), 0..200),
+            person in vec(any::<u8>(), 0..80),
+            text in vec(any::<u8>(), 0..40),
+        ) {
+            // Instants near the epoch, so that the fields behind them are reached.
+            let plain: Vec<u8> = [&[kind][..], &[0; 16], &plain].concat();
+            let mut decoder = Decoder::new(0, u64::MAX - 1, &plain, Some(&person), Some(&text));
+            while decoder.record().is_ok() {}
+        }
+    }
+
+    #[test]
+    fn instants_are_kept_to_the_microsecond() {
+        let instant = Timestamp::from_nanosecond(1_607_900_000_123_456_789).unwrap();
+        let mut sections = Sections::default();
+        sections.put(instant, instant, &Entry::Start);
+        let record = Decoder::new(0, 1, &sections.plain, None, None).record().unwrap();
+        assert_eq!(record.decided_at.as_nanosecond(), 1_607_900_000_123_456_000);
+    }
+}

@@ -216,7 +216,7 @@ impl Storage for FileStorage {
 
 /// Sets space aside where the file system cannot do so by itself.
 fn write_zeros(file: &File, size: u64) -> io::Result<()> {
-    const ZEROS: [u8; 1 << 16] = [0; 1 << 16];
+    static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
     let mut offset = 0;
     while offset < size {
         let count = (size - offset).min(ZEROS.len() as u64);
