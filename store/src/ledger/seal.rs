@@ -1,0 +1,225 @@
+//! The data keys of one segment: fresh and random, one per kind of data, wrapped by the master key in a file beside
+//! the segment (FORMAT.md, "Key file"). A kind's data is gone when its wrapped key is.
+
+use std::io;
+use std::ops::Range;
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::rand;
+
+use super::MasterKey;
+use super::bytes::Cursor;
+
+/// What sealing adds to a section.
+pub(super) const TAG_BYTES: usize = 16;
+/// The length of a key file.
+pub(super) const KEY_FILE_BYTES: usize = 176;
+const KEY_MAGIC: &[u8; 8] = b"ICAZEKEY";
+const KEY_VERSION: u16 = 1;
+const WRAPPED_BYTES: usize = NONCE_LEN + 32 + TAG_BYTES;
+
+/// The kinds of personal data, each with a key and a life of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Person = 1,
+    Text = 2,
+}
+
+/// Wraps and unwraps data keys. Derived from the master key.
+#[derive(Debug)]
+pub(super) struct WrappingKey {
+    /// Tells master keys apart, and nothing else about them.
+    pub(super) id: [u8; 16],
+    key: LessSafeKey,
+}
+
+/// The segment that keys belong to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SegmentId {
+    pub(super) node: u8,
+    pub(super) number: u64,
+    pub(super) salt: u64,
+}
+
+/// A segment's data keys. `None` where retention destroyed one.
+#[derive(Debug)]
+pub(super) struct SegmentKeys {
+    person: Option<LessSafeKey>,
+    text: Option<LessSafeKey>,
+}
+
+/// Why a key file gives no keys.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum KeyFileError {
+    #[error("it is damaged")]
+    Damaged,
+    #[error("it has format version {0}, which this program does not know")]
+    Version(u16),
+    #[error("it belongs to another segment")]
+    Stray,
+    #[error("it was wrapped by another master key")]
+    WrongKey,
+}
+
+impl WrappingKey {
+    pub(super) fn new(master: &MasterKey) -> io::Result<Self> {
+        let key = bind(&master.derive::<32>("ledger: wrap data keys"))?;
+        Ok(Self { id: master.derive("ledger: name the master key"), key })
+    }
+
+    /// Draws the keys of a new segment. Returns them and the content of their file.
+    pub(super) fn draw(&self, segment: SegmentId) -> io::Result<(SegmentKeys, Vec<u8>)> {
+        let mut file = Vec::with_capacity(KEY_FILE_BYTES);
+        file.extend_from_slice(KEY_MAGIC);
+        file.extend_from_slice(&KEY_VERSION.to_le_bytes());
+        file.push(segment.node);
+        file.extend_from_slice(&[0; 5]);
+        file.extend_from_slice(&segment.number.to_le_bytes());
+        file.extend_from_slice(&segment.salt.to_le_bytes());
+        file.extend_from_slice(&self.id);
+        let person = self.draw_one(segment, Kind::Person, &mut file)?;
+        let text = self.draw_one(segment, Kind::Text, &mut file)?;
+        file.extend_from_slice(&[0; 4]);
+        let crc = crc32c::crc32c(&file);
+        file.extend_from_slice(&crc.to_le_bytes());
+        Ok((SegmentKeys { person: Some(person), text: Some(text) }, file))
+    }
+
+    fn draw_one(&self, segment: SegmentId, kind: Kind, file: &mut Vec<u8>) -> io::Result<LessSafeKey> {
+        let (mut key, mut nonce) = ([0; 32], [0; NONCE_LEN]);
+        rand::fill(&mut key).map_err(|_| no_crypto())?;
+        rand::fill(&mut nonce).map_err(|_| no_crypto())?;
+        let bound = bind(&key)?;
+        let aad = Aad::from(wrap_aad(segment, kind));
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(Nonce::assume_unique_for_key(nonce), aad, &mut key)
+            .map_err(|_| no_crypto())?;
+        file.extend_from_slice(&nonce);
+        file.extend_from_slice(&key);
+        file.extend_from_slice(tag.as_ref());
+        Ok(bound)
+    }
+
+    /// The keys in a key file.
+    pub(super) fn unwrap(&self, segment: SegmentId, file: &[u8]) -> Result<SegmentKeys, KeyFileError> {
+        let damaged = |_| KeyFileError::Damaged;
+        let mut cursor = Cursor::new(file);
+        if cursor.take(8).map_err(damaged)? != KEY_MAGIC {
+            return Err(KeyFileError::Damaged);
+        }
+        let version = cursor.u16().map_err(damaged)?;
+        if version != KEY_VERSION {
+            return Err(KeyFileError::Version(version));
+        }
+        let (content, crc) = file.split_last_chunk::<4>().ok_or(KeyFileError::Damaged)?;
+        if file.len() != KEY_FILE_BYTES || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
+            return Err(KeyFileError::Damaged);
+        }
+        let node = cursor.u8().map_err(damaged)?;
+        cursor.take(5).map_err(damaged)?;
+        let number = cursor.u64().map_err(damaged)?;
+        let salt = cursor.u64().map_err(damaged)?;
+        if (SegmentId { node, number, salt }) != segment {
+            return Err(KeyFileError::Stray);
+        }
+        if cursor.take(16).map_err(damaged)? != self.id {
+            return Err(KeyFileError::WrongKey);
+        }
+        let person = self.unwrap_one(segment, Kind::Person, cursor.array().map_err(damaged)?)?;
+        let text = self.unwrap_one(segment, Kind::Text, cursor.array().map_err(damaged)?)?;
+        Ok(SegmentKeys { person, text })
+    }
+
+    fn unwrap_one(
+        &self,
+        segment: SegmentId,
+        kind: Kind,
+        mut wrapped: [u8; WRAPPED_BYTES],
+    ) -> Result<Option<LessSafeKey>, KeyFileError> {
+        if wrapped.iter().all(|&byte| byte == 0) {
+            return Ok(None);
+        }
+        let (nonce, sealed) = wrapped.split_first_chunk_mut().ok_or(KeyFileError::Damaged)?;
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let aad = Aad::from(wrap_aad(segment, kind));
+        let key = self.key.open_in_place(nonce, aad, sealed).map_err(|_| KeyFileError::Damaged)?;
+        bind(key).map(Some).map_err(|_| KeyFileError::Damaged)
+    }
+}
+
+impl SegmentKeys {
+    /// Seals `frame[section]` in place and appends the tag to `frame`, which must end with the section. `plain` is the
+    /// part of `frame` that the section is bound to. Nothing is sealed twice for one `first_seq` in one segment, so
+    /// that no nonce repeats under a key.
+    pub(super) fn seal(
+        &self,
+        kind: Kind,
+        first_seq: u64,
+        frame: &mut Vec<u8>,
+        plain: Range<usize>,
+        section: Range<usize>,
+    ) -> io::Result<()> {
+        if section.is_empty() {
+            return Ok(());
+        }
+        let key = self.key(kind).ok_or_else(no_crypto)?;
+        let (before, sealed) = frame.split_at_mut_checked(section.start).ok_or_else(no_crypto)?;
+        let aad = Aad::from(before.get(plain).ok_or_else(no_crypto)?);
+        let tag = key.seal_in_place_separate_tag(nonce(first_seq), aad, sealed).map_err(|_| no_crypto())?;
+        frame.extend_from_slice(tag.as_ref());
+        Ok(())
+    }
+
+    /// Opens a sealed section in place. `Ok(None)` if its key was destroyed, `Err` if the seal is broken.
+    pub(super) fn open<'s>(
+        &self,
+        kind: Kind,
+        first_seq: u64,
+        plain: &[u8],
+        sealed: &'s mut [u8],
+    ) -> Result<Option<&'s [u8]>, SealBroken> {
+        if sealed.is_empty() {
+            return Ok(self.key(kind).map(|_| &*sealed));
+        }
+        let Some(key) = self.key(kind) else { return Ok(None) };
+        let opened = key.open_in_place(nonce(first_seq), Aad::from(plain), sealed).map_err(|_| SealBroken)?;
+        Ok(Some(opened))
+    }
+
+    fn key(&self, kind: Kind) -> Option<&LessSafeKey> {
+        match kind {
+            Kind::Person => self.person.as_ref(),
+            Kind::Text => self.text.as_ref(),
+        }
+    }
+}
+
+/// The bytes are not what this key sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct SealBroken;
+
+fn bind(key: &[u8]) -> io::Result<LessSafeKey> {
+    UnboundKey::new(&AES_256_GCM, key).map(LessSafeKey::new).map_err(|_| no_crypto())
+}
+
+fn nonce(first_seq: u64) -> Nonce {
+    let mut nonce = [0; NONCE_LEN];
+    if let Some(counter) = nonce.last_chunk_mut() {
+        *counter = first_seq.to_be_bytes();
+    }
+    Nonce::assume_unique_for_key(nonce)
+}
+
+fn wrap_aad(segment: SegmentId, kind: Kind) -> [u8; 18] {
+    let mut aad = [0; 18];
+    let fields = segment.number.to_le_bytes().into_iter().chain(segment.salt.to_le_bytes());
+    for (to, from) in aad.iter_mut().zip(fields.chain([segment.node, kind as u8])) {
+        *to = from;
+    }
+    aad
+}
+
+fn no_crypto() -> io::Error {
+    io::Error::other("the cryptographic library failed")
+}

@@ -1,0 +1,174 @@
+//! On the file system: locks, keys, and what an operator reads when something is wrong.
+
+use std::fs;
+use std::path::Path;
+
+use icaze_store::ledger::{
+    FileStorage, KeyError, Ledger, MasterKey, OpenError, Options, ReadError, Storage, read, verify,
+};
+
+use crate::entries;
+
+fn options() -> Options {
+    Options { segment_bytes: 64 << 10, ..Options::default() }
+}
+
+fn write(dir: &Path, key: &MasterKey, numbers: std::ops::RangeInclusive<u64>) {
+    let storage = FileStorage::open(dir).unwrap();
+    let (mut ledger, mut batch) = Ledger::open(storage, key, 0, options(), |_| {}).unwrap();
+    for number in numbers {
+        assert_eq!(entries::numbered(number).append_to(&mut batch), Ok(number));
+        ledger.commit(&mut batch).unwrap();
+    }
+}
+
+fn numbers(dir: &Path, key: &MasterKey) -> Vec<u64> {
+    let mut numbers = Vec::new();
+    read(&FileStorage::read_only(dir).unwrap(), Some(key), |record, _| {
+        numbers.push(entries::number_of(&record.entry));
+    })
+    .unwrap();
+    numbers
+}
+
+fn open_error(dir: &Path, key: &MasterKey, node: u8) -> OpenError {
+    let opened = Ledger::open(FileStorage::open(dir).unwrap(), key, node, options(), |_| {});
+    opened.err().unwrap()
+}
+
+#[test]
+fn records_outlive_restarts_and_their_unused_space_is_given_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    write(dir.path(), &key, 1..=20);
+    write(dir.path(), &key, 21..=21);
+    write(dir.path(), &key, 22..=30);
+    assert_eq!(numbers(dir.path(), &key), (1..=30).collect::<Vec<_>>());
+    assert_eq!(verify(&FileStorage::read_only(dir.path()).unwrap()).unwrap().segments, 3);
+    assert!(fs::metadata(dir.path().join("0000000001.log")).unwrap().len() < 16 << 10);
+    assert_eq!(fs::metadata(dir.path().join("0000000003.log")).unwrap().len(), 64 << 10);
+}
+
+#[test]
+fn a_second_process_is_refused_and_a_reader_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = FileStorage::open(dir.path()).unwrap();
+    let error = FileStorage::open(dir.path()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::ResourceBusy);
+    assert!(error.to_string().contains("in use by another process"), "{error}");
+    let reader = FileStorage::read_only(dir.path()).unwrap();
+    assert!(reader.list().is_ok());
+    assert!(reader.create("0000000009.log", 1).is_err());
+    drop(first);
+    FileStorage::open(dir.path()).unwrap();
+}
+
+#[test]
+fn a_store_without_its_key_is_refused_rather_than_given_a_new_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, key_file) = (dir.path().join("store"), dir.path().join("keys/ledger.key"));
+    let key = MasterKey::open(&key_file, &FileStorage::open(&store).unwrap()).unwrap();
+    write(&store, &key, 1..=1);
+    fs::remove_file(&key_file).unwrap();
+    let error = MasterKey::open(&key_file, &FileStorage::open(&store).unwrap()).unwrap_err();
+    assert!(matches!(error, KeyError::Missing { .. }));
+    let said = error.to_string();
+    assert!(said.contains(store.to_str().unwrap()) && said.contains(key_file.to_str().unwrap()), "{said}");
+    assert!(!key_file.exists());
+}
+
+#[test]
+fn another_key_and_another_node_are_told_apart_from_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    write(dir.path(), &key, 1..=3);
+    let other = MasterKey::random().unwrap();
+    assert!(matches!(open_error(dir.path(), &other, 0), OpenError::Read(ReadError::WrongKey { .. })));
+    assert!(matches!(open_error(dir.path(), &key, 1), OpenError::Node { found: 0, node: 1, .. }));
+    assert_eq!(numbers(dir.path(), &key), [1, 2, 3]);
+}
+
+#[test]
+fn another_format_version_is_told_apart_from_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    write(dir.path(), &key, 1..=3);
+    let path = dir.path().join("0000000001.log");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[8] = 2;
+    fs::write(&path, bytes).unwrap();
+    let error = open_error(dir.path(), &key, 0);
+    assert!(matches!(error, OpenError::Read(ReadError::Version { version: 2, .. })), "{error}");
+}
+
+#[test]
+fn a_missing_segment_or_key_file_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    for start in 1..=3 {
+        write(dir.path(), &key, start..=start);
+    }
+    let away = dir.path().join("away");
+    let keys = dir.path().join("0000000002.keys");
+    fs::rename(&keys, &away).unwrap();
+    let error = open_error(dir.path(), &key, 0);
+    assert!(
+        matches!(&error, OpenError::Read(ReadError::KeyFile { file, .. }) if file.ends_with("2.keys")),
+        "{error}"
+    );
+    verify(&FileStorage::read_only(dir.path()).unwrap()).unwrap();
+    fs::rename(&away, &keys).unwrap();
+
+    let segment = dir.path().join("0000000002.log");
+    fs::rename(&segment, &away).unwrap();
+    let error = open_error(dir.path(), &key, 0);
+    assert!(
+        matches!(&error, OpenError::Read(ReadError::MissingSegment { file }) if file.ends_with("2.log")),
+        "{error}"
+    );
+    fs::rename(&away, &segment).unwrap();
+    assert_eq!(numbers(dir.path(), &key), [1, 2, 3]);
+}
+
+#[test]
+fn destroying_a_kinds_key_leaves_the_other_kinds_readable() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    write(dir.path(), &key, 1..=2);
+    write(dir.path(), &key, 3..=3);
+    // As FORMAT.md has it: the slot of `text` zeroed, the sum made right.
+    let path = dir.path().join("0000000001.keys");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[108..168].fill(0);
+    let sum = crc32c::crc32c(&bytes[..172]);
+    bytes[172..].copy_from_slice(&sum.to_le_bytes());
+    fs::write(&path, bytes).unwrap();
+    let mut visible = Vec::new();
+    read(&FileStorage::read_only(dir.path()).unwrap(), Some(&key), |_, what| {
+        visible.push((what.person, what.text));
+    })
+    .unwrap();
+    // The second record was written again when the third one's segment began.
+    assert_eq!(visible, [(true, false), (true, true), (true, true)]);
+    let opened = Ledger::open(FileStorage::open(dir.path()).unwrap(), &key, 0, options(), |_| {});
+    assert!(opened.is_ok());
+}
+
+#[test]
+fn a_start_from_a_checkpoint_leaves_older_segments_unread() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    write(dir.path(), &key, 1..=5);
+    write(dir.path(), &key, 6..=9);
+    // A byte of the first segment that only a reader of its frames can miss.
+    let path = dir.path().join("0000000001.log");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4200] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let mut seen = Vec::new();
+    let from_8 = Options { visit_from: 8, ..options() };
+    let storage = FileStorage::open(dir.path()).unwrap();
+    Ledger::open(storage, &key, 0, from_8, |record| seen.push(record.seq)).unwrap();
+    assert_eq!(seen, [8, 9]);
+    assert!(matches!(open_error(dir.path(), &key, 0), OpenError::Read(ReadError::Damaged(_))));
+}
