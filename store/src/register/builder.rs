@@ -164,7 +164,9 @@ impl Builder {
         let (_, deceased) = row.status.split();
         let life = deceased.map(|deceased| (line, deceased));
         let Some(origin) = self.origins.get_mut(&row.person) else {
-            self.persons.check_room_for(row.person)?;
+            if !self.persons.has_room_for(row.person, Persons::PAGES_MAX) {
+                return Err(Conflict::Sparse);
+            }
             let region = self.region(row.region)?;
             *self.persons.facts.line_mut(row.person) = Facts::new(&row.holder(), region);
             self.persons.count += 1;

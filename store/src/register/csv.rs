@@ -9,10 +9,10 @@
 //! UTF-8, one line for each document, no quotes: no column needs them, and an unclosed one would swallow the lines after it.
 //! A file is taken as a whole or not at all, unless its rejected lines are accepted.
 
-use std::io::{self, Read};
+use std::io::{self, Chain, Read};
 use std::ops::ControlFlow;
 
-use csv::{ByteRecord, ReaderBuilder};
+use csv::{ByteRecord, ReaderBuilder, Terminator};
 use jiff::civil::Date;
 
 use super::builder::{Builder, Conflict, Flags, Row, RowStatus};
@@ -98,20 +98,14 @@ pub fn import(
     accept_rejects: bool,
     mut report: impl FnMut(Reject),
 ) -> Result<Builder, CsvError> {
-    let mut reader = ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .quoting(false)
-        .from_reader(ShortLines { input, line_bytes: 0 });
-    let mut record = ByteRecord::new();
-    if !read(&mut reader, &mut record)? || record != *COLUMNS.as_slice() {
+    let mut lines = Lines::new(input);
+    if lines.read()? != Some(1) || columns(&lines.record) != Ok(COLUMNS) {
         return Err(CsvError::Header);
     }
     let mut builder = Builder::default();
     let (mut first, mut count) = (None, 0);
-    while read(&mut reader, &mut record)? {
-        let line = record.position().map_or(0, csv::Position::line);
-        let added = parse(&record).and_then(|row| Ok(builder.add(line, &row)?));
+    while let Some(line) = lines.read()? {
+        let added = parse(&lines.record).and_then(|row| Ok(builder.add(line, &row)?));
         if let Err(problem) = added {
             let reject = Reject { line, problem };
             first.get_or_insert(reject);
@@ -125,11 +119,37 @@ pub fn import(
     }
 }
 
-fn read<R: Read>(reader: &mut csv::Reader<R>, record: &mut ByteRecord) -> Result<bool, io::Error> {
-    reader.read_byte_record(record).map_err(io::Error::from)
+/// The lines that are not empty.
+struct Lines<R> {
+    reader: csv::Reader<Chain<ShortLines<R>, &'static [u8]>>,
+    record: ByteRecord,
 }
 
-fn parse(record: &ByteRecord) -> Result<Row<'_>, Problem> {
+impl<R: Read> Lines<R> {
+    fn new(input: R) -> Self {
+        let reader = ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .quoting(false)
+            // The crate's own reading of CRLF miscounts lines.
+            .terminator(Terminator::Any(b'\n'))
+            // Every line ends: a line's number is the reader's, which is past it, less one.
+            .from_reader(ShortLines { input, line_bytes: 0 }.chain(&b"\n"[..]));
+        Self { reader, record: ByteRecord::new() }
+    }
+
+    /// Reads the next line into `record` and returns its number.
+    fn read(&mut self) -> io::Result<Option<u64>> {
+        while self.reader.read_byte_record(&mut self.record)? {
+            if self.record != [b"\r"][..] {
+                return Ok(Some(self.reader.position().line() - 1));
+            }
+        }
+        Ok(None)
+    }
+}
+
+fn columns(record: &ByteRecord) -> Result<[&str; COLUMNS.len()], Problem> {
     if record.len() != COLUMNS.len() {
         return Err(Problem::Columns);
     }
@@ -137,7 +157,13 @@ fn parse(record: &ByteRecord) -> Result<Row<'_>, Problem> {
     for ((column, bytes), name) in columns.iter_mut().zip(record).zip(COLUMNS) {
         *column = str::from_utf8(bytes).map_err(|_| Problem::Encoding(name))?;
     }
-    let [document, person, birth_date, document_expires, status, region, flags] = columns;
+    let [.., last] = &mut columns;
+    *last = last.strip_suffix('\r').unwrap_or(last);
+    Ok(columns)
+}
+
+fn parse(record: &ByteRecord) -> Result<Row<'_>, Problem> {
+    let [document, person, birth_date, document_expires, status, region, flags] = columns(record)?;
     Ok(Row {
         document: document.parse().map_err(|_| Problem::Document)?,
         person: number(person).ok_or(Problem::Person)?,

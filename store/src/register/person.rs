@@ -6,7 +6,6 @@ use jiff::civil::Date;
 use zerocopy::little_endian::U16;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::builder::Conflict;
 use super::date::PackedDate;
 use crate::paged::Paged;
 
@@ -138,9 +137,8 @@ impl Persons {
     }
 
     /// Whether one more person's number keeps the pages within their bound.
-    pub(super) fn check_room_for(&self, person: u32) -> Result<(), Conflict> {
-        let has_room = self.facts.get(person).is_some() || self.facts.pages() < Self::PAGES_MAX;
-        has_room.then_some(()).ok_or(Conflict::Sparse)
+    pub(super) fn has_room_for(&self, person: u32, pages_max: usize) -> bool {
+        self.facts.get(person).is_some() || self.facts.pages() < pages_max
     }
 
     /// Whether every line that was read from a file can be right.
@@ -192,6 +190,14 @@ mod tests {
             assert!(persons.get(9) == Some(person));
             assert!(persons.get(8).is_none() && persons.get(9000).is_none());
         }
+    }
+
+    #[test]
+    fn numbers_need_pages_within_a_bound() {
+        let persons = persons(&PERSON);
+        assert!(persons.has_room_for(0, 1) && persons.has_room_for(4095, 1));
+        assert!(!persons.has_room_for(4096, 1) && !persons.has_room_for(u32::MAX, 1));
+        assert!(persons.has_room_for(u32::MAX, 2));
     }
 
     #[test]

@@ -149,3 +149,89 @@ impl Shard {
 pub(super) fn blank_lines(count: usize) -> Option<Vec<Line>> {
     Line::new_vec_zeroed(count).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use hashbrown::HashMap;
+    use proptest::prelude::*;
+
+    use super::super::entry::{Entry, Status};
+    use super::*;
+    use crate::Document;
+
+    fn key(number: u32) -> Key {
+        Key::new(Document::new("AZE", &format!("{number:08}")).unwrap()).unwrap()
+    }
+
+    fn slot(number: u32, person: u32) -> Slot {
+        Slot::new(key(number), Entry { person, status: Status::Valid, expires: None })
+    }
+
+    fn person(slot: Option<Slot>) -> Option<u32> {
+        slot.map(|slot| slot.entry().person)
+    }
+
+    proptest! {
+        /// Few numbers, so that replacing and finding happen as often as inserting and missing.
+        #[test]
+        fn a_shard_is_a_map(steps in prop::collection::vec((0..200_u32, any::<u32>()), 0..400)) {
+            let (mut shard, mut oracle) = (Shard::default(), HashMap::new());
+            for (number, value) in steps {
+                prop_assert_eq!(person(shard.insert(slot(number, value))), oracle.insert(number, value));
+                prop_assert_eq!(shard.documents(), oracle.len());
+                let probe = value % 200;
+                prop_assert_eq!(person(shard.get(key(probe))), oracle.get(&probe).copied());
+            }
+            for number in 0..200 {
+                prop_assert_eq!(person(shard.get(key(number))), oracle.get(&number).copied());
+            }
+        }
+    }
+
+    #[test]
+    fn consecutive_numbers_fill_a_shard_to_its_maximum() {
+        let mut shard = Shard::for_documents(30_000);
+        let lines = shard.lines().len();
+        let full = (lines * WAYS * LOAD_MAX / 100) as u32;
+        for number in 0..full {
+            shard.insert(slot(number, number));
+        }
+        assert_eq!(shard.lines().len(), lines, "remade too early");
+        for number in 0..full {
+            assert_eq!(person(shard.get(key(number))), Some(number));
+            assert!(shard.get(key(number + full)).is_none());
+        }
+        let elsewhere = (0..full)
+            .filter(|&number| matches!(shard.home_line(key(number)).probe(key(number)), Probe::Next));
+        assert!(elsewhere.count() < full as usize / 4, "the hash does not spread consecutive numbers");
+        shard.insert(slot(full, full));
+        assert!(shard.lines().len() > lines, "not remade");
+        assert!((0..=full).all(|number| person(shard.get(key(number))) == Some(number)));
+    }
+
+    #[test]
+    fn consecutive_numbers_spread_over_the_shards() {
+        let mut counts = [0; SHARDS];
+        (0..64_000).for_each(|number| counts[Shard::of(key(20_000_000 + number))] += 1);
+        assert!(counts.iter().all(|count| (800..1200).contains(count)), "{counts:?}");
+    }
+
+    #[test]
+    fn an_empty_shard_has_nothing() {
+        assert!(Shard::default().get(key(1)).is_none());
+        assert!(matches!(Shard::default().home_line(key(1)).probe(key(1)), Probe::Absent));
+    }
+
+    #[test]
+    fn lines_that_were_never_a_shard_are_refused() {
+        let mut shard = Shard::for_documents(8);
+        shard.insert(slot(1, 1));
+        let lines = shard.lines().to_vec();
+        assert!(Shard::from_lines(lines.clone()).is_some_and(|it| it.documents() == 1));
+        let mut gap = lines.clone();
+        gap.iter_mut().for_each(|line| line.0.rotate_right(1));
+        assert!(Shard::from_lines(gap).is_none(), "an empty slot before a taken one");
+        let full = vec![Line([slot(1, 1); WAYS]); 2];
+        assert!(Shard::from_lines(full).is_none(), "no empty slot");
+    }
+}

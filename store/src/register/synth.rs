@@ -87,7 +87,7 @@ impl SplitMix64 {
 
     /// A number below `bound`, close enough to evenly spread.
     fn below(&mut self, bound: u64) -> u64 {
-        (self.next() >> 32) * bound >> 32
+        ((self.next() >> 32) * bound) >> 32
     }
 
     /// A date in the `years` from the first of them.
