@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 
 use serde_json::{Value, json};
 
@@ -17,6 +17,8 @@ const PASSWORD: &str = "s3cret";
 struct Gateway {
     process: Child,
     smpp: String,
+    /// Held, so that whatever else it prints has a reader.
+    _stdout: BufReader<ChildStdout>,
     _store: tempfile::TempDir,
 }
 
@@ -41,10 +43,11 @@ impl Gateway {
             .spawn()
             .unwrap();
         let mut ready = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        stdout.read_line(&mut ready).unwrap();
         let smpp = ready.strip_prefix("ready smpp=").and_then(|rest| rest.split_whitespace().next());
         let smpp = smpp.unwrap_or_else(|| panic!("not ready: {ready:?}")).to_owned();
-        Self { process, smpp, _store: store }
+        Self { process, smpp, _stdout: stdout, _store: store }
     }
 }
 
