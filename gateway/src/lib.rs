@@ -1,2 +1,16 @@
-//! The gateway: SMPP in, decisions in the middle, SMPP and HTTP out.
+//! The gateway: operators' sessions in, decisions in the middle, replies and look-ups out.
+//!
+//! A message's way: [`smpp::listener`] reads bytes, [`smpp::link`] makes a batch of messages of them, [`permit::read`]
+//! reads each text, [`pipeline`] decides the batch and appends it to the open ledger batch, [`committer`] makes that
+//! durable, and the link lets the responses and replies go.
+
+pub mod clock;
+pub mod commands;
+pub mod committer;
+pub mod gateway;
+pub mod http;
 pub mod permit;
+pub mod pipeline;
+pub mod smpp;
+pub mod telemetry;
+pub mod world;

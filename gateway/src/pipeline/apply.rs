@@ -8,7 +8,7 @@ use super::outbox::Envelope;
 use super::parts::{MessageKey, Piece};
 use super::permits::{Holder, Permit};
 use super::{Operator, Pipeline};
-use crate::permit::moment::Day;
+use crate::permit::code::Code;
 
 impl Pipeline {
     /// Remembers an entry that an earlier run wrote.
@@ -57,7 +57,7 @@ impl Pipeline {
             self.parts.forget(part);
         }
         if decision.identity != 0 {
-            let fresh_until = decision.fresh_until.unwrap_or(Timestamp::MAX);
+            let fresh_until = decision.again.unwrap_or(Timestamp::MAX);
             self.requests.insert(decision.identity, seq, at, fresh_until);
         }
         if decision.reason == Some(Reason::UnknownDocument)
@@ -83,9 +83,9 @@ impl Pipeline {
     fn issue(&mut self, holder: Holder, seq: u64, at: Timestamp, decision: &Decision<'_>, phone: Option<Msisdn>) {
         let (Some(permit), Some(document), Some(phone)) = (&decision.permit, decision.document, phone) else { return };
         let Some(&interval) = permit.intervals.first() else { return };
-        self.codes.used(permit.code);
-        self.usage.spend(holder.0, holder.1, decision.day.into());
-        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day: decision.day };
+        self.codes.used(Code::from_u64(permit.code));
+        self.usage.spend(holder.0, holder.1, permit.day.into());
+        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day: permit.day };
         self.permits.insert(holder, permit);
     }
 
@@ -104,8 +104,9 @@ impl Pipeline {
     /// What became of replies. An undelivered permit ends, and its allowance returns.
     pub(super) fn apply_marks(&mut self, mark: Mark, seqs: &[u64]) {
         for &seq in seqs {
-            self.stats.replied(mark);
-            let Some(holder) = self.outbox.apply(seq, mark) else { continue };
+            let Some((operator, ended)) = self.outbox.apply(seq, mark) else { continue };
+            self.stats.replied(operator, mark);
+            let Some(holder) = ended else { continue };
             if let Some(permit) = self.permits.end(holder, seq) {
                 self.usage.give_back(holder.0, holder.1, permit.day.into());
             }
@@ -134,7 +135,7 @@ impl Pipeline {
         };
         if self.id(name) == u16::MAX {
             self.operators.push(Operator { name: name.into(), rate_out: 0, latin: false, receivers: 0 });
-            self.outbox.add_operator();
+            self.outbox.add_operator(self.started);
         }
     }
 }

@@ -13,6 +13,7 @@ use super::parts::{Incomplete, MessageKey, Piece};
 use super::{Accepted, Pipeline};
 use crate::permit::Request;
 use crate::permit::answer::{self, Answer};
+use crate::permit::code::Code;
 use crate::permit::decide::{self, History, PersonFacts, Standing, Subject};
 use crate::permit::moment::Moment;
 use crate::permit::read::{Reading, read};
@@ -243,7 +244,7 @@ impl Pipeline {
     ) -> Result<Accepted, Full> {
         let granted = ruling.outcome == Outcome::Granted;
         let code = match ruling.standing {
-            Some((_, code)) => Some(code),
+            Some((_, code)) => Some(Code::from_u64(code)),
             None => granted.then(|| self.codes.peek()),
         };
         let permit = code.zip(ruling.interval);
@@ -263,6 +264,7 @@ impl Pipeline {
             answer::write(&answer, world, moment, &mut text);
         }
         let name = self.name(case.operator);
+        let day = moment.rules().map(|rules| rules.date).unwrap_or_default();
         let interval: &[Interval] = permit.as_ref().map_or(&[], |(_, interval)| std::slice::from_ref(interval));
         let entry = Entry::Decision(Decision {
             channel: Channel::Sms,
@@ -279,14 +281,14 @@ impl Pipeline {
             facts: ruling.facts,
             outcome: ruling.outcome,
             reason: ruling.reason,
-            permit: code.map(|code| Permit { code, intervals: Cow::Borrowed(interval) }),
+            permit: code.map(|code| Permit { code: code.as_u64(), day, intervals: Cow::Borrowed(interval) }),
             reply: ruling.answered.then(|| Reply {
                 text: &text,
                 language: case.language,
                 expires_at: case.received_at + self.settings.lifetime,
             }),
             refers_to: ruling.standing.map(|(seq, _)| seq),
-            fresh_until: ruling.again,
+            again: ruling.again,
             text: if ruling.outcome == Outcome::Help { case.text } else { "" },
         });
         let appended = self.open.append(case.received_at, self.time, &entry);

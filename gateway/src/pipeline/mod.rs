@@ -17,6 +17,7 @@ pub mod stats;
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Instant;
 
 use icaze_store::UsageTable;
 use icaze_store::ledger::{Batch, Entry, Full, Mark};
@@ -108,6 +109,7 @@ pub struct Pipeline {
     stats: Stats,
     /// The text being rendered.
     reply: String,
+    started: Instant,
 }
 
 impl Pipeline {
@@ -130,6 +132,7 @@ impl Pipeline {
             marks: Vec::new(),
             stats: Stats::default(),
             reply: String::new(),
+            started: now.monotonic,
             settings,
             operators,
         }
@@ -226,6 +229,12 @@ impl Pipeline {
         }
         self.permits.forget(wall);
         self.write_marks();
+    }
+
+    /// A batch to take the open one's content.
+    #[must_use]
+    pub fn spare_batch(&self) -> Batch {
+        self.open.spare()
     }
 
     /// Hands what has been appended to the committer.

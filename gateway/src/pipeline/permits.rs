@@ -6,6 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use icaze_store::ledger::Interval;
 use icaze_store::{Document, Msisdn};
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// A permit that was issued and has not ended.
 #[derive(Debug, Clone, Copy)]
@@ -20,6 +21,10 @@ pub struct Permit {
     pub phone: Msisdn,
     /// The document it was asked with.
     pub document: Document,
+    /// When it was decided.
+    pub decided_at: Timestamp,
+    /// The day whose allowance it spent.
+    pub day: Date,
 }
 
 /// Whose permit for what.
@@ -45,13 +50,10 @@ impl Permits {
         self.standing.insert(holder, permit);
     }
 
-    /// Ends the permit that entry `seq` issued; whether it stood.
-    pub fn end(&mut self, holder: Holder, seq: u64) -> bool {
+    /// Ends the permit that entry `seq` issued, if it is remembered.
+    pub fn end(&mut self, holder: Holder, seq: u64) -> Option<Permit> {
         let stood = self.standing.get(&holder).is_some_and(|permit| permit.seq == seq);
-        if stood {
-            self.standing.remove(&holder);
-        }
-        stood
+        if stood { self.standing.remove(&holder) } else { None }
     }
 
     /// Forgets what has ended.

@@ -1,7 +1,6 @@
 //! Who may bind.
 
-use icaze_codec::pdu::Status;
-use icaze_codec::session::{BindKind, BindRequest};
+use icaze_codec::pdu::{BindKind, BindRequest, Status};
 use icaze_config::gateway::{Bind, Operator, Password};
 use subtle::ConstantTimeEq as _;
 
@@ -46,11 +45,11 @@ impl Refused {
     #[must_use]
     pub fn status(self) -> Status {
         match self {
-            Self::SystemId => Status::RINVSYSID,
-            Self::Password => Status::RINVPASWD,
-            Self::SystemType => Status::RINVSYSTYP,
-            Self::Kind | Self::Sessions => Status::RBINDFAIL,
-            Self::NotReady => Status::RSYSERR,
+            Self::SystemId => Status::ESME_RINVSYSID,
+            Self::Password => Status::ESME_RINVPASWD,
+            Self::SystemType => Status::ESME_RINVSYSTYP,
+            Self::Kind | Self::Sessions => Status::ESME_RBINDFAIL,
+            Self::NotReady => Status::ESME_RSYSERR,
         }
     }
 }

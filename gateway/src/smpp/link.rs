@@ -7,8 +7,8 @@
 
 use std::time::Instant;
 
-use icaze_codec::pdu::{self, MessageKind, Status, tlv};
-use icaze_codec::session::{BindKind, BindLimits, CloseReason, Event, RequestId, Role, SendError, Session};
+use icaze_codec::pdu::{self, BindKind, MessageKind, Status, tlv};
+use icaze_codec::session::{BindLimits, CloseReason, Event, RequestId, Role, SendError, Session};
 use icaze_codec::text::{self, Alphabet, Part};
 use icaze_store::Msisdn;
 use icaze_store::ledger::{Address, Durable, message_id};
@@ -65,6 +65,8 @@ pub struct Wake {
     pub commit: bool,
     /// Replies wait that this link could not take: the operator's other links may.
     pub siblings: bool,
+    /// When the operator's pace allows the next reply, if only that forbids it now.
+    pub paced: Option<Instant>,
 }
 
 impl Link {
@@ -85,7 +87,7 @@ impl Link {
 
     /// Takes what a read brought; `refused` hears of binds that were turned away.
     pub fn receive(&mut self, bytes: &[u8], port: &Port, now: Now, refused: impl FnMut(Refused)) {
-        self.session.handle_input(bytes, now.monotonic);
+        self.session.handle_input(bytes);
         self.poll(port, now, refused);
     }
 
@@ -153,7 +155,8 @@ impl Link {
         let limits = BindLimits {
             window_in: bound.terms.window_in,
             window_out: bound.terms.window_out,
-            retry_status: bound.terms.retry_status,
+            retry_status: Some(bound.terms.retry_status),
+            ..BindLimits::default()
         };
         self.session.accept_bind(limits, now.monotonic);
         self.bound = Some(bound);
@@ -171,6 +174,7 @@ impl Link {
         }
         self.count_receiver(pipeline);
         let Some(bound) = self.bound else { return Wake::default() };
+        let waited = pipeline.outbox().waiting(bound.operator);
         let mut last = self.decide(bound, pipeline, world, now);
         let mut replies = 0;
         while self.can_send()
@@ -202,11 +206,10 @@ impl Link {
         let received = self.batch.received.take().unwrap_or(now.monotonic);
         let end = self.session.output().len();
         self.held.mark(end, last, replies, received);
-        self.unbind_when_drained(now);
-        Wake {
-            commit: pipeline.wants_commit(),
-            siblings: pipeline.outbox().waiting(bound.operator) > 0,
-        }
+        let waiting = pipeline.outbox().waiting(bound.operator);
+        self.unbind_when_drained(waiting, now);
+        let paced = if self.can_send() { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
+        Wake { commit: pipeline.wants_commit(), siblings: waiting > waited, paced }
     }
 
     /// Decides the batch and encodes its responses. Returns the last entry that one of them waits for.
@@ -240,9 +243,9 @@ impl Link {
     }
 
     fn count_receiver(&mut self, pipeline: &mut Pipeline) {
-        let receives = self.closed.is_none() && self.session.can_send();
-        if let Some(bound) = self.bound
-            && receives != self.receiver_counted
+        let Some(bound) = self.bound else { return };
+        let receives = self.closed.is_none() && bound.kind != BindKind::Transmitter;
+        if receives != self.receiver_counted
         {
             pipeline.receiver(bound.operator, receives);
             self.receiver_counted = receives;
@@ -250,11 +253,12 @@ impl Link {
     }
 
     fn can_send(&self) -> bool {
-        !self.draining && self.closed.is_none() && self.session.can_send() && self.session.window_free() > 0
+        self.closed.is_none() && self.session.can_send()
     }
 
-    fn unbind_when_drained(&mut self, now: Now) {
-        if self.draining && self.closed.is_none() && self.session.in_flight() == 0 {
+    fn unbind_when_drained(&mut self, waiting: usize, now: Now) {
+        let idle = waiting == 0 && self.session.unanswered_out() == 0;
+        if self.draining && idle && self.session.bind_kind().is_some() {
             self.session.unbind(now.monotonic);
             self.free_bytes(now);
         }
@@ -288,6 +292,11 @@ impl Link {
     #[must_use]
     pub fn closed(&self) -> Option<CloseReason> {
         self.closed
+    }
+
+    /// Bytes that are encoded and not yet written.
+    pub fn unwritten(&mut self) -> usize {
+        self.session.output().len()
     }
 
     /// Whether nothing waits for the ledger or the peer.

@@ -1,14 +1,14 @@
 //! What every link of the SMPP port shares: accounts, numbers, keys. Immutable but for the counts of sessions.
 
+use std::hash::Hasher as _;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use icaze_codec::pdu::{BindRequest, Message, Status, tlv};
-use icaze_codec::session::SessionConfig;
+use icaze_codec::session::{SessionConfig, Timers};
 use icaze_codec::text::Alphabet;
 use icaze_config::gateway::{Config, DefaultAlphabet};
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
-use std::hash::Hasher as _;
 
 use super::accounts::{Account, Refused, authenticate};
 use crate::pipeline::Numbering;
@@ -62,11 +62,13 @@ impl Port {
             short_numbers: smpp.short_numbers.clone(),
             numbering: Numbering::of(config),
             session: SessionConfig {
-                session_init_timer: smpp.session_init_timer,
-                enquire_link_timer: smpp.enquire_link_timer,
-                inactivity_timer: smpp.inactivity_timer,
-                response_timer: smpp.response_timer,
-                pdu_timer: smpp.pdu_timer,
+                timers: Timers {
+                    session_init: smpp.session_init_timer,
+                    enquire_link: smpp.enquire_link_timer,
+                    inactivity: Some(smpp.inactivity_timer),
+                    response: smpp.response_timer,
+                    pdu: smpp.pdu_timer,
+                },
                 ..SessionConfig::default()
             },
             drain: smpp.drain,

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 
 use super::bytes::{Cursor, Malformed};
 use super::encode::{has, kind};
@@ -62,7 +63,7 @@ impl<'a> Decoder<'a> {
 
     fn decision(&mut self) -> Result<Decision<'a>, Malformed> {
         let plain = &mut self.plain;
-        let flags = plain.u8()?;
+        let flags = plain.u16()?;
         let mut decision = Decision {
             channel: channel(plain.u8()?)?,
             operator: plain.text()?,
@@ -80,11 +81,12 @@ impl<'a> Decoder<'a> {
             })?,
             outcome: Outcome::from_byte(plain.u8()?).ok_or(Malformed)?,
             reason: there(flags, has::REASON, || Reason::from_byte(plain.u8()?).ok_or(Malformed))?,
-            permit: there(flags, has::PERMIT, || Ok(Permit { code: 0, intervals: intervals(plain)? }))?,
+            permit: there(flags, has::PERMIT, || Ok(Permit { code: 0, day: day(plain.u16()?), intervals: intervals(plain)? }))?,
             reply: there(flags, has::REPLY, || {
                 Ok(Reply { text: "", language: language(plain.u8()?)?, expires_at: instant(plain)? })
             })?,
             refers_to: there(flags, has::REFERS_TO, || plain.varint())?,
+            again: there(flags, has::AGAIN, || instant(plain))?,
             text: "",
         };
         if let Some(person) = &mut self.person {
@@ -107,15 +109,14 @@ impl<'a> Decoder<'a> {
             reference: plain.u16()?,
             total: plain.u8()?,
             number: plain.u8()?,
-            data_coding: plain.u8()?,
-            user_data: &[],
+            text: "",
         };
         if let Some(person) = &mut self.person {
             part.from = address(person)?;
             part.identity = u128::from_le_bytes(person.array()?);
         }
         if let Some(text) = &mut self.text {
-            part.user_data = text.bytes()?;
+            part.text = text.text()?;
         }
         Ok(part)
     }
@@ -127,7 +128,7 @@ const WITHHELD: Address<'static> = Address { ton: 0, npi: 0, digits: &[] };
 fn decision_person<'a>(decision: &mut Decision<'a>, person: &mut Cursor<'a>) -> Result<(), Malformed> {
     decision.from = address(person)?;
     decision.identity = u128::from_le_bytes(person.array()?);
-    let flags = person.u8()?;
+    let flags = person.u8()?.into();
     if flags & !(has::DOCUMENT | has::PERSON) != 0 {
         return Err(Malformed);
     }
@@ -142,8 +143,12 @@ fn decision_person<'a>(decision: &mut Decision<'a>, person: &mut Cursor<'a>) -> 
     Ok(())
 }
 
-fn there<T>(flags: u8, bit: u8, read: impl FnOnce() -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
+fn there<T>(flags: u16, bit: u16, read: impl FnOnce() -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
     if flags & bit == 0 { Ok(None) } else { read().map(Some) }
+}
+
+fn day(number: u16) -> Date {
+    Date::constant(1970, 1, 1).saturating_add(i64::from(number).days())
 }
 
 fn instant(from: &mut Cursor<'_>) -> Result<Timestamp, Malformed> {

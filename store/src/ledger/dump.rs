@@ -169,7 +169,6 @@ struct PartLine {
     reference: u16,
     number: u8,
     total: u8,
-    data_coding: u8,
 }
 
 #[derive(Serialize)]
@@ -270,7 +269,6 @@ impl<'a> Line<'a> {
             reference: part.reference,
             number: part.number,
             total: part.total,
-            data_coding: part.data_coding,
         });
         if visible.person {
             self.from = Some(digits(&part.from));

@@ -1,6 +1,7 @@
 //! From an entry to its bytes (FORMAT.md, "Records").
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use super::bytes::{put_bytes, put_varint};
 use super::{Address, Channel, Decision, Entry, Language, Mark, Part};
@@ -17,18 +18,19 @@ pub(super) mod kind {
 
 /// Which of a decision's optional fields are there.
 pub(super) mod has {
-    pub(in super::super) const PURPOSE: u8 = 1;
-    pub(in super::super) const REGIME: u8 = 1 << 1;
-    pub(in super::super) const FACTS: u8 = 1 << 2;
-    pub(in super::super) const REASON: u8 = 1 << 3;
-    pub(in super::super) const PERMIT: u8 = 1 << 4;
-    pub(in super::super) const REPLY: u8 = 1 << 5;
-    pub(in super::super) const REFERS_TO: u8 = 1 << 6;
-    pub(in super::super) const TEXT: u8 = 1 << 7;
+    pub(in super::super) const PURPOSE: u16 = 1;
+    pub(in super::super) const REGIME: u16 = 1 << 1;
+    pub(in super::super) const FACTS: u16 = 1 << 2;
+    pub(in super::super) const REASON: u16 = 1 << 3;
+    pub(in super::super) const PERMIT: u16 = 1 << 4;
+    pub(in super::super) const REPLY: u16 = 1 << 5;
+    pub(in super::super) const REFERS_TO: u16 = 1 << 6;
+    pub(in super::super) const TEXT: u16 = 1 << 7;
+    pub(in super::super) const AGAIN: u16 = 1 << 8;
 
     /// Likewise in the personal section.
-    pub(in super::super) const DOCUMENT: u8 = 1;
-    pub(in super::super) const PERSON: u8 = 1 << 1;
+    pub(in super::super) const DOCUMENT: u16 = 1;
+    pub(in super::super) const PERSON: u16 = 1 << 1;
 }
 
 /// A batch's records, split by the kind of data. Each kind has its own life: text is destroyed first, the person next.
@@ -95,7 +97,7 @@ impl Sections {
 
     fn put_decision(&mut self, decision: &Decision<'_>) {
         let plain = &mut self.plain;
-        plain.push(decision_has(decision));
+        plain.extend_from_slice(&decision_has(decision).to_le_bytes());
         plain.push(channel_byte(decision.channel));
         put_bytes(plain, decision.operator.as_bytes());
         put_address(plain, &decision.to);
@@ -113,6 +115,7 @@ impl Sections {
         plain.push(decision.outcome.byte());
         plain.extend(decision.reason.map(|reason| reason.byte()));
         if let Some(permit) = &decision.permit {
+            plain.extend_from_slice(&day_number(permit.day).to_le_bytes());
             put_varint(plain, permit.intervals.len() as u64);
             for interval in permit.intervals.iter() {
                 plain.extend_from_slice(&interval.start.as_second().to_le_bytes());
@@ -125,6 +128,9 @@ impl Sections {
         }
         if let Some(refers_to) = decision.refers_to {
             put_varint(plain, refers_to);
+        }
+        if let Some(again) = decision.again {
+            plain.extend_from_slice(&again.as_microsecond().to_le_bytes());
         }
         self.put_decision_person(decision);
         if !decision.text.is_empty() {
@@ -139,7 +145,7 @@ impl Sections {
         let mut flags = 0;
         flags |= if decision.document.is_some() { has::DOCUMENT } else { 0 };
         flags |= if decision.person.is_some() { has::PERSON } else { 0 };
-        person.push(flags);
+        person.push(flags as u8);
         if let Some(document) = &decision.document {
             put_bytes(person, document.series().as_bytes());
             person.push(document.digits());
@@ -162,10 +168,10 @@ impl Sections {
         put_bytes(plain, part.operator.as_bytes());
         put_address(plain, &part.to);
         plain.extend_from_slice(&part.reference.to_le_bytes());
-        plain.extend_from_slice(&[part.total, part.number, part.data_coding]);
+        plain.extend_from_slice(&[part.total, part.number]);
         put_address(&mut self.person, &part.from);
         self.person.extend_from_slice(&part.identity.to_le_bytes());
-        put_bytes(&mut self.text, part.user_data);
+        put_bytes(&mut self.text, part.text.as_bytes());
     }
 }
 
@@ -181,7 +187,13 @@ fn put_seqs(to: &mut Vec<u8>, seqs: &[u64]) {
     }
 }
 
-fn decision_has(decision: &Decision<'_>) -> u8 {
+/// Days since 1970-01-01, which two bytes hold until 2149.
+fn day_number(day: Date) -> u16 {
+    let days = Date::constant(1970, 1, 1).duration_until(day).as_hours() / 24;
+    u16::try_from(days.max(0)).unwrap_or(u16::MAX)
+}
+
+fn decision_has(decision: &Decision<'_>) -> u16 {
     [
         (has::PURPOSE, decision.purpose.is_some()),
         (has::REGIME, decision.regime.is_some()),
@@ -191,6 +203,7 @@ fn decision_has(decision: &Decision<'_>) -> u8 {
         (has::REPLY, decision.reply.is_some()),
         (has::REFERS_TO, decision.refers_to.is_some()),
         (has::TEXT, !decision.text.is_empty()),
+        (has::AGAIN, decision.again.is_some()),
     ]
     .into_iter()
     .fold(0, |flags, (bit, there)| if there { flags | bit } else { flags })

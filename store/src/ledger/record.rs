@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 use crate::{Document, Outcome, Reason};
 
@@ -91,6 +92,8 @@ pub struct Decision<'a> {
     pub reply: Option<Reply<'a>>,
     /// The entry that this one repeats.
     pub refers_to: Option<u64>,
+    /// From when on the same request would be decided anew: the end of the quota's day, say.
+    pub again: Option<Timestamp>,
     /// The user data as it came, kept where it explains a `help`. Personal; destroyed first.
     pub text: &'a str,
 }
@@ -140,7 +143,9 @@ pub struct Facts<'a> {
 pub struct Permit<'a> {
     /// 40 bits: eight characters of Crockford base32, the last one a check character.
     pub code: u64,
-    /// When it holds; at least one.
+    /// The day whose allowance it spent, by the regime's clock. 1970 to 2149.
+    pub day: Date,
+    /// When it holds; at least one, unless the citizen may not be told.
     pub intervals: Cow<'a, [Interval]>,
 }
 
@@ -194,10 +199,8 @@ pub struct Part<'a> {
     pub total: u8,
     /// Which part, from 1.
     pub number: u8,
-    /// The alphabet of `user_data` (SMPP v3.4, 5.2.19).
-    pub data_coding: u8,
     /// The part's text without its header. Personal.
-    pub user_data: &'a [u8],
+    pub text: &'a str,
 }
 
 impl Language {
