@@ -112,11 +112,12 @@ fn septet(c: char) -> u8 {
 
 /// Appends the septets of the characters that the alphabet has, one to an octet; the others are left out.
 pub(super) fn encode(text: &str, out: &mut Vec<u8>) {
-    for septet in text.chars().map(septet).filter(|&septet| septet != NONE) {
-        if septet & EXTENDED != 0 {
-            out.push(ESCAPE);
+    for c in text.chars() {
+        match septet(c) {
+            NONE => {}
+            plain if plain & EXTENDED == 0 => out.push(plain),
+            extended => out.extend_from_slice(&[ESCAPE, extended & !EXTENDED]),
         }
-        out.push(septet & !EXTENDED);
     }
 }
 
@@ -227,6 +228,16 @@ mod tests {
             assert_eq!(decoded(Shifts::default(), &[ESCAPE, septet]), c.to_string());
             assert_eq!(encoded(&c.to_string()), [ESCAPE, septet]);
         }
+    }
+
+    #[test]
+    fn septets_are_those_of_the_standard() {
+        let columns = b"\x00\x09\x10\x11\x1A\x1F\x24\x40\x41\x5A\x5B\x5F\x60\x61\x7A\x7B\x7F";
+        assert_eq!(decoded(Shifts::default(), columns), "@ÇΔ_ΞÉ¤¡AZÄ§¿azäà");
+        assert_eq!(
+            decoded(Shifts::default(), b"\x1B\x14\x1B(\x1B)\x1B/\x1B<\x1B=\x1B>\x1B@\x1Be"),
+            "^{}\\[~]|€"
+        );
     }
 
     #[test]

@@ -179,7 +179,10 @@ impl Coding {
     /// length never depends on the operator.
     #[must_use]
     pub fn of(text: &str, default: Alphabet) -> Self {
-        let fits = text.chars().all(|c| Alphabet::Gsm7.holds(c) && default.holds(c));
+        let fits = match default {
+            Alphabet::Gsm7 | Alphabet::Gsm7Packed => text.chars().all(|c| default.holds(c)),
+            _ => text.chars().all(|c| default.holds(c) && Alphabet::Gsm7.holds(c)),
+        };
         if fits { Self::Gsm7 } else { Self::Ucs2 }
     }
 
@@ -218,8 +221,14 @@ impl Coding {
     /// Appends `text`, with packed septets after `fill_bits` zeros.
     fn write(self, text: &str, default: Alphabet, fill_bits: u8, out: &mut Vec<u8>) {
         let start = out.len();
+        // No character takes more octets, in any alphabet, than twice its UTF-8.
+        out.reserve(text.len() * 2);
         match (self, default) {
-            (Self::Ucs2, _) => out.extend(text.encode_utf16().flat_map(u16::to_be_bytes)),
+            (Self::Ucs2, _) => {
+                for unit in text.encode_utf16() {
+                    out.extend_from_slice(&unit.to_be_bytes());
+                }
+            }
             (Self::Gsm7, Alphabet::Ascii | Alphabet::Latin1) => {
                 out.extend(text.chars().filter_map(|c| u8::try_from(c).ok()));
             }

@@ -1,6 +1,6 @@
 //! The reply to a decision: the first form of its text that fits one short message.
 
-use icaze_codec::text::{Alphabet, Coding};
+use icaze_codec::text::{Alphabet, Coding, gsm7};
 use icaze_config::replies::{KEYS, Piece, Placeholder, Text, Texts};
 use icaze_store::ledger::Language;
 use icaze_store::{Document, Outcome, Reason};
@@ -112,12 +112,10 @@ pub fn render(
 
 /// Whether a text is one message: 70 UTF-16 units in any alphabet, which are at most 140 septets, or 160 septets.
 fn fits(text: &str) -> bool {
-    let units =
-        text.bytes().map(|byte| usize::from(byte & 0xC0 != 0x80) + usize::from(byte >= 0xF0)).sum::<usize>();
-    units <= Coding::Ucs2.units_max() || {
-        let (units, units_max) = length(text);
-        units <= units_max
-    }
+    let beyond_plane_0 = text.bytes().filter(|&byte| byte >= 0xF0).count();
+    let units = text.chars().count() + beyond_plane_0;
+    units <= Coding::Ucs2.units_max()
+        || gsm7::septets(text).is_some_and(|septets| septets <= Coding::Gsm7.units_max())
 }
 
 /// How many units a text takes, and how many one message holds.
@@ -199,17 +197,23 @@ fn time(at: DateTime, out: &mut String) {
     pair(at.minute(), out);
 }
 
+/// Two digits: a day, a month, an hour or a minute.
 fn pair(number: i8, out: &mut String) {
-    digits(u32::from(number.unsigned_abs()), 2, out);
+    let number = number.unsigned_abs();
+    out.push(char::from(b'0' + number / 10 % 10));
+    out.push(char::from(b'0' + number % 10));
 }
 
-/// Appends the last `width` (at most 9) decimal digits of `number`, leading zeros included.
+/// The last `width` decimal digits of `number`, at most 9, leading zeros included.
 fn digits(number: u32, width: u8, out: &mut String) {
-    let mut unit = 10_u32.pow(u32::from(width.clamp(1, 9)) - 1);
-    while unit > 0 {
-        out.push(char::from(b'0' + (number / unit % 10) as u8));
-        unit /= 10;
+    let mut ascii = [b'0'; 9];
+    let mut rest = number;
+    for digit in ascii.iter_mut().rev().take(usize::from(width)) {
+        *digit += (rest % 10) as u8;
+        rest /= 10;
     }
+    let start = ascii.len().saturating_sub(usize::from(width));
+    out.push_str(ascii.get(start..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default());
 }
 
 /// A text at its longest in one form: what `icaze replies` prints.
