@@ -1,5 +1,7 @@
 //! The regimes that ship are sound, and say what was announced.
 
+#![cfg(test)]
+
 use std::path::Path;
 
 use icaze_config::regime::{OutsideArea, Regimes};
