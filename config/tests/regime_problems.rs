@@ -53,36 +53,36 @@ fn with(from: &str, to: &str) -> String {
 fn each_mistake_is_named_with_its_line() {
     assert_eq!(problems(&[SOUND]), [""; 0]);
     for (from, to, expected) in [
-        ("id = \"sound\"", "id = \"So und\"", "0.toml:2: `id` is no name"),
-        ("Asia/Baku", "Asia/Bakı", "0.toml:3: `time_zone` \"Asia/Bakı\" is no time zone"),
-        ("from = 2021-01-01T00:00", "from = 2021-01-01", "0.toml:4: `from` is no local time"),
-        ("from = 2021-01-01T00:00", "from = 2021-01-01T00:00:30", "0.toml:4: `from` is no local time"),
-        ("from = 2021-01-01T00:00", "from = 2021-01-01T00:00Z", "0.toml:4: `from` is no local time"),
-        ("until = 2021-02-01T00:00", "until = 2021-01-01T00:00", "0.toml:5: `until` is not after `from`"),
-        ("minimum_minutes = 15", "minimum_minutes = 0", "0.toml:6: `minimum_minutes` is 0"),
+        ("id = \"sound\"", "id = \"So und\"", "0.toml:2: id: is no name"),
+        ("Asia/Baku", "Asia/Bakı", "0.toml:3: time_zone: \"Asia/Bakı\" is no time zone"),
+        ("from = 2021-01-01T00:00", "from = 2021-01-01", "0.toml:4: from: is no local time"),
+        ("from = 2021-01-01T00:00", "from = 2021-01-01T00:00:30", "0.toml:4: from: is no local time"),
+        ("from = 2021-01-01T00:00", "from = 2021-01-01T00:00Z", "0.toml:4: from: is no local time"),
+        ("until = 2021-02-01T00:00", "until = 2021-01-01T00:00", "0.toml:5: until: is not after `from`"),
+        ("minimum_minutes = 15", "minimum_minutes = 0", "0.toml:6: minimum_minutes: is 0"),
         ("minimum_minutes = 15", "minimum_minute = 15", "0.toml:6: unknown field `minimum_minute`"),
-        ("[\"AZE\"]", "[]", "0.toml:7: `documents` is no list"),
-        ("[\"AZE\"]", "[\"aze\"]", "0.toml:7: `documents` is no list"),
-        ("region = \"baku\"", "region = \"Bakı\"", "0.toml:8: `areas.region` is no region"),
-        ("az = \"Bakı\"", "az = \"Ba\\nkı\"", "0.toml:8: `areas` \"Ba\\nkı\" is no name"),
-        ("code = 2", "code = 10", "0.toml:11: `purpose.code` is 10"),
-        ("short = \"ərzaq\"", "short = \" \"", "0.toml:12: `purpose.names` \" \" is no name"),
+        ("[\"AZE\"]", "[]", "0.toml:7: documents: is no list"),
+        ("[\"AZE\"]", "[\"aze\"]", "0.toml:7: documents: is no list"),
+        ("region = \"baku\"", "region = \"Bakı\"", "0.toml:8: areas.region: is no region"),
+        ("az = \"Bakı\"", "az = \"Ba\\nkı\"", "0.toml:8: areas: \"Ba\\nkı\" is no name"),
+        ("code = 2", "code = 10", "0.toml:11: purpose.code: is 10"),
+        ("short = \"ərzaq\"", "short = \" \"", "0.toml:12: purpose.names: \" \" is no name"),
         ("names.ru = { short = \"покупки\", long = \"продукты\" }\n", "", "missing field `ru`"),
-        ("minutes = 180", "minutes = 10", "0.toml:15: `purpose.minutes` is 10"),
-        ("minutes = 180", "minutes = 1441", "0.toml:15: `purpose.minutes` is 1441"),
+        ("minutes = 180", "minutes = 10", "0.toml:15: purpose.minutes: is 10"),
+        ("minutes = 180", "minutes = 1441", "0.toml:15: purpose.minutes: is 1441"),
         ("minutes = 180", "minutes = 70000", "0.toml:15: invalid value"),
-        ("06:00-21:00", "06:00-25:00", "0.toml:16: `purpose.hours` \"06:00-25:00\" is no time of day"),
-        ("\"06:00-21:00\"", "\"06:00-21:00\", \"20:00-06:01\"", "0.toml:16: `purpose.hours` overlap"),
-        ("06:00-21:00", "06:00-06:14", "0.toml:16: `purpose.hours` leave 14 minutes"),
+        ("06:00-21:00", "06:00-25:00", "0.toml:16: purpose.hours: \"06:00-25:00\" is no time of day"),
+        ("\"06:00-21:00\"", "\"06:00-21:00\", \"20:00-06:01\"", "0.toml:16: purpose.hours: overlap"),
+        ("06:00-21:00", "06:00-06:14", "0.toml:16: purpose.hours: leave 14 minutes"),
         (
             "purposes = [2]",
             "purposes = [3]",
-            "0.toml:20: `quota.purposes` names none, or one that is not there",
+            "0.toml:20: quota.purposes: names none, or one that is not there",
         ),
-        ("purposes = [2]", "purposes = []", "0.toml:20: `quota.purposes` names none"),
+        ("purposes = [2]", "purposes = []", "0.toml:20: quota.purposes: names none"),
         ("\"day\"", "\"month\"", "0.toml:21: unknown variant `month`"),
-        ("limit = 1", "limit = 0", "0.toml:22: `quota.limit` is 0"),
-        ("limit = 1", "limit = 16", "0.toml:22: `quota.limit` is 16"),
+        ("limit = 1", "limit = 0", "0.toml:22: quota.limit: is 0"),
+        ("limit = 1", "limit = 16", "0.toml:22: quota.limit: is 16"),
         ("[[quota]]", "[[quotas]]", "unknown field `quotas`"),
         ("[[quota]]", "[[quota]", "0.toml:19: "),
     ] {
@@ -118,10 +118,10 @@ fn regimes_may_touch_but_neither_overlap_nor_share_an_id() {
     let overlapping = problems(&[&later("2021-01-31T23:59"), SOUND]);
     assert_eq!(overlapping.len(), 1, "{overlapping:?}");
     assert!(
-        overlapping.iter().all(|problem| problem.contains("0.toml: `from` begins while 1.toml is in force"))
+        overlapping.iter().all(|problem| problem.contains("0.toml: from: begins while 1.toml is in force"))
     );
     let same_id = problems(&[&later("2021-02-01T00:00").replace("\"later\"", "\"sound\""), SOUND]);
-    assert!(same_id.iter().all(|problem| problem.contains("`id` is that of 1.toml too")), "{same_id:?}");
+    assert!(same_id.iter().all(|problem| problem.contains("id: is that of 1.toml too")), "{same_id:?}");
     assert_eq!(same_id.len(), 1);
 }
 
@@ -173,7 +173,7 @@ fn a_directory_without_regimes_is_a_problem() {
     assert_eq!(Regimes::load(&dir.path().join("missing")).unwrap_err().len(), 1);
     std::fs::write(dir.path().join("broken.toml"), [0xff]).unwrap();
     let problems = Regimes::load(dir.path()).unwrap_err();
-    assert!(problems.iter().all(|problem| problem.what.contains("cannot be read")), "{problems:?}");
+    assert!(problems.iter().all(|problem| problem.reason.contains("cannot be read")), "{problems:?}");
 }
 
 #[test]
