@@ -26,7 +26,7 @@ impl Hours {
     pub fn parse(text: &str) -> Option<Self> {
         let (from, until) = text.split_once('-')?;
         let (from, until) = (minute(from)?, minute(until)?);
-        (from < DAY_MINUTES && from != until && !(until == 0)).then_some(Self { from, until })
+        (from < DAY_MINUTES && from != until && until != 0).then_some(Self { from, until })
     }
 
     /// The minute of the day at which it begins, 0 to 1,439.
@@ -115,4 +115,75 @@ fn minute(text: &str) -> Option<u16> {
     let (hour, minute): (u16, u16) = (two_digits(hour)?, two_digits(minute)?);
     let total = hour * 60 + minute;
     (minute < 60 && total <= DAY_MINUTES).then_some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::civil::date;
+
+    fn zone(name: &str) -> TimeZone {
+        TimeZone::get(name).unwrap()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hours_are_read_as_written_or_not_at_all() {
+        for text in ["06:00-21:00", "21:00-05:00", "00:00-24:00", "23:59-24:00", "00:00-00:01"] {
+            assert_eq!(Hours::parse(text).map(|hours| hours.to_string()).as_deref(), Some(text));
+        }
+        for text in [
+            "",
+            "06:00",
+            "6:00-21:00",
+            "06:00-06:00",
+            "24:00-06:00",
+            "21:00-00:00",
+            "06:00-24:01",
+            "06:60-21:00",
+            "06:00-21:00 ",
+            "06:00–21:00",
+            "+6:00-21:00",
+        ] {
+            assert_eq!(Hours::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_day_begins_at_the_change_where_midnight_is_skipped() {
+        // Beirut, 28 March 2021: 00:00 became 01:00.
+        let beirut = zone("Asia/Beirut");
+        assert_eq!(day_start(&beirut, date(2021, 3, 28)), at("2021-03-28T01:00:00+03:00"));
+        assert_eq!(local_day(&beirut, at("2021-03-27T23:59:59+02:00")), date(2021, 3, 27));
+        assert_eq!(local_day(&beirut, at("2021-03-28T01:00:00+03:00")), date(2021, 3, 28));
+    }
+
+    #[test]
+    fn a_day_that_has_begun_does_not_begin_again() {
+        // St. John's, 7 November 2010: one minute past midnight became 23:01 of the day before.
+        let st_johns = zone("America/St_Johns");
+        assert_eq!(day_start(&st_johns, date(2010, 11, 7)), at("2010-11-07T00:00:00-02:30"));
+        for (instant, day) in [
+            ("2010-11-06T23:59:59-02:30", date(2010, 11, 6)),
+            ("2010-11-07T00:00:30-02:30", date(2010, 11, 7)),
+            ("2010-11-06T23:01:00-03:30", date(2010, 11, 7)),
+            ("2010-11-06T23:59:59-03:30", date(2010, 11, 7)),
+            ("2010-11-07T00:00:00-03:30", date(2010, 11, 7)),
+        ] {
+            assert_eq!(local_day(&st_johns, at(instant)), day, "{instant}");
+        }
+    }
+
+    #[test]
+    fn nothing_breaks_at_the_end_of_time() {
+        let baku = zone("Asia/Baku");
+        for now in [Timestamp::MIN, Timestamp::MAX] {
+            let day = local_day(&baku, now);
+            let (from, until) = Hours::parse("21:00-05:00").unwrap().on(day, &baku);
+            assert!(from <= until);
+        }
+    }
 }

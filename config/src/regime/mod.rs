@@ -94,7 +94,7 @@ pub struct Name {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Area {
-    /// As the register spells it.
+    /// As the register spells it, in small letters.
     pub region: String,
     /// As citizens read it.
     pub names: Names<String>,
@@ -175,10 +175,13 @@ impl Regime {
         self.purposes.iter().find(|purpose| purpose.code == code)
     }
 
-    /// Whether people registered in this region are under the rules.
+    /// Whether people registered in this region are under the rules. The case of ASCII letters does not matter:
+    /// a register that writes `Baku` must not set its people free.
     #[must_use]
     pub fn restricts(&self, region: &str) -> bool {
-        self.areas.as_ref().is_none_or(|areas| areas.iter().any(|area| area.region == region))
+        self.areas
+            .as_ref()
+            .is_none_or(|areas| areas.iter().any(|area| area.region.eq_ignore_ascii_case(region)))
     }
 
     /// Whether exempt persons are excused from this rule.
@@ -241,8 +244,10 @@ impl Regimes {
     /// Every problem of every file, and regimes that overlap or share an id. A gap is no error: see [`Regimes::gaps`].
     pub fn load(dir: &Path) -> Result<Self, Vec<Problem>> {
         let unreadable = |path: &Path, error: std::io::Error| {
-            Problem::of_file(
+            Problem::new(
                 path,
+                None,
+                "",
                 format!("cannot be read: {error}"),
                 "make it readable, or correct regime.dir",
             )
@@ -265,8 +270,10 @@ impl Regimes {
             }
         }
         match Self::parse(&files) {
-            Ok(_) if files.is_empty() && problems.is_empty() => Err(vec![Problem::of_file(
+            Ok(_) if files.is_empty() && problems.is_empty() => Err(vec![Problem::new(
                 dir,
+                None,
+                "",
                 "holds no regime".to_owned(),
                 "put at least one .toml file there, or correct regime.dir",
             )]),
@@ -297,16 +304,18 @@ impl Regimes {
             for (earlier_path, earlier) in read.get(..index).unwrap_or_default() {
                 let earlier_file = earlier_path.display();
                 if earlier.id == regime.id {
-                    problems.push(Problem::of_key(
+                    problems.push(Problem::new(
                         path,
+                        None,
                         "id",
                         format!("is that of {earlier_file} too"),
                         "give each regime an id of its own",
                     ));
                 }
                 if earlier.until.is_none_or(|until| regime.from < until) {
-                    problems.push(Problem::of_key(
+                    problems.push(Problem::new(
                         path,
+                        None,
                         "from",
                         format!("begins while {earlier_file} is in force"),
                         "end the earlier regime where the later one begins",

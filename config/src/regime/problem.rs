@@ -1,47 +1,38 @@
 //! What is wrong with a file, where, and what to do about it.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// One thing that is wrong with a file, said to the person who must put it right.
+/// One thing wrong with one key. Shown as one line: where, which key, why, what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file.
-    pub file: PathBuf,
-    /// The line, from 1, where one can be named.
-    pub line: Option<usize>,
-    /// The key, where one can be named.
-    pub key: Option<String>,
-    /// What is wrong: reads on after the key.
-    pub what: String,
-    /// What to do.
+    /// The file, with its line where one can be named: `config/regimes/demo/demo.toml:12`.
+    pub place: String,
+    /// The key, such as `quota.limit`; empty if none can be named.
+    pub key: String,
+    /// What is wrong.
+    pub reason: String,
+    /// What to do about it.
     pub remedy: String,
 }
 
 impl Problem {
-    /// Of a file as a whole.
-    pub(crate) fn of_file(file: &Path, what: String, remedy: &str) -> Self {
-        Self { file: file.to_owned(), line: None, key: None, what, remedy: remedy.to_owned() }
-    }
-
-    /// Of a key.
-    pub(crate) fn of_key(file: &Path, key: &str, what: String, remedy: &str) -> Self {
-        Self { key: Some(key.to_owned()), ..Self::of_file(file, what, remedy) }
+    /// `line` counts from 1; `key` may be empty.
+    pub(super) fn new(file: &Path, line: Option<usize>, key: &str, reason: String, remedy: &str) -> Self {
+        let mut place = file.display().to_string();
+        if let Some(line) = line {
+            place = format!("{place}:{line}");
+        }
+        Self { place, key: key.to_owned(), reason, remedy: remedy.to_owned() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
-        if let Some(line) = self.line {
-            write!(f, ":{line}")?;
+        write!(f, "{}: ", self.place)?;
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
         }
-        write!(f, ": ")?;
-        if let Some(key) = &self.key {
-            write!(f, "`{key}` ")?;
-        }
-        write!(f, "{}; {}", self.what, self.remedy)
+        write!(f, "{}; {}", self.reason, self.remedy)
     }
 }
-
-impl std::error::Error for Problem {}

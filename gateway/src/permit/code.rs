@@ -174,10 +174,10 @@ impl CodeKey {
     /// Changes one part by the other; done again, it undoes itself.
     fn round(&self, round: u8, data: u64) -> u64 {
         let (left, right) = (data >> RIGHT_BITS, data % (1 << RIGHT_BITS));
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             data ^ (self.mix(round, right) % (1 << LEFT_BITS)) << RIGHT_BITS
         } else {
-            data ^ self.mix(round, left) % (1 << RIGHT_BITS)
+            data ^ (self.mix(round, left) % (1 << RIGHT_BITS))
         }
     }
 

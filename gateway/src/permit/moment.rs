@@ -15,14 +15,9 @@ pub struct Moment<'r> {
     end: Timestamp,
     /// Permits decided before this instant were ended by a regime that began at it.
     standing_from: Option<Timestamp>,
-    state: State<'r>,
-}
-
-#[derive(Debug, Clone)]
-enum State<'r> {
-    /// No regime is in force; the next one begins at this instant.
-    Free(Option<Timestamp>),
-    Ruled(Rules<'r>),
+    /// When the next regime begins.
+    next: Option<Timestamp>,
+    rules: Option<Rules<'r>>,
 }
 
 /// The regime in force at a [`Moment`].
@@ -58,19 +53,14 @@ impl<'r> Moment<'r> {
         let next = regimes.next_after(now).map(|regime| regime.from);
         let begun = regimes.as_slice().iter().take_while(|regime| regime.from <= now);
         let standing_from = begun.filter(|regime| regime.ends_standing).last().map(|regime| regime.from);
-        let mut end = later(start, 1);
-        if let Some(next) = next {
-            end = end.min(next);
-        }
-        let state = match regimes.at(now) {
-            None => State::Free(next),
-            Some(regime) => {
-                let rules = Rules::new(regime, now, start);
-                end = end.min(rules.next_day).min(regime.until.unwrap_or(end));
-                State::Ruled(rules)
-            }
-        };
-        Self { start, end, standing_from, state }
+        let rules = regimes.at(now).map(|regime| Rules::new(regime, now, start));
+        let changes = [
+            next,
+            rules.as_ref().map(|rules| rules.next_day),
+            rules.as_ref().and_then(|rules| rules.regime.until),
+        ];
+        let end = changes.into_iter().flatten().fold(later(start, 1), Timestamp::min);
+        Self { start, end, standing_from, next, rules }
     }
 
     /// Whether it holds for `now` too.
@@ -90,10 +80,7 @@ impl<'r> Moment<'r> {
     /// # Errors
     /// If no regime is in force: the beginning of the next one, if there is one.
     pub fn rules(&self) -> Result<&Rules<'r>, Option<Timestamp>> {
-        match &self.state {
-            State::Free(next) => Err(*next),
-            State::Ruled(rules) => Ok(rules),
-        }
+        self.rules.as_ref().ok_or(self.next)
     }
 
     /// Whether a permit decided at `decided` with these times has neither ended nor been ended by a regime.
