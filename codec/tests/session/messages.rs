@@ -14,8 +14,10 @@ fn bound_with(limits: BindLimits) -> Pair {
     pair.smsc.limits = Some(limits);
     pair.esme.session.bind(BindKind::Transceiver, &crate::pair::CREDENTIALS, pair.now).unwrap();
     pair.exchange();
-    (pair.smsc.take(), pair.esme.take());
-    (pair.smsc.counts(), pair.esme.counts());
+    pair.smsc.take();
+    pair.esme.take();
+    pair.smsc.counts();
+    pair.esme.counts();
     pair
 }
 

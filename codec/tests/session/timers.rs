@@ -77,7 +77,8 @@ fn inactivity_timer_unbinds_a_bind_without_messages() {
     pair.advance(s(90));
     pair.submit(b"x", 1).unwrap();
     pair.exchange();
-    (pair.smsc.take(), pair.esme.take());
+    pair.smsc.take();
+    pair.esme.take();
     pair.advance(s(100) - ALMOST);
     assert_eq!(pair.smsc.take(), [], "a message is activity, an enquire_link is not");
     pair.advance(ALMOST);
