@@ -1,4 +1,8 @@
 //! Bodies that real and hostile peers send, and the status that each is answered with.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, which the helpers here are not to clippy"
+)]
 
 use icaze_codec::pdu::{Command, Pdu, Status};
 

@@ -1,5 +1,9 @@
 //! Message PDUs against an independent implementation, both ways: what we write `rusmpp-core` reads as the same fields
 //! and writes as the same octets, and what it builds we read.
+#![allow(
+    clippy::unwrap_used,
+    reason = "clippy.toml allows it in tests, which the helpers here are not to clippy"
+)]
 
 use icaze_codec::frame::{self, Header};
 use icaze_codec::pdu::{

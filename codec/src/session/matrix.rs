@@ -126,3 +126,89 @@ pub(super) const fn carries(bind: BindKind, sender: Role) -> bool {
         Role::Smsc => bind.receives(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Columns: open, binding, bound as receiver, as transmitter, as transceiver, unbinding.
+    /// `+` taken, `.` ignored, `~` asked to try again; else the status: B not bound, A already bound, C no such operation
+    /// here, F the operation's own failure.
+    fn column(role: Role, command: Command) -> String {
+        let binding = State::Binding { kind: BindKind::Receiver, sequence: 1 };
+        let bound = [BindKind::Receiver, BindKind::Transmitter, BindKind::Transceiver].map(State::Bound);
+        let unbinding = State::Unbinding(CloseReason::Unbound);
+        let states = [&[State::Open, binding][..], &bound, &[unbinding]].concat();
+        assert_eq!(verdict(role, State::Ended(CloseReason::Unbound), command), Verdict::Ignore);
+        states
+            .into_iter()
+            .map(|state| match verdict(role, state, command) {
+                Verdict::Take => '+',
+                Verdict::Ignore => '.',
+                Verdict::Retry => '~',
+                Verdict::Refuse(Status::ESME_RINVBNDSTS) => 'B',
+                Verdict::Refuse(Status::ESME_RALYBND) => 'A',
+                Verdict::Refuse(Status::ESME_RINVCMDID) => 'C',
+                Verdict::Refuse(_) => 'F',
+            })
+            .collect()
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn who_may_send_what_when() {
+        let table = [
+            // From the peer                  at an SMSC  at an ESME
+            (Command::BIND_RECEIVER,          "+AAAAA",   "CCCCCC"),
+            (Command::BIND_TRANSMITTER,       "+AAAAA",   "CCCCCC"),
+            (Command::BIND_TRANSCEIVER,       "+AAAAA",   "CCCCCC"),
+            (Command::BIND_RECEIVER_RESP,     "......",   ".+...."),
+            (Command::BIND_TRANSMITTER_RESP,  "......",   "......"),
+            (Command::BIND_TRANSCEIVER_RESP,  "......",   "......"),
+            (Command::OUTBIND,                "+.....",   "+....."),
+            (Command::SUBMIT_SM,              "BBB++~",   "BBCCC~"),
+            (Command::DELIVER_SM,             "BBCCC~",   "BB+B+~"),
+            (Command::DATA_SM,                "BBB++~",   "BB+B+~"),
+            (Command::SUBMIT_SM_RESP,         "..++++",   "..++++"),
+            (Command::DELIVER_SM_RESP,        "..++++",   "..++++"),
+            (Command::DATA_SM_RESP,           "..++++",   "..++++"),
+            (Command::ENQUIRE_LINK,           "BB++++",   "BB++++"),
+            (Command::ENQUIRE_LINK_RESP,      "..++++",   "..++++"),
+            (Command::UNBIND,                 "BB++++",   "BB++++"),
+            (Command::UNBIND_RESP,            "..++++",   "..++++"),
+            (Command::GENERIC_NACK,           ".+++++",   ".+++++"),
+            (Command::ALERT_NOTIFICATION,     "......",   "......"),
+            (Command::QUERY_SM,               "BBFFFF",   "BBFFFF"),
+            (Command::CANCEL_SM,              "BBFFFF",   "BBFFFF"),
+            (Command::REPLACE_SM,             "BBFFFF",   "BBFFFF"),
+            (Command::SUBMIT_MULTI,           "BBFFFF",   "BBFFFF"),
+            (Command::BROADCAST_SM,           "BBFFFF",   "BBFFFF"),
+            (Command::QUERY_BROADCAST_SM,     "BBFFFF",   "BBFFFF"),
+            (Command::CANCEL_BROADCAST_SM,    "BBFFFF",   "BBFFFF"),
+            (Command::QUERY_SM_RESP,          "......",   "......"),
+            (Command::SUBMIT_MULTI_RESP,      "......",   "......"),
+            (Command(0x0000_0077),            "CCCCCC",   "CCCCCC"),
+            (Command(0x8000_0077),            "......",   "......"),
+        ];
+        for (command, smsc, esme) in table {
+            assert_eq!(column(Role::Smsc, command), smsc, "{command:?} at an SMSC");
+            assert_eq!(column(Role::Esme, command), esme, "{command:?} at an ESME");
+        }
+    }
+
+    #[test]
+    fn what_the_gateway_does_not_do_fails_by_its_own_name() {
+        let bound = State::Bound(BindKind::Transceiver);
+        for (command, status) in [
+            (Command::QUERY_SM, Status::ESME_RQUERYFAIL),
+            (Command::CANCEL_SM, Status::ESME_RCANCELFAIL),
+            (Command::REPLACE_SM, Status::ESME_RREPLACEFAIL),
+            (Command::SUBMIT_MULTI, Status::ESME_RSUBMITFAIL),
+            (Command::BROADCAST_SM, Status::ESME_RBCASTFAIL),
+            (Command::QUERY_BROADCAST_SM, Status::ESME_RBCASTQUERYFAIL),
+            (Command::CANCEL_BROADCAST_SM, Status::ESME_RBCASTCANCELFAIL),
+        ] {
+            assert_eq!(verdict(Role::Smsc, bound, command), Verdict::Refuse(status));
+        }
+    }
+}

@@ -131,3 +131,95 @@ impl Window {
 const fn after(sequence: u32) -> u32 {
     if sequence >= SEQUENCE_MAX { 1 } else { sequence + 1 }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Open(MessageKind),
+        /// A request that is not a message takes a sequence number.
+        Sequence,
+        Close(prop::sample::Index),
+        /// The last ones first, so that an old one stays.
+        CloseNewest,
+        Pass(u64),
+        Expire,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            8 => prop_oneof![Just(MessageKind::SubmitSm), Just(MessageKind::DataSm)].prop_map(Step::Open),
+            1 => Just(Step::Sequence),
+            3 => any::<prop::sample::Index>().prop_map(Step::Close),
+            3 => Just(Step::CloseNewest),
+            2 => (0_u64..4).prop_map(Step::Pass),
+            1 => Just(Step::Expire),
+        ]
+    }
+
+    proptest! {
+        /// Against an ordered map, from a few numbers before the wrap.
+        #[test]
+        fn it_is_an_ordered_map(steps in prop::collection::vec(step(), 0..400), before_wrap in 0_u32..300) {
+            let mut now = Instant::now();
+            let mut window = Window::new(now);
+            window.next = SEQUENCE_MAX - before_wrap;
+            let lifetime = Duration::from_secs(5);
+            // Token to sequence number, kind and time: tokens count up, so the first is the oldest.
+            let mut model: BTreeMap<u64, (u32, MessageKind, Instant)> = BTreeMap::new();
+            for (token, step) in (0_u64..).zip(steps) {
+                match step {
+                    Step::Open(kind) => {
+                        let sequence = window.open(kind, token, now);
+                        prop_assert!((1..=SEQUENCE_MAX).contains(&sequence));
+                        prop_assert!(model.values().all(|(open, ..)| *open != sequence));
+                        model.insert(token, (sequence, kind, now));
+                    }
+                    Step::Sequence => drop(window.sequence()),
+                    Step::Close(index) if !model.is_empty() => {
+                        let (token, (sequence, kind, _)) = model.iter().nth(index.index(model.len())).map(|(t, v)| (*t, *v)).unwrap();
+                        prop_assert_eq!(window.close(sequence, Command::DELIVER_SM_RESP), None);
+                        prop_assert_eq!(window.close(sequence, kind.command().response()), Some(token));
+                        prop_assert_eq!(window.close(sequence, kind.command().response()), None);
+                        model.remove(&token);
+                    }
+                    Step::CloseNewest => if let Some((token, (sequence, ..))) = model.pop_last() {
+                        prop_assert_eq!(window.close(sequence, Command::GENERIC_NACK), Some(token));
+                    },
+                    Step::Pass(seconds) => now += Duration::from_secs(seconds),
+                    Step::Expire => {
+                        let due = model.first_key_value().filter(|(_, (.., sent))| *sent + lifetime <= now).map(|(token, _)| *token);
+                        prop_assert_eq!(window.expire(now, lifetime), due);
+                        due.map(|token| model.remove(&token));
+                    }
+                    Step::Close(_) => {}
+                }
+                prop_assert_eq!(window.len(), model.len());
+                prop_assert_eq!(window.oldest(), model.values().next().map(|(.., sent)| *sent));
+            }
+            while let Some((token, _)) = model.pop_first() {
+                prop_assert_eq!(window.pop(), Some(token));
+            }
+            prop_assert_eq!(window.pop(), None);
+        }
+    }
+
+    #[test]
+    fn an_old_request_does_not_stop_the_numbers_going_round() {
+        let now = Instant::now();
+        let mut window = Window::new(now);
+        let old = window.open(MessageKind::SubmitSm, 0, now);
+        for token in 1..10_000 {
+            let sequence = window.open(MessageKind::SubmitSm, token, now);
+            assert_eq!(window.close(sequence, Command::SUBMIT_SM_RESP), Some(token));
+        }
+        assert_eq!(window.slots.len(), SLOTS_MIN, "memory follows what is open");
+        assert_eq!(window.close(old, Command::SUBMIT_SM_RESP), Some(0));
+    }
+}
