@@ -1,10 +1,35 @@
 //! From a citizen's text to a request.
+//!
+//! Characters fold into digits and Latin capitals by what they look or sound like ([`glyph`]); these form runs of
+//! letters and of digits ([`token`]); a known series and the digits after it form a serial ([`serial`]); of the
+//! digits that are left, one is the purpose ([`purpose`]), with the help of the few words that matter ([`word`]).
+//! There must be exactly one of each. The rules:
+//!
+//! * Between and around the pieces may stand anything, or nothing: `2AZE12345678`, `AZE 1234-5678 kod:2`.
+//! * After a series, O is 0 and I and l are 1 where they touch a digit. No other letter is taken for a digit: a guess
+//!   could name someone else's document. A serial with a digit too many or too few is never mended.
+//! * `AZE` has seven or eight digits, so `AZE1234567 2` is read with purpose 2, and `AZE123456782` not at all.
+//! * The purpose is the digit after a word such as `kod`; else a digit alone (`02` too); else one beside another word;
+//!   else one in letters. Times, dates, phone numbers, measures and addresses are no purposes. Several are no purpose.
+//! * The same serial twice is one. The example's serial beside one's own is ignored, with the purpose before it.
+//! * A text with `LƏĞV` or `STATUS` is no request for a permit.
+//! * `AZ`, `EN` and `RU` choose the language, the last one if there are several; else any word in Cyrillic letters
+//!   chooses Russian, but not the letters of a series.
+
+mod glyph;
+mod purpose;
+mod reader;
+mod serial;
+mod token;
+mod word;
 
 use std::fmt;
 
 use icaze_store::Reason;
 use icaze_store::ledger::Language;
 
+use self::reader::Reader;
+use self::token::{Token, Tokens};
 use super::Request;
 
 /// What a text says.
@@ -73,9 +98,15 @@ impl fmt::Debug for Tail {
     }
 }
 
-/// Reads a citizen's text. Total: any text has a reading.
+/// Reads a citizen's text. Total: any text has a reading. One pass, without allocation.
 #[must_use]
 pub fn read(text: &str) -> Reading {
-    let _ = text;
-    Reading { language: Language::Az, latin: false, request: Err(Help::Unreadable), tail: None }
+    let mut reader = Reader::default();
+    for token in Tokens::new(text.chars()) {
+        match token {
+            Token::Word(word) => reader.word(&word),
+            Token::Number(number) => reader.number(&number),
+        }
+    }
+    reader.finish()
 }

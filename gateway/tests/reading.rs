@@ -1,0 +1,280 @@
+//! What citizens write, and how it is read. The texts and their readings are in `texts/*.tsv`:
+//!
+//! ```text
+//! text <TAB> `2 AZE20000001` or `help:reason` [<TAB> lang=en|ru] [<TAB> lat]
+//! ```
+//!
+//! with `\n`, `\r`, `\t`, `\\` and `\u{…}` in the text. Lines that begin with `;` are remarks.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use icaze_gateway::permit::read::{Help, Reading, read};
+use icaze_store::Document;
+use icaze_store::ledger::Language;
+use proptest::prelude::*;
+
+fn unescape(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some((before, escape)) = rest.split_once('\\') {
+        plain.push_str(before);
+        rest = &escape[1..];
+        match escape.as_bytes()[0] {
+            b'n' => plain.push('\n'),
+            b't' => plain.push('\t'),
+            b'r' => plain.push('\r'),
+            b'\\' => plain.push('\\'),
+            b'u' => {
+                let (code, after) = rest[1..].split_once('}').unwrap();
+                plain.push(char::from_u32(u32::from_str_radix(code, 16).unwrap()).unwrap());
+                rest = after;
+            }
+            other => panic!("unknown escape \\{}", char::from(other)),
+        }
+    }
+    plain + rest
+}
+
+/// A reading in the words of the files.
+fn shown(reading: &Reading) -> String {
+    let mut row = match reading.request {
+        Ok(request) => format!("{} {}", request.purpose, request.document),
+        Err(help) => format!("help:{}", help.reason()),
+    };
+    if reading.language != Language::Az {
+        write!(row, "\tlang={}", reading.language.name()).unwrap();
+    }
+    if reading.latin {
+        row.push_str("\tlat");
+    }
+    row
+}
+
+#[test]
+fn texts_are_read_as_the_files_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/texts");
+    let mut rows = 0;
+    let mut wrong = String::new();
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect();
+    files.sort();
+    for file in files {
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        for (line, row) in fs::read_to_string(&file).unwrap().lines().enumerate() {
+            if row.is_empty() || row.starts_with(';') {
+                continue;
+            }
+            let (text, expected) = row.split_once('\t').unwrap_or_else(|| panic!("{name}:{}", line + 1));
+            let found = shown(&read(&unescape(text)));
+            if found != expected {
+                writeln!(wrong, "{name}:{}: {text}\n  expected {expected}\n  read     {found}", line + 1)
+                    .unwrap();
+            }
+            rows += 1;
+        }
+    }
+    assert!(rows >= 450, "only {rows} texts");
+    assert!(wrong.is_empty(), "of {rows} texts:\n{wrong}");
+}
+
+#[test]
+fn the_tail_is_the_end_of_the_one_serial() {
+    for (text, tail) in [
+        ("2 AZE20000001", Some("001")),
+        ("AZE 2000 0045", Some("045")),
+        ("2 AZE2OOOOOOI", Some("001")),
+        ("2 АА٧٦٥٤٣٢١", Some("321")),
+        ("2 AZE12", Some("E12")),
+        ("2 AA12", Some("A12")),
+        ("2 AZE123", Some("123")),
+        ("2 AZE1234567890123456789012345", Some("345")),
+        ("2 AZE12345678", Some("678")),
+        ("2 AZE20000001 AZE20000002", None),
+        ("2", None),
+        ("", None),
+    ] {
+        assert_eq!(read(text).tail.map(|tail| tail.to_string()).as_deref(), tail, "{text}");
+    }
+}
+
+#[test]
+fn debug_shows_nothing_personal() {
+    let shown = format!("{:?}", read("2 AZE20004711"));
+    assert!(!shown.contains("711"), "{shown}");
+}
+
+#[test]
+fn the_longest_text_is_read() {
+    let longest = 255 * 153;
+    for filler in ["AZE ", "A Z E 1 ", "1234 ", "OIL", "0", "* ", "ы"] {
+        let mut text = filler.repeat(longest / filler.chars().count());
+        let _ = read(&text);
+        text.push_str(" 2 AZE20000001");
+        let _ = read(&text);
+    }
+    let text = format!("{} 2 AZE20000001", "salam ".repeat(longest / 6));
+    assert_eq!(shown(&read(&text)), "2 AZE20000001");
+}
+
+fn document() -> impl Strategy<Value = String> {
+    prop_oneof!["AZE[0-9]{8}", "AZE[0-9]{7}", "AA[0-9]{7}", "MYI[0-9]{7}", "DYI[0-9]{7}", "MOM[0-9]{7}",]
+        .prop_filter("the example has help", |serial| serial != "AZE12345678")
+}
+
+fn request() -> impl Strategy<Value = (u8, String)> {
+    (0..=9_u8, document())
+}
+
+fn separators(least: usize) -> impl Strategy<Value = String> {
+    const SEPARATORS: &str = "[ *#,./_:;()\"'\t\n\u{A0}\u{200B}\u{FEFF}👍🙏№«»=~!?-]";
+    proptest::collection::vec(SEPARATORS, least..4).prop_map(|all| all.concat())
+}
+
+/// Words that say nothing, without digits.
+fn chatter() -> impl Strategy<Value = &'static str> {
+    proptest::sample::select(vec![
+        "salam",
+        "zəhmət olmasa",
+        "icazə verin",
+        "icaze",
+        "bazara gedirəm",
+        "please",
+        "can I go out",
+        "apteka",
+        "Əliyev Vaqif Məmməd oğlu",
+        "aa",
+        "mom",
+        "kömək edin",
+        "sağ olun",
+        "👍🏻",
+        "...",
+        "🇦🇿",
+    ])
+}
+
+fn looks_of(c: char) -> &'static str {
+    match c {
+        'A' => "AaАаΑαＡａ𝐀",
+        'Z' => "ZzЗзΖζＺ𝗓",
+        'E' => "EeЕеΕεƏəЭ",
+        'M' => "MmМмΜｍ",
+        'Y' => "YyУуΥ",
+        'I' => "IiІіİıΙlL",
+        'D' => "DdДдΔ",
+        'O' => "OoОоΟο",
+        '0' => "0٠۰०０𝟎OoОоΟ",
+        '1' => "1١۱१１𝟏IiІіlLı",
+        '2' => "2٢۲२２𝟐②",
+        '3' => "3٣۳३３𝟑",
+        '4' => "4٤۴४４𝟒",
+        '5' => "5٥۵५５𝟓",
+        '6' => "6٦۶६６𝟔",
+        '7' => "7٧۷७７𝟕",
+        '8' => "8٨۸८８𝟖",
+        _ => "9٩۹९９𝟗",
+    }
+}
+
+/// The same serial in letters that look alike, and digits of other scripts.
+fn disguised(serial: &str, choices: &[usize]) -> String {
+    let pick = |c, choice: usize| {
+        let looks: Vec<char> = looks_of(c).chars().collect();
+        looks[choice % looks.len()]
+    };
+    serial.chars().zip(choices).map(|(c, &choice)| pick(c, choice)).collect()
+}
+
+proptest! {
+    #[test]
+    fn any_text_has_a_reading(text in any::<String>()) {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn what_is_read_stood_there(text in "[2AZEMYDIOLaze0-9 .,:+|-]{0,60}") {
+        if let Ok(request) = read(&text).request {
+            let mut typed = text.chars().map(|c| match c {
+                'O' => '0',
+                'I' | 'L' => '1',
+                c => c,
+            });
+            let serial = request.document.to_string();
+            for digit in serial.chars().filter(char::is_ascii_digit) {
+                prop_assert!(typed.any(|c| c == digit), "{} in {}", serial, text);
+            }
+        }
+    }
+
+    #[test]
+    fn purpose_and_document_may_stand_apart_or_together(
+        (purpose, serial) in request(), before in separators(0), between in separators(0), after in separators(0),
+    ) {
+        let text = format!("{before}{purpose}{between}{serial}{after}");
+        prop_assert_eq!(shown(&read(&text)), format!("{purpose} {serial}"));
+    }
+
+    #[test]
+    fn the_document_may_come_first(
+        (purpose, serial) in request(), before in separators(0), between in separators(0), after in separators(0),
+    ) {
+        let text = format!("{before}{serial} {between}{purpose}{after}");
+        prop_assert_eq!(shown(&read(&text)), format!("{purpose} {serial}"));
+    }
+
+    #[test]
+    fn case_does_not_matter((purpose, serial) in request(), lower in proptest::collection::vec(any::<bool>(), 11)) {
+        let case = |(c, lower): (char, bool)| if lower { c.to_ascii_lowercase() } else { c };
+        let mixed: String = serial.chars().zip(lower).map(case).collect();
+        prop_assert_eq!(shown(&read(&format!("{purpose} {mixed}"))), format!("{purpose} {serial}"));
+    }
+
+    #[test]
+    fn look_alikes_do_not_matter(
+        (purpose, serial) in request(), choices in proptest::collection::vec(any::<usize>(), 11),
+    ) {
+        let text = format!("{purpose} {}", disguised(&serial, &choices));
+        prop_assert_eq!(shown(&read(&text)), format!("{purpose} {serial}"), "{}", text);
+    }
+
+    #[test]
+    fn a_serial_may_be_broken_anywhere(
+        (purpose, serial) in request(), breaks in proptest::collection::vec("[ /._-]?", 12),
+    ) {
+        let broken: String = serial.chars().zip(&breaks).map(|(c, gap)| format!("{c}{gap}")).collect();
+        let reading = read(&format!("{purpose} {broken}"));
+        // The last digit of eight may stand alone, and then looks like a second purpose.
+        if !(serial.len() == 11 && reading.request == Err(Help::NoPurpose)) {
+            prop_assert_eq!(shown(&reading), format!("{purpose} {serial}"), "{}", broken);
+        }
+    }
+
+    #[test]
+    fn chatter_never_makes_another_document(
+        (purpose, serial) in request(), before in chatter(), between in chatter(), after in chatter(),
+    ) {
+        let expected: Document = serial.parse().unwrap();
+        let request = read(&format!("{before} {purpose} {between} {serial} {after}")).request.unwrap();
+        prop_assert_eq!((request.purpose, request.document), (purpose, expected));
+    }
+
+    #[test]
+    fn a_digit_too_many_or_too_few_is_never_mended(
+        (purpose, serial) in request(), digits in prop_oneof![2..7_usize, 9..20_usize],
+    ) {
+        let series = serial.trim_end_matches(|c: char| c.is_ascii_digit());
+        let text = format!("{purpose} {series}{}", "7".repeat(digits));
+        prop_assert_eq!(shown(&read(&text)), "help:wrong_length");
+    }
+
+    #[test]
+    fn another_letter_among_the_digits_is_never_mended(
+        (purpose, serial) in request(), letter in "[B-HJKMNP-Zb-hjkmnp-z]", at in 0..8_usize,
+    ) {
+        let series = serial.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+        let at = series + at % (serial.len() - series);
+        let mut wrong = serial.clone();
+        wrong.replace_range(at..=at, &letter);
+        prop_assert!(read(&format!("{purpose} {wrong}")).request.is_err(), "{}", wrong);
+    }
+}
