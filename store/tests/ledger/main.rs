@@ -3,6 +3,7 @@
 // The configuration that allows it in tests does not reach their helpers.
 #![allow(clippy::unwrap_used)]
 
+mod beside;
 mod crash;
 mod entries;
 mod files;
