@@ -137,6 +137,13 @@ mod tests {
     }
 
     #[test]
+    fn debug_hides_the_records() {
+        let mut batch = Batch::new(1, 1000);
+        batch.sections.person.extend_from_slice(&[77, 78, 79]);
+        assert!(!format!("{batch:?}").contains("77"));
+    }
+
+    #[test]
     fn a_full_batch_leaves_the_entry_out() {
         let mut batch = Batch::new(1, 60);
         while append(&mut batch).is_ok() {}

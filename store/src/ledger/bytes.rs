@@ -20,7 +20,6 @@ pub(super) fn put_bytes(to: &mut Vec<u8>, bytes: &[u8]) {
 pub(super) struct Malformed;
 
 /// Reads forward through bytes from a file. Never panics, and allocates nothing.
-#[derive(Debug, Clone)]
 pub(super) struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {

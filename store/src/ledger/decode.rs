@@ -15,7 +15,6 @@ use crate::{Document, Outcome, Reason};
 
 /// Reads a batch's records in order. A section that is withheld (no key, or its key was destroyed) is `None`, and
 /// the fields that it holds are empty.
-#[derive(Debug)]
 pub(super) struct Decoder<'a> {
     node: u8,
     seq: u64,

@@ -1,5 +1,7 @@
 //! From an entry to its bytes (FORMAT.md, "Records").
 
+use std::fmt;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 
@@ -34,7 +36,8 @@ pub(super) mod has {
 }
 
 /// A batch's records, split by the kind of data. Each kind has its own life: text is destroyed first, the person next.
-#[derive(Debug, Default)]
+/// `Debug` shows their lengths only.
+#[derive(Default)]
 pub(super) struct Sections {
     /// What is nobody's personal data.
     pub(super) plain: Vec<u8>,
@@ -42,6 +45,12 @@ pub(super) struct Sections {
     pub(super) person: Vec<u8>,
     /// What they wrote.
     pub(super) text: Vec<u8>,
+}
+
+impl fmt::Debug for Sections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sections").field("bytes", &self.len()).finish_non_exhaustive()
+    }
 }
 
 /// Lengths to go back to.

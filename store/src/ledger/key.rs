@@ -1,15 +1,15 @@
 //! The master key: kept outside the store, it wraps the keys that its personal data is sealed with.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::{hmac, rand};
 
 use super::segment;
-use super::storage::Storage;
+use super::storage::{Storage, create_directory};
 
 /// 32 random bytes, from which every other key of the store is derived. `Debug` redacts.
 #[derive(Clone)]
@@ -102,7 +102,7 @@ impl MasterKey {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
         };
-        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(io("make its directory"))?;
+        create_directory(directory).map_err(io("make its directory"))?;
         let unfinished = key_file.with_extension("new");
         let _ = fs::remove_file(&unfinished);
         let mut file = OpenOptions::new()

@@ -275,17 +275,20 @@ impl<'s, S: Storage> Walker<'s, S> {
         let mut suspect = None;
         loop {
             let size = self.storage.size(&file).map_err(self.io(&name, "read"))?;
-            if limit.is_some_and(|limit| size < limit) {
-                let what = "the file is cut short here";
-                return Err(self.damage(&name, size, segment.next_seq, what));
-            }
-            let length = limit.unwrap_or(size).saturating_sub(segment.end);
+            let length = limit.map_or(size, |limit| limit.min(size)).saturating_sub(segment.end);
             let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
             let count =
                 self.storage.read_at(&file, segment.end, &mut bytes).map_err(self.io(&name, "read"))?;
             bytes.truncate(count);
             let start = segment.end;
-            let Err(bad) = self.frames(segment, &name, &mut bytes, visit)? else { return Ok(()) };
+            let Err(bad) = self.frames(segment, &name, &mut bytes, visit)? else {
+                return match limit {
+                    Some(limit) if segment.end < limit => {
+                        Err(self.damage(&name, segment.end, segment.next_seq, "the file is cut short"))
+                    }
+                    _ => Ok(()),
+                };
+            };
             if limit.is_some() || suspect == Some(segment.end) {
                 return Err(self.damage(&name, segment.end, segment.next_seq, bad.to_string()));
             }

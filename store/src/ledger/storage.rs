@@ -1,8 +1,8 @@
 //! Where the ledger's files lie: a narrow trait, and the file system.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
@@ -100,8 +100,7 @@ impl FileStorage {
     /// # Errors
     /// [`io::ErrorKind::ResourceBusy`] if another process has it, and whatever the system says.
     pub fn open(path: &Path) -> io::Result<Self> {
-        let mut builder = fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(builder.recursive(true), 0o700).create(path)?;
+        create_directory(path)?;
         let lock =
             OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(path.join(LOCK))?;
         match lock.try_lock() {
@@ -212,6 +211,19 @@ impl Storage for FileStorage {
         self.writable()?;
         fs::remove_file(self.path.join(name))
     }
+}
+
+/// Makes a directory that only its owner may enter, and those that lead to it, and syncs their names: a store or a key
+/// whose directory a power cut takes away is lost as a whole.
+pub(super) fn create_directory(path: &Path) -> io::Result<()> {
+    let missing: Vec<&Path> =
+        path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+    DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+    for made in missing {
+        let parent = made.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Sets space aside where the file system cannot do so by itself.

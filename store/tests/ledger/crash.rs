@@ -140,7 +140,7 @@ fn spans(storage: &FaultyStorage, name: &str) -> Vec<std::ops::Range<u64>> {
     let file = storage.open(name).unwrap();
     let mut bytes = vec![0; storage.size(&file).unwrap() as usize];
     storage.read_at(&file, 0, &mut bytes).unwrap();
-    let mut spans = vec![0..72];
+    let mut spans = Vec::from([std::ops::Range { start: 0, end: 72 }]);
     let mut at = 4096;
     while at + 48 <= bytes.len() && bytes[at..at + 8] == bytes[24..32] {
         let word = |place: usize| u32::from_le_bytes(bytes[at + place..at + place + 4].try_into().unwrap());

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::Path;
 
 use icaze_store::ledger::{
-    FileStorage, KeyError, Ledger, MasterKey, OpenError, Options, ReadError, Storage, read, verify,
+    Entry, FileStorage, KeyError, Ledger, MasterKey, OpenError, Options, ReadError, Storage, read, verify,
 };
+
+use jiff::Timestamp;
 
 use crate::entries;
 
@@ -171,4 +173,42 @@ fn a_start_from_a_checkpoint_leaves_older_segments_unread() {
     Ledger::open(storage, &key, 0, from_8, |record| seen.push(record.seq)).unwrap();
     assert_eq!(seen, [8, 9]);
     assert!(matches!(open_error(dir.path(), &key, 0), OpenError::Read(ReadError::Damaged(_))));
+}
+
+#[test]
+fn a_segment_that_lost_whole_batches_is_damage() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    write(dir.path(), &key, 1..=4);
+    write(dir.path(), &key, 5..=5);
+    let segment = fs::OpenOptions::new().write(true).open(dir.path().join("0000000001.log")).unwrap();
+    let frame = (segment.metadata().unwrap().len() - 4096) / 3;
+    segment.set_len(4096 + 2 * frame).unwrap();
+    let error = open_error(dir.path(), &key, 0);
+    assert!(matches!(&error, OpenError::Read(ReadError::Damaged(damage)) if damage.seq == 3), "{error}");
+}
+
+#[test]
+fn a_segment_of_another_ledger_is_damage() {
+    let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let key = MasterKey::random().unwrap();
+    // Three records in one, two in the other, in batches of the same length.
+    let (three, two) = (vec![Entry::Start; 3], vec![Entry::Receiver("sixsix", true); 2]);
+    for (dir, first) in [(dir.path(), three), (other.path(), two)] {
+        for batches in [[first, vec![Entry::Stop]], [vec![Entry::Start], vec![Entry::Stop]]] {
+            let storage = FileStorage::open(dir).unwrap();
+            let (mut ledger, mut batch) = Ledger::open(storage, &key, 0, options(), |_| {}).unwrap();
+            for entries in batches {
+                for entry in entries {
+                    batch.append(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, &entry).unwrap();
+                }
+                ledger.commit(&mut batch).unwrap();
+            }
+        }
+    }
+    for name in ["0000000002.log", "0000000002.keys"] {
+        fs::copy(other.path().join(name), dir.path().join(name)).unwrap();
+    }
+    let error = open_error(dir.path(), &key, 0).to_string();
+    assert!(error.contains("it ends with record 3 and the next segment begins with 3"), "{error}");
 }
