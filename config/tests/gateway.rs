@@ -190,6 +190,21 @@ fn two_operators_cannot_share_a_system_id() {
 }
 
 #[test]
+fn the_unspoken_demo_account_makes_way_for_one_that_has_its_system_id() {
+    let config = with_file("[operators.a]\nsystem_id = \"demo\"\npassword = \"p\"\n").validate().unwrap();
+    assert_eq!(config.operators.keys().collect::<Vec<_>>(), ["a"]);
+}
+
+#[test]
+fn numbers_are_read_in_every_notation_of_toml() {
+    let text = "[smpp]\nparts_max = 20_000\n[operators.demo]\nretry_status = 0x0000_0014\nwindow_in = +7\n";
+    let config = with_file(text).validate().unwrap();
+    assert_eq!(config.smpp.parts_max, 20_000);
+    assert_eq!(config.operators["demo"].retry_status, 0x14);
+    assert_eq!(config.operators["demo"].window_in, 7);
+}
+
+#[test]
 fn what_this_version_does_not_do_is_refused_not_ignored() {
     for (section, said) in [
         ("operators.demo", "role = \"connect\""),

@@ -152,22 +152,20 @@ impl Check<'_> {
     }
 
     /// `public`: the key of a listener that is not on loopback.
-    ///
-    /// The shipped account goes without saying only where it is harmless: on loopback, or else as the reason why a
-    /// configuration without operators is refused.
     fn operators(&mut self, public: Option<&str>) -> BTreeMap<String, Operator> {
-        let mut names = self.settings.operators();
-        if (public.is_none() || names.is_empty()) && !names.iter().any(|name| name == DEMO) {
-            names.push(DEMO.to_owned());
+        let mut operators = BTreeMap::new();
+        for name in self.settings.operators() {
+            operators.insert(name.clone(), self.operator(&name, public));
         }
-        let operators: BTreeMap<_, _> = names
-            .into_iter()
-            .map(|name| {
-                let operator = self.operator(&name, public);
-                (name, operator)
-            })
-            .collect();
         self.accounts_differ(&operators);
+        // The shipped account goes without saying only where it is harmless: on loopback, if no operator of the site's
+        // has its name. It is also the reason why a configuration off loopback without operators is refused.
+        if operators.is_empty() || (public.is_none() && !operators.contains_key(DEMO)) {
+            let demo = self.operator(DEMO, public);
+            if operators.values().all(|operator| operator.system_id != demo.system_id) {
+                operators.insert(DEMO.to_owned(), demo);
+            }
+        }
         operators
     }
 
