@@ -14,15 +14,16 @@ use super::storage::Storage;
 /// Where a ledger is not what was written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the ledger is damaged: {file}, byte {offset}, from record {seq} on: {what}. These records were acknowledged, so \
-     nothing is skipped and nothing was changed: restore this file from a copy, then run `icaze ledger verify`"
+    "the ledger is damaged: {file}, byte {offset}, at record {seq} or behind it: {what}. What is damaged was \
+     acknowledged, so nothing is skipped and nothing was changed: restore this file from a copy, then run \
+     `icaze ledger verify`"
 )]
 pub struct Damage {
     /// The file.
     pub file: String,
     /// Where in the file, in bytes.
     pub offset: u64,
-    /// The first record that cannot be trusted.
+    /// The records before this one are sound.
     pub seq: u64,
     /// What is wrong.
     pub what: String,
@@ -167,28 +168,15 @@ impl<'s, S: Storage> Walker<'s, S> {
 
     pub(super) fn walk(mut self, visit: Visit<'_>) -> Result<Walked, ReadError> {
         let Some(first) = self.first_segment()? else { return Ok(Walked::default()) };
-        let mut segment = self.begin(self.header(first)?)?;
-        loop {
-            let next = self.header_if_there(segment.header.id.number + 1)?;
-            match next {
-                Some(next) if next.first_seq <= self.visit_from => segment.next_seq = next.first_seq,
-                Some(next) => {
-                    self.scan(&mut segment, Some(next.previous_end), visit)?;
-                    self.check_joint(&segment, &next)?;
-                }
-                None => {
-                    self.scan(&mut segment, None, visit)?;
-                    // The writer may have gone on to the next segment meanwhile.
-                    if self.header_if_there(segment.header.id.number + 1)?.is_none() {
-                        break;
-                    }
-                    continue;
-                }
+        let mut segment = self.begin(self.header(first)?);
+        while let Some(next) = self.header_if_there(segment.header.id.number + 1)? {
+            if next.first_seq > self.visit_from {
+                self.scan(&mut segment, Some(next.previous_end), visit)?;
+                self.check_joint(&segment, &next)?;
             }
-            if let Some(next) = next {
-                segment = self.begin(next)?;
-            }
+            segment = self.begin(next);
         }
+        self.scan(&mut segment, None, visit)?;
         let Scan { header, end, last_frame, next_seq, .. } = segment;
         Ok(Walked { summary: self.summary, last: Some(LastSegment { header, end, last_frame, next_seq }) })
     }
@@ -243,17 +231,14 @@ impl<'s, S: Storage> Walker<'s, S> {
         }
     }
 
-    fn begin(&mut self, header: Header) -> Result<Scan, ReadError> {
+    fn begin(&mut self, header: Header) -> Scan {
         self.summary.segments += 1;
-        Ok(Scan { header, end: FRAMES_START, last_frame: None, next_seq: header.first_seq, keys: None })
+        Scan { header, end: FRAMES_START, last_frame: None, next_seq: header.first_seq, keys: None }
     }
 
     /// The segment must end where the next one says, with the record before the next one's first.
     fn check_joint(&self, segment: &Scan, next: &Header) -> Result<(), ReadError> {
-        // A restart may have cut the segment before the frame that this reader had come to.
-        let read_further = segment.end > next.previous_end && segment.next_seq >= next.first_seq;
-        let joined = segment.end == next.previous_end && segment.next_seq == next.first_seq;
-        if read_further || joined {
+        if segment.end == next.previous_end && segment.next_seq == next.first_seq {
             return Ok(());
         }
         let what = format!(
@@ -281,14 +266,7 @@ impl<'s, S: Storage> Walker<'s, S> {
                 self.storage.read_at(&file, segment.end, &mut bytes).map_err(self.io(&name, "read"))?;
             bytes.truncate(count);
             let start = segment.end;
-            let Err(bad) = self.frames(segment, &name, &mut bytes, visit)? else {
-                return match limit {
-                    Some(limit) if segment.end < limit => {
-                        Err(self.damage(&name, segment.end, segment.next_seq, "the file is cut short"))
-                    }
-                    _ => Ok(()),
-                };
-            };
+            let Err(bad) = self.frames(segment, &name, &mut bytes, visit)? else { return Ok(()) };
             if limit.is_some() || suspect == Some(segment.end) {
                 return Err(self.damage(&name, segment.end, segment.next_seq, bad.to_string()));
             }
@@ -341,8 +319,7 @@ impl<'s, S: Storage> Walker<'s, S> {
         let mut decoder = Decoder::new(node, header.first_seq, opened.plain, opened.person, opened.text);
         for _ in 0..header.count {
             let record = decoder.record().map_err(|Malformed| "a record cannot be read")?;
-            // Not those that a restart wrote again into the segment that it began.
-            if record.seq > self.summary.last_seq && record.seq >= self.visit_from {
+            if record.seq >= self.visit_from {
                 visit(&record, visible);
             }
         }
@@ -355,8 +332,8 @@ impl<'s, S: Storage> Walker<'s, S> {
             summary.first_seq = header.first_seq;
         }
         summary.batches += 1;
-        summary.records += header.next_seq().saturating_sub(header.first_seq.max(summary.last_seq + 1));
-        summary.last_seq = summary.last_seq.max(header.next_seq().saturating_sub(1));
+        summary.records += u64::from(header.count);
+        summary.last_seq = header.next_seq().saturating_sub(1);
     }
 
     fn keys(&self, header: &Header) -> Result<SegmentKeys, ReadError> {

@@ -136,7 +136,7 @@ fn commits_in_the_middle_of_a_read_are_no_damage() {
 }
 
 #[test]
-fn a_new_segment_in_the_middle_of_a_read_is_followed() {
+fn a_new_segment_in_the_middle_of_a_read_is_no_damage() {
     reads_soundly(40, |_, _, mut ledger, mut batch| write(&mut ledger, &mut batch, 100));
 }
 
