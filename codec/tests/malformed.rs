@@ -87,7 +87,7 @@ fn binds() {
         ("password of 9", b"operator\0secret089\0VMS\0\x34\x01\x01\0".to_vec(), Err(Status::ESME_RINVPASWD)),
         (
             "system_type of 13",
-            b"operator\0secret08\01234567890123\0\x34\x01\x01\0".to_vec(),
+            b"operator\0secret08\x001234567890123\0\x34\x01\x01\0".to_vec(),
             Err(Status::ESME_RINVSYSTYP),
         ),
         (

@@ -4,6 +4,27 @@
 //! ([`Session::poll`], until `None`), writes what there is to write ([`Session::output`]), and comes back at
 //! [`Session::next_timeout`] with [`Session::handle_timeout`] and `poll`. After [`Event::Closed`] it writes the rest of the
 //! output and closes the connection. What can be answered at once the session answers by itself.
+//!
+//! ```
+//! # use std::time::Instant;
+//! # use icaze_codec::pdu::Status;
+//! # use icaze_codec::session::{BindLimits, Event, Role, Session, SessionConfig};
+//! # let now = Instant::now();
+//! let mut session = Session::new(Role::Smsc, SessionConfig::default(), now);
+//! // What a read brought: here a bind_transmitter, without a password.
+//! session.handle_input(b"\0\0\0\x19\0\0\0\x02\0\0\0\0\0\0\0\x01op\0\0\0\x34\0\0\0");
+//! while let Some(event) = session.poll(now) {
+//!     match event {
+//!         Event::Bind(bind) if bind.system_id() == "op" => session.accept_bind(BindLimits::default(), now),
+//!         Event::Bind(_) => session.refuse_bind(Status::ESME_RBINDFAIL),
+//!         Event::Message { request, .. } => session.respond(request, Status::ESME_ROK, b"2a"),
+//!         Event::Closed(reason) => println!("{reason}"),
+//!         _ => {}
+//!     }
+//! }
+//! // What the next write takes: the bind's response.
+//! assert_eq!(session.output().drain(..).count(), 16 + b"icaze\0".len() + 5);
+//! ```
 
 mod config;
 mod core;

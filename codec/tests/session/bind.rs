@@ -180,6 +180,8 @@ fn either_side_unbinds() {
         assert_eq!(first.take(), [Seen::Closed(CloseReason::Unbound)]);
         assert_eq!(second.take(), [Seen::Unbinding, Seen::Closed(CloseReason::PeerUnbound)]);
         assert_eq!(first.session.next_timeout(), None);
+        second.session.disconnected();
+        assert_eq!(second.session.state(), State::Ended(CloseReason::PeerUnbound), "the first reason stays");
         assert_eq!(second.session.poll(pair.now).map(Seen::from), None, "closed once");
     }
 }

@@ -103,7 +103,9 @@ fn before_a_bind_every_request_is_told_so_and_responses_are_ignored() {
 fn a_flood_of_made_up_kinds_does_not_grow_the_counts() {
     let mut pair = Pair::bound(BindKind::Transceiver);
     for number in 0..5000 {
-        let (command, status) = (Command(0x8000_0000 | number), Status(number * 7));
+        // Unknown ones, and every combination of known ones.
+        let command = Command(0x8000_0000 + number % 0x120);
+        let status = Status(number / 10);
         pair.smsc.input(&crate::pair::pdu_with(command, status, 1, b""), pair.now);
     }
     let counts = pair.smsc.counts();
