@@ -25,6 +25,10 @@ impl PackedDate {
 
     /// The date; none as well for bits that are no date.
     pub(super) fn get(self) -> Option<Date> {
+        // The usual case, and jiff would allocate an error for it.
+        if self.is_none() {
+            return None;
+        }
         let bits = self.0.get();
         let year = i16::try_from(bits >> 9).ok()?;
         let [month, day] = [bits >> 5 & 0xF, bits & 0x1F].map(|part| part as i8);
