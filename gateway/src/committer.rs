@@ -3,13 +3,16 @@
 use std::sync::PoisonError;
 use std::time::Duration;
 
-use icaze_store::ledger::{Batch, Ledger, Storage};
+use icaze_store::ledger::{Batch, CommitError, Ledger, Storage};
 
 use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
 
 /// How long marks may wait for a commit that a message causes, before they get one of their own.
 const MARKS_WAIT: Duration = Duration::from_millis(500);
+
+/// How long a full disk is left alone.
+const ROOM_WAIT: Duration = Duration::from_millis(200);
 
 /// Commits until the gateway stops; then commits what is left and returns. After a failed commit nothing more is
 /// made durable, so that no response leaves: the gateway stops, and the caller ends the process.
@@ -19,14 +22,12 @@ const MARKS_WAIT: Duration = Duration::from_millis(500);
 pub fn run<S: Storage>(
     gateway: &Gateway,
     mut ledger: Ledger<S>,
-) -> Result<(), icaze_store::ledger::CommitError> {
+) -> Result<(), CommitError> {
     let mut batch = gateway.pipeline().spare_batch();
     loop {
         let stopped = next_batch(gateway, &mut batch, ledger.has_room());
-        if !ledger.has_room() {
-            ledger.make_room();
-        }
         if batch.is_empty() {
+            make_room(gateway, &mut ledger)?;
             if stopped {
                 return Ok(());
             }
@@ -37,25 +38,44 @@ pub fn run<S: Storage>(
             Ok(durable) => {
                 gateway.telemetry.committed(began.elapsed(), records);
                 gateway.set_durable(durable);
+                make_room(gateway, &mut ledger)?;
             }
-            Err(error) => {
-                gateway.set_phase(Phase::Stopped);
-                return Err(error);
-            }
+            // The batch is kept: it is written as soon as there is room.
+            Err(CommitError::NoRoom) => std::thread::sleep(ROOM_WAIT),
+            Err(error) => return fail(gateway, error),
         }
     }
 }
 
-/// Waits for something to commit and takes it; whether the gateway has stopped.
+/// Sets the next segment's space aside before it is needed.
+fn make_room<S: Storage>(gateway: &Gateway, ledger: &mut Ledger<S>) -> Result<(), CommitError> {
+    let had = ledger.has_room();
+    match ledger.make_room() {
+        Ok(has) if has != had => tracing::warn!(has, "room for the ledger"),
+        Ok(_) => {}
+        Err(error) => return fail(gateway, error),
+    }
+    Ok(())
+}
+
+fn fail(gateway: &Gateway, error: CommitError) -> Result<(), CommitError> {
+    gateway.set_phase(Phase::Stopped);
+    Err(error)
+}
+
+/// Waits for something to commit and takes it, unless `batch` still waits for room; whether the gateway has stopped.
 fn next_batch(gateway: &Gateway, batch: &mut Batch, room: bool) -> bool {
     let mut pipeline = gateway.pipeline();
     let stopped = || *gateway.phase().borrow() == Phase::Stopped;
+    pipeline.set_room(room);
+    if !batch.is_empty() {
+        return stopped();
+    }
     if !pipeline.wants_commit() && !stopped() {
         let idle = |pipeline: &mut crate::pipeline::Pipeline| !pipeline.wants_commit() && !stopped();
         let waited = gateway.work().wait_timeout_while(pipeline, MARKS_WAIT, idle);
         pipeline = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
-    pipeline.set_room(room);
     pipeline.take_batch(batch);
     stopped()
 }

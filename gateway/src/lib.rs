@@ -9,6 +9,7 @@ pub mod commands;
 pub mod committer;
 pub mod gateway;
 pub mod http;
+pub mod node;
 pub mod permit;
 pub mod pipeline;
 pub mod smpp;

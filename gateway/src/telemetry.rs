@@ -86,6 +86,7 @@ impl Telemetry {
             let direction = match direction {
                 Direction::In => "in",
                 Direction::Out => "out",
+                Direction::Ignored => "ignored",
             };
             let operator = operator.to_owned();
             counter!("icaze_smpp_pdus_total", "operator" => operator.clone(), "direction" => direction,

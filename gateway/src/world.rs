@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use icaze_config::gateway::Config;
-use icaze_config::regime::{Names, Purpose, Regime, Regimes};
+use icaze_config::regime::{Purpose, Regime, Regimes};
 use icaze_config::replies::Texts;
 use icaze_store::ledger::Language;
 use icaze_store::register::{Entry, Register, Status};
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::permit::decide::{DocumentStatus, PersonFacts};
 use crate::permit::moment::Moment;
+use crate::permit::rules::named;
 
 /// One generation of facts and rules. Replaced as a whole, never changed.
 pub struct World {
@@ -60,15 +61,14 @@ impl World {
     ///
     /// # Errors
     /// With every problem found in the first of register, regimes and texts that has any.
-    pub fn load(config: &Config, now: Timestamp) -> anyhow::Result<Self> {
+    pub fn load(config: &Config) -> anyhow::Result<Self> {
         let regimes = load_regimes(&config.regime.dir)?;
         let texts = match &config.replies.dir {
             Some(dir) => Texts::load(dir),
             None => Texts::shipped(),
         };
         let texts = texts.map_err(|problems| lines(&problems))?;
-        let register = Register::load(&config.register.path, now)
-            .with_context(|| format!("register.path: {} cannot be used", config.register.path.display()))?;
+        let register = Register::load(&config.register.path).context("register.path")?;
         let contacts = Contacts {
             hotline: config.replies.hotline.clone(),
             emergency: config.replies.emergency.clone(),
@@ -155,17 +155,7 @@ impl Words {
 impl PurposeWords {
     fn of(purpose: &Purpose, language: Language) -> Self {
         let hours: Vec<_> = purpose.hours.iter().map(ToString::to_string).collect();
-        let name = in_language(&purpose.names, language).short.clone();
+        let name = named(&purpose.names, language).short.clone();
         Self { code: purpose.code, name, hours: hours.join(", ") }
-    }
-}
-
-/// The one of `names` that is in `language`.
-#[must_use]
-pub fn in_language<T>(names: &Names<T>, language: Language) -> &T {
-    match language {
-        Language::Az => &names.az,
-        Language::En => &names.en,
-        Language::Ru => &names.ru,
     }
 }

@@ -47,13 +47,12 @@ pub fn write(answer: &Answer, world: &World, moment: &Moment<'_>, out: &mut Stri
     let code = answer.permit.map(|(code, _)| code.letters());
     let values = Values {
         document: answer.request.map(|request| request.document),
-        tail: answer.tail,
         purpose,
         name: of_purpose.map_or("", |words| &words.name),
         codes: words.map_or("", |words| &words.codes),
         hours: of_purpose.map_or("", |words| &words.hours),
         period: answer.permit.map(|(_, interval)| (civil(interval.start), civil(interval.end))),
-        code: code.as_ref().map_or("", |code| code.as_str()),
+        code: code.as_ref().and_then(|code| std::str::from_utf8(code).ok()).unwrap_or_default(),
         again: answer.again.map(civil),
         hotline: &world.contacts.hotline,
         emergency: &world.contacts.emergency,

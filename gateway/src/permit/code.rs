@@ -54,6 +54,21 @@ impl Code {
         self.0
     }
 
+    /// The code as citizens read it, in ASCII: `XXXX-XXXX`.
+    #[must_use]
+    pub fn letters(self) -> [u8; 9] {
+        let mut letters = [b'-'; 9];
+        let places = (0..=DATA_CHARACTERS).rev();
+        let gap = |at: &usize| *at != 4;
+        for (at, place) in (0..9).filter(gap).zip(places) {
+            let letter = usize::try_from(self.0 >> (5 * place) & 31).ok().and_then(|at| ALPHABET.get(at));
+            if let (Some(slot), Some(letter)) = (letters.get_mut(at), letter) {
+                *slot = *letter;
+            }
+        }
+        letters
+    }
+
     fn of(data: u64) -> Self {
         Self(data << 5 | check(data))
     }
@@ -111,14 +126,7 @@ fn value(character: char) -> Option<u64> {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for place in (0..=DATA_CHARACTERS).rev() {
-            let letter = usize::try_from(self.0 >> (5 * place) & 31).ok().and_then(|at| ALPHABET.get(at));
-            write!(f, "{}", char::from(*letter.unwrap_or(&b'0')))?;
-            if place == 4 {
-                f.write_str("-")?;
-            }
-        }
-        Ok(())
+        f.write_str(std::str::from_utf8(&self.letters()).unwrap_or_default())
     }
 }
 

@@ -83,7 +83,9 @@ impl Pipeline {
     fn issue(&mut self, holder: Holder, seq: u64, at: Timestamp, decision: &Decision<'_>, phone: Option<Msisdn>) {
         let (Some(permit), Some(document), Some(phone)) = (&decision.permit, decision.document, phone) else { return };
         let Some(&interval) = permit.intervals.first() else { return };
-        self.codes.used(Code::from_u64(permit.code));
+        if let Some(code) = Code::from_u64(permit.code) {
+            self.codes.used(code);
+        }
         self.usage.spend(holder.0, holder.1, permit.day.into());
         let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day: permit.day };
         self.permits.insert(holder, permit);

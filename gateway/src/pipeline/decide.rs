@@ -54,7 +54,6 @@ struct Case<'a> {
     operator: u16,
     from: Address<'a>,
     to: Address<'a>,
-    phone: Option<Msisdn>,
     identity: u128,
     received_at: Timestamp,
     parts: &'a [u64],
@@ -73,13 +72,12 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let unread = Reading::none();
+        let unread = read("");
         let reading = if let Content::Text(reading) = &message.content { reading } else { &unread };
         let case = Case {
             operator,
             from: message.from,
             to: message.to,
-            phone: message.phone,
             identity: message.identity,
             received_at: message.received_at,
             parts,
@@ -150,7 +148,6 @@ impl Pipeline {
             operator: incomplete.key.operator,
             from,
             to: incomplete.key.to.get(),
-            phone,
             // Nothing can come again under it.
             identity: 0,
             received_at: self.time,
@@ -244,8 +241,8 @@ impl Pipeline {
     ) -> Result<Accepted, Full> {
         let granted = ruling.outcome == Outcome::Granted;
         let code = match ruling.standing {
-            Some((_, code)) => Some(Code::from_u64(code)),
-            None => granted.then(|| self.codes.peek()),
+            Some((_, code)) => Code::from_u64(code),
+            None => self.codes.peek().filter(|_| granted),
         };
         let permit = code.zip(ruling.interval);
         let mut text = std::mem::take(&mut self.reply);

@@ -5,6 +5,7 @@
 //! Everything it remembers is made from ledger entries by [`apply`](Pipeline::apply), at start and while running alike.
 
 mod apply;
+pub mod codes;
 mod decide;
 pub mod intake;
 pub mod limits;
@@ -19,20 +20,27 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
+use icaze_config::gateway::Config;
 use icaze_store::UsageTable;
 use icaze_store::ledger::{Batch, Entry, Full, Mark};
 use jiff::{SignedDuration, Timestamp};
 
+use self::codes::Codes;
 use self::intake::{Content, Intake, Message};
 use self::limits::{Allowed, Limits, PhoneLimits};
 use self::outbox::{Envelope, Outbox, Settled};
-use self::parts::{MessageKey, Parts, Piece};
+use self::parts::{MessageKey, Parts};
 use self::permits::Permits;
 use self::requests::Requests;
 use self::stats::Stats;
 use crate::clock::Now;
-use crate::permit::code::Codes;
+use crate::permit::moment::Moment;
 use crate::world::World;
+
+/// Requests that are remembered to tell redeliveries, at most: some 300 MiB.
+const REQUESTS_MAX: usize = 2_000_000;
+/// Phones whose texts are counted, at most: some 100 MiB.
+const PHONES_MAX: usize = 2_000_000;
 
 /// The bounds of a pipeline.
 #[derive(Debug, Clone)]
@@ -96,6 +104,8 @@ pub struct Pipeline {
     urgent: bool,
     /// Whether the ledger has room for more than has been promised.
     room: bool,
+    /// Whether the wall clock can be trusted.
+    clock: bool,
     /// The ledger's time: never goes back.
     time: Timestamp,
     requests: Requests,
@@ -112,16 +122,63 @@ pub struct Pipeline {
     started: Instant,
 }
 
+impl Settings {
+    /// What `config` says. Durations of the configuration are whole seconds, far from any bound.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        Self {
+            node: config.node,
+            lifetime: signed(config.smpp.answer_lifetime),
+            dedupe: signed(config.smpp.dedupe),
+            requests_max: REQUESTS_MAX,
+            parts_timeout: signed(config.smpp.parts_timeout),
+            parts_max: config.smpp.parts_max,
+            phone: PhoneLimits {
+                texts_max: u16::try_from(config.limits.phone_max).unwrap_or(u16::MAX),
+                unknown_max: u16::try_from(config.limits.unknown_max).unwrap_or(u16::MAX),
+                window: signed(config.limits.phone_window),
+                phones_max: PHONES_MAX,
+            },
+            numbering: Numbering::of(config),
+        }
+    }
+}
+
+impl Numbering {
+    /// What `config` says.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let country = config.smpp.country_code.parse().unwrap_or_default();
+        Self { country, national: config.smpp.national_digits.into() }
+    }
+}
+
+impl Operator {
+    /// The operators of `config`, in the order of their ids.
+    #[must_use]
+    pub fn of(config: &Config) -> Vec<Self> {
+        let operators = config.operators.iter().map(|(name, operator)| Self {
+            name: name.as_str().into(),
+            rate_out: operator.rate_out.unwrap_or(0),
+            latin: operator.latin,
+            receivers: 0,
+        });
+        operators.collect()
+    }
+}
+
 impl Pipeline {
     /// A pipeline without memory, before the ledger has been replayed into it.
     #[must_use]
-    pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, open: Batch, now: Now) -> Self {
+    pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, now: Now) -> Self {
         let rates = operators.iter().map(|operator| operator.rate_out);
         Self {
             codes,
-            open,
+            open: Batch::default(),
             urgent: false,
             room: true,
+            clock: true,
             time: Timestamp::MIN,
             requests: Requests::new(settings.dedupe, settings.requests_max),
             limits: Limits::new(settings.phone),
@@ -161,9 +218,9 @@ impl Pipeline {
         operator: u16,
         message: &Message<'_>,
         world: &World,
-        moment: &crate::permit::decide::Moment<'_>,
+        moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        if !self.room {
+        if !self.room || !self.clock {
             return Err(Full);
         }
         if let Some(accepted) = self.again(message)? {
@@ -255,6 +312,11 @@ impl Pipeline {
         self.room = room;
     }
 
+    /// Whether the wall clock can be trusted; without it every message is asked to come again.
+    pub fn set_clock(&mut self, sound: bool) {
+        self.clock = sound;
+    }
+
     /// A bind of `operator` that takes replies opened, or closed.
     pub fn receiver(&mut self, operator: u16, open: bool) {
         let Some(entry) = self.operators.get_mut(usize::from(operator)) else { return };
@@ -291,8 +353,9 @@ impl Pipeline {
         let _ = self.open.append(self.time, self.time, &Entry::Stop);
     }
 
-    /// Begins a run: what the last one left open was written down by it, or counts as possibly sent.
-    pub fn start(&mut self, now: Now) {
+    /// Begins a run, once the ledger has been replayed; `open` is its open batch.
+    pub fn start(&mut self, open: Batch, now: Now) {
+        self.open = open;
         let wall = self.advance(now.wall);
         for operator in &mut self.operators {
             operator.receivers = 0;

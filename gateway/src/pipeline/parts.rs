@@ -68,6 +68,8 @@ struct Pending {
 /// Parts that wait for their siblings: bounded in messages and in time.
 pub struct Parts {
     messages: HashMap<MessageKey, Pending>,
+    /// Which message an entry is a part of.
+    by_seq: HashMap<u64, MessageKey>,
     deadlines: VecDeque<(Timestamp, u64, MessageKey)>,
     timeout: SignedDuration,
     messages_max: usize,
@@ -78,7 +80,7 @@ impl Parts {
     /// `messages_max` are awaited and it is the oldest.
     #[must_use]
     pub fn new(timeout: SignedDuration, messages_max: usize) -> Self {
-        Self { messages: HashMap::new(), deadlines: VecDeque::new(), timeout, messages_max }
+        Self { messages: HashMap::new(), by_seq: HashMap::new(), deadlines: VecDeque::new(), timeout, messages_max }
     }
 
     /// If part `number` is the last one missing: its siblings in order, which are awaited no longer.
@@ -94,8 +96,16 @@ impl Parts {
     /// Keeps a part. A second one with the same number takes the first one's place.
     pub fn insert(&mut self, key: MessageKey, number: u8, piece: Piece, at: Timestamp) {
         let seq = piece.seq;
+        self.by_seq.insert(seq, key.clone());
         if let Some(pending) = self.messages.get_mut(&key) {
-            pending.pieces.retain(|&(other, _)| other != number);
+            let by_seq = &mut self.by_seq;
+            pending.pieces.retain(|(other, old)| {
+                let stays = *other != number;
+                if !stays {
+                    by_seq.remove(&old.seq);
+                }
+                stays
+            });
             pending.pieces.push((number, piece));
             return;
         }
@@ -103,9 +113,20 @@ impl Parts {
         self.messages.insert(key, Pending { pieces: vec![(number, piece)], first_seq: seq });
     }
 
+    /// The part with this entry belongs to a message that is decided: forgets that message.
+    pub fn forget(&mut self, seq: u64) {
+        let key = self.by_seq.get(&seq).cloned();
+        if let Some(key) = key {
+            self.take(&key);
+        }
+    }
+
     /// Forgets the message with this key; returns its parts in order.
     pub fn take(&mut self, key: &MessageKey) -> Option<Vec<Piece>> {
         let mut pending = self.messages.remove(key)?;
+        for (_, piece) in &pending.pieces {
+            self.by_seq.remove(&piece.seq);
+        }
         pending.pieces.sort_unstable_by_key(|&(number, _)| number);
         Some(pending.pieces.into_iter().map(|(_, piece)| piece).collect())
     }
@@ -129,7 +150,11 @@ impl Parts {
     pub fn restore(&mut self, incomplete: Incomplete, now: Timestamp) {
         let Some(first_seq) = incomplete.pieces.first().map(|piece| piece.seq) else { return };
         self.deadlines.push_front((now, first_seq, incomplete.key.clone()));
-        let pieces = (1..).zip(incomplete.pieces).collect();
+        let mut pieces = Vec::with_capacity(incomplete.pieces.len());
+        for (number, piece) in (1..).zip(incomplete.pieces) {
+            self.by_seq.insert(piece.seq, incomplete.key.clone());
+            pieces.push((number, piece));
+        }
         self.messages.insert(incomplete.key, Pending { pieces, first_seq });
     }
 

@@ -76,14 +76,14 @@ impl Account {
 /// # Errors
 /// [`Refused`] with the first thing that is wrong.
 pub fn authenticate(accounts: &[Account], request: &BindRequest<'_>) -> Result<u16, Refused> {
-    let found = accounts.iter().position(|account| account.system_id.as_bytes() == request.system_id);
+    let found = accounts.iter().position(|account| account.system_id == request.system_id());
     let expected = found.and_then(|index| accounts.get(index)).map_or(&b""[..], |account| account.password.expose());
-    let same = bool::from(padded(expected).ct_eq(&padded(request.password)));
+    let same = bool::from(padded(expected).ct_eq(&padded(request.password())));
     let account = found.and_then(|index| accounts.get(index)).ok_or(Refused::SystemId)?;
-    if !same || request.password.len() != expected.len() {
+    if !same || request.password().len() != expected.len() {
         return Err(Refused::Password);
     }
-    if !account.system_type.is_empty() && account.system_type.as_bytes() != request.system_type {
+    if !account.system_type.is_empty() && account.system_type != request.system_type() {
         return Err(Refused::SystemType);
     }
     let kind = match request.kind {

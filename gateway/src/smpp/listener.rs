@@ -88,7 +88,7 @@ pub async fn accept(
         let guard = Guard::new(Arc::clone(&open));
         let gateway = Arc::clone(&gateway);
         worker.spawn(async move {
-            let driven = async { Driver::new(TcpStream::from_std(stream)?, gateway, guard).run().await };
+            let driven = async { Driver::new(TcpStream::from_std(stream)?, gateway, guard)?.run().await };
             if let Err(error) = driven.await {
                 tracing::debug!(%error, "a connection ended");
             }
@@ -264,8 +264,10 @@ impl Driver {
 
 /// Waits for a change; for ever if there is nothing to wait for.
 async fn changed(siblings: &mut Option<watch::Receiver<()>>) {
-    match siblings {
-        Some(siblings) if siblings.changed().await.is_ok() => {}
-        _ => std::future::pending().await,
+    if let Some(siblings) = siblings
+        && siblings.changed().await.is_ok()
+    {
+        return;
     }
+    std::future::pending().await
 }

@@ -18,8 +18,8 @@ pub struct Full;
 /// Entries in the order that they will have in the ledger, encoded. Its buffers are reused from commit to commit.
 ///
 /// One comes from [`Ledger::open`](super::Ledger::open) and numbers all entries; [`take_into`](Self::take_into) a
-/// [`spare`](Self::spare) lets one go on filling while another is committed.
-#[derive(Debug)]
+/// [`spare`](Self::spare) lets one go on filling while another is committed. The default one is always full.
+#[derive(Debug, Default)]
 pub struct Batch {
     pub(super) first_seq: u64,
     pub(super) count: u32,

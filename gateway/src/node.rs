@@ -1,0 +1,178 @@
+//! A node: everything wired together, from its configuration to its end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use icaze_config::gateway::Config;
+use icaze_store::ledger::{CommitError, FileStorage, Ledger, MasterKey, Options};
+use tokio::runtime::Handle;
+
+use crate::clock::{ClockWatch, Now};
+use crate::committer;
+use crate::gateway::{Gateway, Phase};
+use crate::http;
+use crate::permit::code::CodeKey;
+use crate::pipeline::codes::Codes;
+use crate::pipeline::{Operator, Pipeline, Settings};
+use crate::smpp::listener::{self, Open};
+use crate::smpp::port::Port;
+use crate::telemetry::Telemetry;
+use crate::world::World;
+
+/// How often the clock is checked and what has expired is looked for.
+const TICK: Duration = Duration::from_millis(200);
+
+/// A running node.
+pub struct Node {
+    /// Its state.
+    pub gateway: Arc<Gateway>,
+    /// Where operators bind.
+    pub smpp: SocketAddr,
+    /// Where HTTP is served.
+    pub http: SocketAddr,
+    open: Arc<Open>,
+    committer: JoinHandle<Result<(), CommitError>>,
+    workers: Vec<Worker>,
+}
+
+/// A thread with a runtime of its own for links.
+struct Worker {
+    thread: JoinHandle<()>,
+    stop: tokio::sync::oneshot::Sender<()>,
+}
+
+impl Node {
+    /// Loads what the configuration names, replays the ledger, and takes messages.
+    ///
+    /// # Errors
+    /// With the file, key or address that is at fault, and the remedy.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let world = World::load(config)?;
+        Self::start_with(config, world).await
+    }
+
+    /// The same with facts and rules that are loaded already.
+    ///
+    /// # Errors
+    /// With the file, key or address that is at fault, and the remedy.
+    pub async fn start_with(config: &Config, world: World) -> anyhow::Result<Self> {
+        let smpp = listener::bind(config.smpp.listen).await?;
+        let http_listener = http::bind(config.http.listen).await?;
+        let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
+        let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
+        let (pipeline, ledger) = replay(config, storage, &key)?;
+        let telemetry = Telemetry::new(config.store.dir.clone());
+        let port = Port::new(config, key.derive("message identity"));
+        let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry.clone()));
+
+        let committer = {
+            let gateway = Arc::clone(&gateway);
+            thread::Builder::new().name("committer".to_owned()).spawn(move || committer::run(&gateway, ledger))?
+        };
+        let (workers, handles) = workers()?;
+        let open = Arc::new(Open::default());
+        let limits = listener::Limits {
+            sessions_max: config.smpp.sessions_max,
+            unbound_max: config.smpp.unbound_sessions_max,
+        };
+        let (smpp_addr, http_addr) = (smpp.local_addr()?, http_listener.local_addr()?);
+        tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
+        tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), telemetry));
+        tokio::spawn(tick(Arc::clone(&gateway)));
+        Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, workers })
+    }
+
+    /// Takes no more messages, sends what is decided within `drain`, unbinds, and closes the ledger.
+    ///
+    /// # Errors
+    /// If the ledger failed.
+    pub async fn stop(self, drain: Duration) -> anyhow::Result<()> {
+        self.gateway.set_phase(Phase::Draining);
+        let drained = async {
+            while self.open.links() > 0 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        if tokio::time::timeout(drain, drained).await.is_err() {
+            tracing::warn!(links = self.open.links(), "not drained in time");
+        }
+        self.gateway.pipeline().stop();
+        self.gateway.set_phase(Phase::Stopped);
+        for worker in self.workers {
+            let _ = worker.stop.send(());
+            let _ = worker.thread.join();
+        }
+        match self.committer.join() {
+            Ok(committed) => committed.context("the ledger"),
+            Err(_) => anyhow::bail!("the committer ended in a panic"),
+        }
+    }
+
+    /// Waits until the ledger fails.
+    pub async fn failed(&self) {
+        let mut phase = self.gateway.phase();
+        let _ = phase.wait_for(|phase| *phase == Phase::Stopped).await;
+    }
+}
+
+/// Opens the ledger and makes the pipeline's memory from it.
+fn replay(
+    config: &Config,
+    storage: FileStorage,
+    key: &MasterKey,
+) -> anyhow::Result<(Pipeline, Ledger<FileStorage>)> {
+    let now = Now::read();
+    let codes = Codes::new(CodeKey::new(key.derive("permit code")), config.node);
+    let mut pipeline = Pipeline::new(Settings::of(config), Operator::of(config), codes, now);
+    let options = Options { segment_bytes: u64::from(config.store.segment_mib) << 20, ..Options::default() };
+    let opened = Ledger::open(storage, key, config.node, options, |record| pipeline.replay(record));
+    let (ledger, batch) = opened.context("store.dir")?;
+    pipeline.start(batch, now);
+    Ok((pipeline, ledger))
+}
+
+/// One current-thread runtime for each core.
+fn workers() -> anyhow::Result<(Vec<Worker>, Vec<Handle>)> {
+    let cores = thread::available_parallelism().map_or(1, usize::from);
+    let mut workers = Vec::new();
+    let mut handles = Vec::new();
+    for core in 0..cores {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        handles.push(runtime.handle().clone());
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let thread = thread::Builder::new().name(format!("links-{core}")).spawn(move || {
+            // A dropped sender means stop as well.
+            let _ = runtime.block_on(stopped);
+        })?;
+        workers.push(Worker { thread, stop });
+    }
+    Ok((workers, handles))
+}
+
+/// Lets time pass in the pipeline, and watches the clock.
+async fn tick(gateway: Arc<Gateway>) {
+    let mut watch = ClockWatch::new(Now::read());
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let now = Now::read();
+        let sound = watch.check(now);
+        gateway.set_trouble((!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"));
+        let world = gateway.world();
+        let waiting: Vec<u16> = {
+            let mut pipeline = gateway.pipeline();
+            pipeline.set_clock(sound);
+            pipeline.tick(&world, now);
+            if pipeline.wants_commit() {
+                gateway.wake_committer();
+            }
+            let operators = 0..u16::try_from(pipeline.operators().len()).unwrap_or(u16::MAX);
+            operators.filter(|&operator| pipeline.outbox().waiting(operator) > 0).collect()
+        };
+        waiting.into_iter().for_each(|operator| gateway.wake_siblings(operator));
+    }
+}
