@@ -6,6 +6,8 @@
 //!
 //! with `\n`, `\r`, `\t`, `\\` and `\u{…}` in the text. Lines that begin with `;` are remarks.
 
+#![allow(clippy::unwrap_used)] // Helpers of tests; clippy.toml covers only the tests themselves.
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
