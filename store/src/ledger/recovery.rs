@@ -8,7 +8,7 @@ use super::encode::Sections;
 use super::ledger::{Ledger, Options, Segment, is_full};
 use super::reader::{LastSegment, ReadError, Walker};
 use super::seal::WrappingKey;
-use super::segment::{self, FRAMES_START, Frame, Header};
+use super::segment::{self, Frame, Header};
 use super::storage::Storage;
 use super::{MasterKey, Record};
 
@@ -111,7 +111,7 @@ impl<S: Storage> Ledger<S> {
         segment.begin(&storage, &header, &frame).map_err(io("begin a segment in"))?;
         segment.advance(&frame);
         if let Some(last) = &last {
-            give_back(&storage, last, previous_end).map_err(io("give back the unused space of"))?;
+            give_back(&storage, last).map_err(io("give back the unused space of"))?;
         }
         let ledger = Self::new(storage, wrapping, options, node, segment, next_seq - 1);
         Ok((ledger, Batch::new(next_seq, options.batch_bytes_max())))
@@ -154,9 +154,9 @@ fn last_batch<S: Storage>(
     Ok(Some(Batch::of(opened.header.first_seq, opened.header.count, sections)))
 }
 
-/// Cuts the space behind the end of a segment that will not be written to again. What was there counts for nothing: the
-/// next segment says where this one ends.
-fn give_back<S: Storage>(storage: &S, last: &LastSegment, end: u64) -> io::Result<()> {
+/// Cuts the space behind the last good frame of a segment that will not be written to again. Where that frame moved, its
+/// old place stays, for a reader who does not know of the new one yet.
+fn give_back<S: Storage>(storage: &S, last: &LastSegment) -> io::Result<()> {
     let file = storage.open(&segment::log_name(last.header.id.number))?;
-    storage.truncate(&file, end.max(FRAMES_START))
+    storage.truncate(&file, last.end)
 }

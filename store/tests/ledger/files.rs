@@ -182,7 +182,7 @@ fn a_segment_that_lost_whole_batches_is_damage() {
     write(dir.path(), &key, 1..=4);
     write(dir.path(), &key, 5..=5);
     let segment = fs::OpenOptions::new().write(true).open(dir.path().join("0000000001.log")).unwrap();
-    let frame = (segment.metadata().unwrap().len() - 4096) / 3;
+    let frame = (segment.metadata().unwrap().len() - 4096) / 4;
     segment.set_len(4096 + 2 * frame).unwrap();
     let error = open_error(dir.path(), &key, 0);
     assert!(matches!(&error, OpenError::Read(ReadError::Damaged(damage)) if damage.seq == 3), "{error}");

@@ -5,6 +5,7 @@
 
 mod beside;
 mod crash;
+mod dump;
 mod entries;
 mod files;
 mod records;
