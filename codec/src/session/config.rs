@@ -13,7 +13,8 @@ pub enum Role {
     Esme,
 }
 
-/// The session timers (SMPP v3.4 7.2), and one for a PDU that does not end.
+/// The session timers (SMPP v3.4 7.2), and one for a PDU that does not end. Whoever configures them keeps each under a
+/// year: an instant beyond `Instant`'s range panics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timers {
     /// From the connection to the bind request; then the session ends. Default 10 s.
