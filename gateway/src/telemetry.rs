@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::{Command, Status};
 use icaze_codec::session::Direction;
+use icaze_config::gateway::{Log, LogFormat};
 use icaze_store::ledger::Mark;
 use metrics::{Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
@@ -194,4 +195,15 @@ fn describe() {
     describe_gauge!("icaze_disk_free_bytes", "Free space where the ledger is");
     describe_gauge!("icaze_permits_standing", "Permits that have not ended");
     describe_gauge!("icaze_build_info", "1; the version is in the label");
+}
+
+/// Writes the process's events to stderr, for people or for machines. `RUST_LOG` overrides the level.
+pub fn log(log: &Log) {
+    use tracing_subscriber::EnvFilter;
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(log.level.as_str()));
+    let subscriber = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    match log.format {
+        LogFormat::Text => subscriber.init(),
+        LogFormat::Json => subscriber.json().init(),
+    }
 }
