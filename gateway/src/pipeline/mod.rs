@@ -238,7 +238,9 @@ impl Pipeline {
         };
         match self.parts.complete(&key, part.number) {
             None => self.keep_part(operator, message, key, part.number),
-            Some(siblings) => self.decide_joined(operator, message, key, part.number, siblings, world, moment),
+            Some(siblings) => {
+                self.decide_joined(operator, message, key, part.number, siblings, world, moment)
+            }
         }
     }
 
