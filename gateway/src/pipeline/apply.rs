@@ -146,7 +146,13 @@ impl Pipeline {
             _ => return,
         };
         if self.id(name) == u16::MAX {
-            self.operators.push(Operator { name: name.into(), rate_out: 0, latin: false, receivers: 0 });
+            self.operators.push(Operator {
+                name: name.into(),
+                rate_in: 0,
+                rate_out: 0,
+                latin: false,
+                receivers: 0,
+            });
             self.outbox.add_operator(self.started);
         }
     }

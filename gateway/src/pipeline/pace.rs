@@ -106,7 +106,6 @@ mod tests {
     }
 
     /// Tests need some origin of time; only differences matter.
-    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
     fn origin() -> Instant {
         Instant::now()
     }
