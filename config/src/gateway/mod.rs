@@ -13,7 +13,6 @@
 //!
 //! The meaning of every key, and how to size it, is in `docs/configuration.md`.
 
-mod problem;
 mod settings;
 mod validate;
 
@@ -23,7 +22,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use problem::{Problem, Problems};
+pub use crate::problem::{Problem, Problems};
 pub use settings::{SHIPPED, Settings};
 
 /// The validated configuration of one gateway. Made only by [`Settings::validate`].

@@ -6,12 +6,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::problem::{Problem, Problems};
 use super::settings::{DEMO, Settings, Value};
 use super::{
     Bind, Config, DefaultAlphabet, Http, Limits, Log, LogFormat, LogLevel, Operator, Password, Redis, Regime,
     Register, Replies, Role, Smpp, Store,
 };
+use crate::problem::{Problem, Problems};
 
 const SHORT_NUMBER_DIGITS: RangeInclusive<usize> = 1..=20;
 const SYSTEM_ID_BYTES: RangeInclusive<usize> = 1..=15;

@@ -203,6 +203,7 @@ impl Driver {
                 () = changed(&mut self.siblings) => self.exchange(Now::read()),
                 _ = phase.changed() => match *phase.borrow_and_update() {
                     Phase::Running => {}
+                    Phase::Draining if self.link.bound().is_none() => return Ok(()),
                     Phase::Draining => {
                         self.link.drain();
                         self.exchange(Now::read());

@@ -1,14 +1,16 @@
-//! What is wrong with a file, where, and what to do about it.
+//! What is wrong with what people write, said so that it can be put right.
 
 use std::fmt;
 use std::path::Path;
 
 /// One thing wrong with one key. Shown as one line: where, which key, why, what to do.
+///
+/// Never holds a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The file, with its line where one can be named: `config/regimes/demo/demo.toml:12`.
+    /// Where it was said: `config/gateway.toml:12`, `ICAZE_SMPP__LISTEN`, `--smpp`, or `shipped default`.
     pub place: String,
-    /// The key, such as `quota.limit`; empty if none can be named.
+    /// The key, such as `smpp.listen`; empty if none can be named.
     pub key: String,
     /// What is wrong.
     pub reason: String,
@@ -17,8 +19,8 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// `line` counts from 1; `key` may be empty.
-    pub(super) fn new(file: &Path, line: Option<usize>, key: &str, reason: String, remedy: &str) -> Self {
+    /// In a file, at a `line` from 1 if one can be named.
+    pub(crate) fn in_file(file: &Path, line: Option<usize>, key: &str, reason: String, remedy: &str) -> Self {
         let mut place = file.display().to_string();
         if let Some(line) = line {
             place = format!("{place}:{line}");
@@ -35,4 +37,13 @@ impl fmt::Display for Problem {
         }
         write!(f, "{}; {}", self.reason, self.remedy)
     }
+}
+
+/// Every problem found, in the order of the keys; never empty when returned as an error.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", lines(.0))]
+pub struct Problems(pub Vec<Problem>);
+
+fn lines(problems: &[Problem]) -> String {
+    problems.iter().map(Problem::to_string).collect::<Vec<_>>().join("\n")
 }
