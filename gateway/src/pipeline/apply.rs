@@ -4,7 +4,7 @@ use icaze_store::ledger::{Address, Decision, Entry, Mark, Part, Record};
 use icaze_store::{Msisdn, Outcome, Reason};
 use jiff::Timestamp;
 
-use super::outbox::Envelope;
+use super::outbox::{Envelope, Issued};
 use super::parts::{MessageKey, Piece};
 use super::permits::{Holder, Permit};
 use super::{Operator, Pipeline};
@@ -76,6 +76,9 @@ impl Pipeline {
         }
         if let Some(reply) = &decision.reply {
             let envelope = Envelope::new(&decision.to, &decision.from, reply.text);
+            let issued = issued
+                .zip(decision.permit.as_ref())
+                .map(|(holder, permit)| Issued { holder, day: permit.day });
             self.outbox.insert(seq, operator, envelope, reply.expires_at, issued);
         }
     }
@@ -96,8 +99,7 @@ impl Pipeline {
             self.codes.used(code);
         }
         self.usage.spend(holder.0, holder.1, permit.day.into());
-        let permit =
-            Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day: permit.day };
+        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at };
         self.permits.insert(holder, permit);
     }
 
@@ -118,9 +120,9 @@ impl Pipeline {
         for &seq in seqs {
             let Some((operator, ended)) = self.outbox.apply(seq, mark) else { continue };
             self.stats.replied(operator, mark);
-            let Some(holder) = ended else { continue };
-            if let Some(permit) = self.permits.end(holder, seq) {
-                self.usage.give_back(holder.0, holder.1, permit.day.into());
+            if let Some(Issued { holder: (person, purpose), day }) = ended {
+                self.permits.end((person, purpose), seq);
+                self.usage.give_back(person, purpose, day.into());
             }
         }
     }
