@@ -16,6 +16,7 @@ impl Pipeline {
         self.time = self.time.max(record.decided_at);
         self.adopt(&record.entry);
         if let Entry::Decision(decision) = &record.entry
+            && decision.outcome != Outcome::Ignored
             && let Some(phone) = self.phone(&decision.from)
         {
             self.limits.count(phone, record.decided_at);
@@ -27,6 +28,7 @@ impl Pipeline {
                 self.outbox.touch(operator, Some(record.seq));
             }
         }
+        self.forget();
     }
 
     /// Takes an entry's effect.

@@ -293,10 +293,7 @@ impl Pipeline {
         while let Some(settled) = self.outbox.expire(wall) {
             self.marks.push(settled);
         }
-        while let Some(seq) = self.requests.forget(wall) {
-            self.outbox.forget(seq);
-        }
-        self.permits.forget(wall);
+        self.forget();
         self.write_marks();
     }
 
@@ -403,6 +400,14 @@ impl Pipeline {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.open.last_seq()
+    }
+
+    /// Forgets what its time has passed for.
+    fn forget(&mut self) {
+        while let Some(seq) = self.requests.forget(self.time) {
+            self.outbox.forget(seq);
+        }
+        self.permits.forget(self.time);
     }
 
     /// The ledger's time at `wall`: where the clock went back, the latest it has been.
