@@ -8,6 +8,7 @@ pub mod clock;
 pub mod commands;
 pub mod committer;
 pub mod gateway;
+pub mod history;
 pub mod http;
 pub mod node;
 pub mod permit;

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use crate::clock::{ClockWatch, Now};
 use crate::committer;
 use crate::gateway::{Gateway, Phase};
+use crate::history::Keeper;
 use crate::http;
 use crate::permit::code::CodeKey;
 use crate::pipeline::codes::Codes;
@@ -35,6 +36,7 @@ pub struct Node {
     pub http: SocketAddr,
     open: Arc<Open>,
     committer: JoinHandle<Result<(), CommitError>>,
+    history: JoinHandle<()>,
     workers: Vec<Worker>,
 }
 
@@ -74,6 +76,11 @@ impl Node {
                 .name("committer".to_owned())
                 .spawn(move || committer::run(&gateway, ledger))?
         };
+        let history = {
+            let gateway = Arc::clone(&gateway);
+            let keeper = Keeper::new(config, &key)?;
+            thread::Builder::new().name("history".to_owned()).spawn(move || keeper.run(&gateway))?
+        };
         let (workers, handles) = workers()?;
         let open = Arc::new(Open::default());
         let limits = listener::Limits {
@@ -84,7 +91,7 @@ impl Node {
         tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
         tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), telemetry));
         tokio::spawn(tick(Arc::clone(&gateway)));
-        Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, workers })
+        Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
     }
 
     /// Takes no more messages, sends what is decided within `drain`, unbinds, and closes the ledger.
@@ -106,6 +113,9 @@ impl Node {
         for worker in self.workers {
             let _ = worker.stop.send(());
             let _ = worker.thread.join();
+        }
+        if self.history.join().is_err() {
+            tracing::warn!("the history ended in a panic");
         }
         match self.committer.join() {
             Ok(committed) => committed.context("the ledger"),

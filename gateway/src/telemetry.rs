@@ -142,6 +142,8 @@ impl Telemetry {
         if let Ok(disk) = rustix::fs::statvfs(self.store.as_path()) {
             gauge!("icaze_disk_free_bytes").set(disk.f_bavail as f64 * disk.f_frsize as f64);
         }
+        let durable = gateway.durable().borrow().position();
+        gauge!("icaze_view_lag_records").set(durable.saturating_sub(gateway.history.position()) as f64);
         let pipeline = gateway.pipeline();
         gauge!("icaze_ledger_position").set(pipeline.position() as f64);
         for (outcome, reason, purpose, count) in pipeline.stats().decisions() {
@@ -189,6 +191,7 @@ fn describe() {
     describe_histogram!("icaze_ledger_batch_records", "Records in one commit");
     describe_gauge!("icaze_smpp_sessions", "Bound sessions");
     describe_gauge!("icaze_ledger_position", "The last entry appended");
+    describe_gauge!("icaze_view_lag_records", "Entries that the history lacks, those of the open segment included");
     describe_gauge!("icaze_replies_waiting", "Replies that no bind has taken yet");
     describe_gauge!("icaze_replies_oldest_seconds", "The age of the reply that has waited longest");
     describe_gauge!("icaze_register_documents", "Documents in the register");
