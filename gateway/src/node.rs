@@ -66,9 +66,9 @@ impl Node {
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let (pipeline, ledger) = replay(config, storage, &key)?;
-        let telemetry = Telemetry::new(config.store.dir.clone());
+        let telemetry = Telemetry::new();
         let port = Port::new(config, key.derive("message identity"));
-        let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry.clone()));
+        let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry));
 
         let committer = {
             let gateway = Arc::clone(&gateway);
@@ -89,7 +89,7 @@ impl Node {
         };
         let (smpp_addr, http_addr) = (smpp.local_addr()?, http_listener.local_addr()?);
         tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
-        tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), telemetry));
+        tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), config.store.dir.clone()));
         tokio::spawn(tick(Arc::clone(&gateway)));
         Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
     }
