@@ -70,7 +70,9 @@ impl Node {
 
         let committer = {
             let gateway = Arc::clone(&gateway);
-            thread::Builder::new().name("committer".to_owned()).spawn(move || committer::run(&gateway, ledger))?
+            thread::Builder::new()
+                .name("committer".to_owned())
+                .spawn(move || committer::run(&gateway, ledger))?
         };
         let (workers, handles) = workers()?;
         let open = Arc::new(Open::default());
@@ -161,7 +163,9 @@ async fn tick(gateway: Arc<Gateway>) {
         ticks.tick().await;
         let now = Now::read();
         let sound = watch.check(now);
-        gateway.set_trouble((!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"));
+        gateway.set_trouble(
+            (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"),
+        );
         let world = gateway.world();
         let waiting: Vec<u16> = {
             let mut pipeline = gateway.pipeline();

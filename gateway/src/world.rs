@@ -82,7 +82,8 @@ impl World {
     pub fn new(register: Register, regimes: Regimes, texts: Texts, contacts: Contacts) -> Self {
         let languages = [Language::Az, Language::En, Language::Ru];
         let words = regimes.as_slice().iter();
-        let words = words.map(|regime| (regime.hash(), languages.map(|language| Words::of(regime, language))));
+        let words =
+            words.map(|regime| (regime.hash(), languages.map(|language| Words::of(regime, language))));
         Self { words: words.collect(), register, regimes, texts, contacts }
     }
 

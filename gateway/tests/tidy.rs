@@ -111,13 +111,14 @@ fn members() -> Vec<String> {
     members.iter().map(|member| member.as_str().unwrap().to_owned()).collect()
 }
 
-/// Everything that a crate asks for, also for its tests and its build.
+/// Everything that a crate asks for, also for its tests and its build; itself, with a feature for its tests, is nobody else.
 fn dependencies(member: &str) -> Vec<String> {
     let manifest = manifest(&root().join(member).join("Cargo.toml"));
     ["dependencies", "dev-dependencies", "build-dependencies"]
         .into_iter()
         .filter_map(|table| manifest.get(table)?.as_table())
         .flat_map(|table| table.keys().cloned())
+        .filter(|name| *name != format!("icaze-{member}"))
         .collect()
 }
 

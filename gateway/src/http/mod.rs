@@ -24,7 +24,11 @@ struct Shared {
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, telemetry: Telemetry) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    gateway: Arc<Gateway>,
+    telemetry: Telemetry,
+) -> std::io::Result<()> {
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))

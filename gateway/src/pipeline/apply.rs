@@ -80,14 +80,24 @@ impl Pipeline {
         }
     }
 
-    fn issue(&mut self, holder: Holder, seq: u64, at: Timestamp, decision: &Decision<'_>, phone: Option<Msisdn>) {
-        let (Some(permit), Some(document), Some(phone)) = (&decision.permit, decision.document, phone) else { return };
+    fn issue(
+        &mut self,
+        holder: Holder,
+        seq: u64,
+        at: Timestamp,
+        decision: &Decision<'_>,
+        phone: Option<Msisdn>,
+    ) {
+        let (Some(permit), Some(document), Some(phone)) = (&decision.permit, decision.document, phone) else {
+            return;
+        };
         let Some(&interval) = permit.intervals.first() else { return };
         if let Some(code) = Code::from_u64(permit.code) {
             self.codes.used(code);
         }
         self.usage.spend(holder.0, holder.1, permit.day.into());
-        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day: permit.day };
+        let permit =
+            Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day: permit.day };
         self.permits.insert(holder, permit);
     }
 
@@ -136,7 +146,13 @@ impl Pipeline {
             _ => return,
         };
         if self.id(name) == u16::MAX {
-            self.operators.push(Operator { name: name.into(), rate_out: 0, latin: false, receivers: 0 });
+            self.operators.push(Operator {
+                name: name.into(),
+                rate_in: 0,
+                rate_out: 0,
+                latin: false,
+                receivers: 0,
+            });
             self.outbox.add_operator(self.started);
         }
     }

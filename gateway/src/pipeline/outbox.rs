@@ -148,7 +148,14 @@ impl Outbox {
     }
 
     /// A reply that waits to be sent.
-    pub fn insert(&mut self, seq: u64, operator: u16, envelope: Envelope, expires_at: Timestamp, permit: Option<Holder>) {
+    pub fn insert(
+        &mut self,
+        seq: u64,
+        operator: u16,
+        envelope: Envelope,
+        expires_at: Timestamp,
+        permit: Option<Holder>,
+    ) {
         let reply = Reply {
             operator,
             envelope,

@@ -208,7 +208,8 @@ impl Link {
         self.held.mark(end, last, replies, received);
         let waiting = pipeline.outbox().waiting(bound.operator);
         self.unbind_when_drained(waiting, now);
-        let paced = if self.can_send() { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
+        let paced =
+            if self.can_send() { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
         Wake { commit: pipeline.wants_commit(), siblings: waiting > waited, paced }
     }
 
@@ -220,13 +221,21 @@ impl Link {
             return last;
         }
         let session = &mut self.session;
+        // SMPP 3.3 has message_ids of at most eight hexadecimal digits; the last ones differ.
+        let id_max = if session.interface_version().has_tlvs() { 16 } else { 8 };
         let mut requests = batch.requests.drain(..);
         pipeline.receive(bound.operator, &batch.intake, world, now, |accepted| {
             let Some(request) = requests.next() else { return };
             match accepted {
                 Ok(Accepted { seq, .. }) => {
                     last = last.max(seq);
-                    session.respond(request, Status::ESME_ROK, message_id(seq).as_bytes());
+                    let id = message_id(seq);
+                    let excess = id.len().saturating_sub(id_max);
+                    session.respond(
+                        request,
+                        Status::ESME_ROK,
+                        id.get(excess..).unwrap_or_default().as_bytes(),
+                    );
                 }
                 Err(_) => session.respond(request, bound.terms.retry_status, &[]),
             }
@@ -245,8 +254,7 @@ impl Link {
     fn count_receiver(&mut self, pipeline: &mut Pipeline) {
         let Some(bound) = self.bound else { return };
         let receives = self.closed.is_none() && bound.kind != BindKind::Transmitter;
-        if receives != self.receiver_counted
-        {
+        if receives != self.receiver_counted {
             pipeline.receiver(bound.operator, receives);
             self.receiver_counted = receives;
         }
