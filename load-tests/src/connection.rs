@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
-use icaze_codec::pdu::{Address, BindKind, Credentials, Message, MessageKind, Status, tlv};
+use icaze_codec::pdu::{Address, BindKind, Credentials, Message, MessageKind, Status};
 use icaze_codec::session::{BindLimits, Event, RequestId, Role, SendError, Session, SessionConfig, Timers};
 use tokio::net::TcpStream;
 use tokio::time::sleep_until;
@@ -64,8 +64,6 @@ pub(crate) struct Text<'a> {
     pub(crate) data_coding: u8,
     /// The user data.
     pub(crate) payload: &'a [u8],
-    /// The operator's own number of the message, which tells it from another of the same phone and text.
-    pub(crate) reference: Option<u16>,
 }
 
 /// A bound ESME.
@@ -116,10 +114,6 @@ impl Connection {
 
     /// Puts a text into the output.
     pub(crate) fn text(&mut self, text: &Text<'_>, token: u64, now: Instant) -> Result<(), SendError> {
-        let mut tlvs = Vec::new();
-        if let Some(reference) = text.reference {
-            tlv::put(&mut tlvs, tlv::USER_MESSAGE_REFERENCE, &reference.to_be_bytes());
-        }
         let message = Message {
             kind: MessageKind::SubmitSm,
             source: Address { ton: 1, npi: 1, digits: text.from },
@@ -127,7 +121,6 @@ impl Connection {
             esm_class: text.esm_class,
             data_coding: text.data_coding,
             payload: text.payload,
-            tlvs: tlv::Tlvs::new(&tlvs),
             ..Message::default()
         };
         self.session.send(&message, token, now)

@@ -35,7 +35,8 @@ pub(crate) fn line() -> String {
         let line = text.lines().find(|line| line.starts_with(name));
         line.and_then(|line| Some(line.split_once(':')?.1.trim().to_owned()))
     };
-    let processor = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
+    let processor =
+        field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown processor".to_owned());
     let cores = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let kilobytes = field(&read("/proc/meminfo"), "MemTotal").unwrap_or_default();
     let gibibytes = kilobytes.trim_end_matches(" kB").parse::<u64>().unwrap_or_default() >> 20;

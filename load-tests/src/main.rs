@@ -1,6 +1,7 @@
 //! Simulated operators and phones, against the gateway as a black box.
 
 mod connection;
+mod kills;
 mod load;
 mod machine;
 mod phone;
@@ -30,6 +31,8 @@ enum Command {
     },
     /// The same load against a bare echo in this process: the limit that results are held against.
     Floor(load::Args),
+    /// Kills a gateway again and again under load; fails if anything it acknowledged was lost or doubled.
+    Kills(kills::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run { target, args } => load::run(&target, &args),
         Command::Floor(args) => load::floor(&args),
+        Command::Kills(args) => kills::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -46,7 +46,12 @@ impl Site {
         let mut register = std::io::BufWriter::new(File::create(dir.path().join("residents.csv"))?);
         writeln!(register, "document,person,birth_date,document_expires,status,region,flags")?;
         for index in 0..documents {
-            writeln!(register, "AZE{},{},1985-03-12,2149-12-31,valid,Baku,", 20_000_000 + index, 1000 + index)?;
+            writeln!(
+                register,
+                "AZE{},{},1985-03-12,2149-12-31,valid,Baku,",
+                20_000_000 + index,
+                1000 + index
+            )?;
         }
         register.into_inner()?.sync_all()?;
         fs::write(dir.path().join("gateway.toml"), "")?;
@@ -106,7 +111,8 @@ impl Site {
 
     /// Checks the ledger while the gateway is down.
     pub(crate) fn verify(&self) -> anyhow::Result<()> {
-        let verified = self.command().args(["ledger", "verify"]).arg(self.dir.path().join("data")).output()?;
+        let verified =
+            self.command().args(["ledger", "verify"]).arg(self.dir.path().join("data")).output()?;
         let said = String::from_utf8_lossy(&verified.stderr);
         ensure!(verified.status.success(), "icaze ledger verify: {}\n{said}", verified.status);
         Ok(())

@@ -40,12 +40,13 @@ const BINARY: u8 = 4;
 impl Script {
     /// Requests for so many documents from AZE20000000 on.
     pub(crate) fn new(seed: u64, documents: u64) -> Self {
-        Self { random: Random::new(seed), documents, phones: 0, recent: VecDeque::new(), due: VecDeque::new() }
-    }
-
-    /// How many phones have texted.
-    pub(crate) const fn phones(&self) -> u64 {
-        self.phones
+        Self {
+            random: Random::new(seed),
+            documents,
+            phones: 0,
+            recent: VecDeque::new(),
+            due: VecDeque::new(),
+        }
     }
 
     /// The next message.
@@ -59,7 +60,7 @@ impl Script {
                 text(request.phone, &spelt(request))
             }
             55..=64 => self.again(),
-            65..=74 => self.from_another_phone(),
+            65..=74 => self.another_phone(),
             75..=79 => {
                 let phone = self.phone();
                 text(phone, &format!("2 AZE9{:07}", self.random.below(10_000_000)))
@@ -101,7 +102,7 @@ impl Script {
         text(request.phone, &format!("kod {}#aze{}", request.purpose, 20_000_000 + request.document))
     }
 
-    fn from_another_phone(&mut self) -> Mo {
+    fn another_phone(&mut self) -> Mo {
         let asked = self.recent().and_then(|index| self.recent.get(index).copied());
         let asked = asked.unwrap_or(Request { phone: 0, purpose: 2, document: 0 });
         text(self.phone(), &spelt(asked))

@@ -116,7 +116,11 @@ mod tests {
         board.sent(0, 150);
         assert_eq!(board.replied(Some(0), 400), Seen::First(300));
         assert_eq!(board.replied(Some(0), 500), Seen::Again);
-        assert_eq!(board.count(), Count { unanswered: 1, duplicates: 0 }, "two messages may have two replies");
+        assert_eq!(
+            board.count(),
+            Count { unanswered: 1, duplicates: 0 },
+            "two messages may have two replies"
+        );
         assert_eq!(board.replied(Some(0), 600), Seen::Again);
         assert_eq!(board.count(), Count { unanswered: 1, duplicates: 1 });
         assert!(!board.is_settled());

@@ -55,7 +55,13 @@ fn serve(mut stream: TcpStream) -> io::Result<()> {
 }
 
 /// Writes what a PDU is answered with.
-fn answer(Frame { header, body }: Frame<'_>, reply: &[u8], data_coding: u8, sequence: &mut u32, out: &mut Vec<u8>) {
+fn answer(
+    Frame { header, body }: Frame<'_>,
+    reply: &[u8],
+    data_coding: u8,
+    sequence: &mut u32,
+    out: &mut Vec<u8>,
+) {
     if header.command.is_response() {
         return;
     }

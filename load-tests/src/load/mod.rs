@@ -99,7 +99,10 @@ pub(crate) fn floor(args: &Args) -> anyhow::Result<()> {
 }
 
 fn measure(target: SocketAddr, name: &str, pid: Option<u32>, args: &Args) -> anyhow::Result<()> {
-    ensure!(args.sessions > 0 && args.window > 0 && args.messages > 0, "sessions, window and messages are at least 1");
+    ensure!(
+        args.sessions > 0 && args.window > 0 && args.messages > 0,
+        "sessions, window and messages are at least 1"
+    );
     ensure!(args.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "the rate is above 0");
     let seed = args.seed.unwrap_or_else(clock_seed);
     let load = Arc::new(Load {
@@ -125,7 +128,8 @@ fn measure(target: SocketAddr, name: &str, pid: Option<u32>, args: &Args) -> any
     figures.cpu(before.0.zip(after.0).map(|(before, after)| after - before), after.1 - before.1);
     figures.print();
     if let Some(dir) = &args.report {
-        page::write(dir, &figures).with_context(|| format!("cannot write the report to {}", dir.display()))?;
+        page::write(dir, &figures)
+            .with_context(|| format!("cannot write the report to {}", dir.display()))?;
     }
     ensure!(figures.unanswered == 0, "{} messages stayed unanswered", figures.unanswered);
     Ok(())

@@ -33,7 +33,8 @@ fn html(figures: &Figures) -> String {
     // By nines: 90, 99 and 99.9 % are equally far apart.
     let nines = |percentile: f64| -(1.0 - percentile.min(99.995) / 100.0).log10();
     let curve: Vec<_> = figures.curve.iter().map(|&(percentile, ms)| (nines(percentile), ms)).collect();
-    let marks = [0.0, 50.0, 90.0, 99.0, 99.9, 99.99].map(|percentile| (nines(percentile), format!("{percentile} %")));
+    let marks =
+        [0.0, 50.0, 90.0, 99.0, 99.9, 99.99].map(|percentile| (nines(percentile), format!("{percentile} %")));
     let last = figures.timeline.last().map_or(1.0, |&(at, _)| at.max(0.25));
     let seconds = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share * last, format!("{:.1} s", share * last)));
     format!(
@@ -50,7 +51,8 @@ fn html(figures: &Figures) -> String {
 
 /// A line through `points`, with `marks` below it.
 fn chart(points: &[(f64, f64)], marks: &[(f64, String)]) -> String {
-    let right = marks.iter().map(|&(x, _)| x).chain(points.iter().map(|&(x, _)| x)).fold(f64::MIN_POSITIVE, f64::max);
+    let right =
+        marks.iter().map(|&(x, _)| x).chain(points.iter().map(|&(x, _)| x)).fold(f64::MIN_POSITIVE, f64::max);
     let top = points.iter().map(|&(_, y)| y).fold(f64::MIN_POSITIVE, f64::max);
     let x = |value: f64| LEFT + value / right * (WIDTH - LEFT - 40.0);
     let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - BOTTOM - 10.0);

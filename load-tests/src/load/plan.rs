@@ -136,7 +136,8 @@ mod tests {
 
     #[test]
     fn documents_run_on_keep_their_zeros_and_begin_anew() {
-        let expected = ["2 AA0000098", "2 AA0000099", "2 AA0000100", "2 AA0000101", "2 AA0000102", "2 AA0000098"];
+        let expected =
+            ["2 AA0000098", "2 AA0000099", "2 AA0000100", "2 AA0000101", "2 AA0000102", "2 AA0000098"];
         assert_eq!(texts(Profile::Steady, 6), expected);
     }
 

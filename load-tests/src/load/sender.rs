@@ -164,7 +164,6 @@ impl Sender {
             esm_class: 0,
             data_coding: coding.data_coding(),
             payload: &self.payload,
-            reference: None,
         };
         self.connection.text(&text, index, now)?;
         self.unanswered += 1;

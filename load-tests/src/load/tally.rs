@@ -4,6 +4,8 @@ use hdrhistogram::Histogram;
 
 /// The finest instant of the timeline, in ns.
 pub(crate) const TICK: u64 = 250_000_000;
+/// What is longer counts as this, in µs: an hour.
+const LATENCY_MAX: u64 = 3_600_000_000;
 
 /// Counts of one session, or of several.
 #[derive(Debug, Clone)]
@@ -30,7 +32,7 @@ impl Tally {
     /// Nothing yet.
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
-            latency: Histogram::new(3)?,
+            latency: Histogram::new_with_bounds(1, LATENCY_MAX, 3)?,
             acked: 0,
             unacked: 0,
             throttled: 0,
