@@ -1,11 +1,10 @@
 //! The `icaze` program: a table of its commands.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use icaze_config::gateway::{Config, Settings};
-use icaze_gateway::{commands, telemetry};
+use icaze_gateway::commands::{self, Configured};
+use icaze_gateway::telemetry;
 
 /// The national SMS permission gateway.
 #[derive(Debug, Parser)]
@@ -22,21 +21,8 @@ enum Command {
     /// Checks everything that `serve` would load.
     CheckConfig(Configured),
     Sms(commands::sms::Args),
-}
-
-/// A command that reads the configuration.
-#[derive(Debug, clap::Args)]
-struct Configured {
-    /// The configuration file; what it lacks has the shipped default.
-    #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
-    config: PathBuf,
-}
-
-impl Configured {
-    fn load(&self) -> anyhow::Result<Config> {
-        let settings = Settings::load(&self.config, std::env::vars_os());
-        Ok(settings.validate()?)
-    }
+    #[command(subcommand)]
+    Ledger(commands::ledger::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -59,6 +45,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::CheckConfig(_) => Ok(()),
         Command::Sms(args) => block_on(commands::sms::run(args)),
+        Command::Ledger(args) => commands::ledger::run(&args),
     }
 }
 

@@ -1,5 +1,11 @@
 //! One file for each command of `icaze`.
 
+use std::fmt::Display;
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::path::PathBuf;
+
+use icaze_config::gateway::{Config, Problems, Settings};
+
 pub mod check_config;
 pub mod explain;
 pub mod ledger;
@@ -8,3 +14,57 @@ pub mod register;
 pub mod replies;
 pub mod serve;
 pub mod sms;
+
+/// A command that reads the configuration.
+#[derive(Debug, clap::Args)]
+pub struct Configured {
+    /// The configuration file; what it lacks has the shipped default.
+    #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
+    pub config: PathBuf,
+}
+
+impl Configured {
+    /// The file, with the process's environment laid over it.
+    ///
+    /// # Errors
+    /// With every problem.
+    pub fn load(&self) -> Result<Config, Problems> {
+        self.settings().validate()
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::load(&self.config, std::env::vars_os())
+    }
+}
+
+/// What a command prints. A reader that has seen enough, such as `head`, ends the program in peace.
+struct Output(BufWriter<StdoutLock<'static>>);
+
+impl Output {
+    fn new() -> Self {
+        Self(BufWriter::new(io::stdout().lock()))
+    }
+
+    fn line(&mut self, line: impl Display) -> io::Result<()> {
+        let written = writeln!(self.0, "{line}");
+        in_peace(written)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        let written = self.0.flush();
+        in_peace(written)
+    }
+}
+
+fn in_peace(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written,
+    }
+}
+
+/// Prints a remark for the person who typed the command, beside its output.
+#[expect(clippy::print_stderr, reason = "a command's remarks are for the person who typed it")]
+fn remark(remark: impl Display) {
+    eprintln!("icaze: {remark}");
+}
