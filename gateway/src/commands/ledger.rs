@@ -9,7 +9,7 @@ use icaze_store::ledger::{
     self, DumpWith, FileStorage, MasterKey, ReadError, Record, Storage as _, Summary, Visible, dump_json,
 };
 
-use super::{Configured, Output, remark};
+use super::{Configured, Output, remark, told};
 
 /// Checks or prints a store's ledger, also while the gateway runs.
 #[derive(Debug, clap::Subcommand)]
@@ -87,7 +87,7 @@ fn dump(dir: &Path, key: Option<&Path>, configured: &Configured) -> anyhow::Resu
                         None
                     }
                 },
-                Err(error) => Some(format!("{error:#}")),
+                Err(error) => Some(told(&error)),
             };
             if let Some(reason) = without {
                 remark(format_args!("without personal fields: {reason}"));
