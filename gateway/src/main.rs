@@ -21,8 +21,14 @@ enum Command {
     /// Checks everything that `serve` would load.
     CheckConfig(Configured),
     Sms(commands::sms::Args),
+    Explain(commands::explain::Args),
     #[command(subcommand)]
     Ledger(commands::ledger::Args),
+    #[command(subcommand)]
+    Regime(commands::regime::Args),
+    #[command(subcommand)]
+    Register(commands::register::Args),
+    Replies(commands::replies::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -30,7 +36,9 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("icaze: {error:#}");
+            for line in commands::told(&error).lines() {
+                eprintln!("icaze: {line}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -43,9 +51,13 @@ fn run(command: Command) -> anyhow::Result<()> {
             telemetry::log(&config.log);
             block_on(commands::serve::run(&config))
         }
-        Command::CheckConfig(_) => Ok(()),
+        Command::CheckConfig(configured) => commands::check_config::run(&configured),
         Command::Sms(args) => block_on(commands::sms::run(args)),
+        Command::Explain(args) => commands::explain::run(&args),
         Command::Ledger(args) => commands::ledger::run(&args),
+        Command::Regime(args) => commands::regime::run(&args),
+        Command::Register(args) => commands::register::run(&args),
+        Command::Replies(args) => commands::replies::run(&args),
     }
 }
 

@@ -66,7 +66,7 @@ impl Node {
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let (pipeline, ledger) = replay(config, storage, &key)?;
-        let telemetry = Telemetry::new();
+        let telemetry = Telemetry::default();
         let port = Port::new(config, key.derive("message identity"));
         let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry));
 

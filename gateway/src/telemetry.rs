@@ -33,14 +33,10 @@ pub struct Telemetry {
     process: Collector,
 }
 
-impl Telemetry {
+impl Default for Telemetry {
     /// Nothing measured yet.
-    ///
-    /// # Panics
-    /// Never: the buckets are not empty.
-    #[must_use]
     #[expect(clippy::expect_used, reason = "the constant buckets are not empty")]
-    pub fn new() -> Self {
+    fn default() -> Self {
         let seconds = Matcher::Suffix("_seconds".to_owned());
         let records = Matcher::Suffix("_records".to_owned());
         let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS);
@@ -57,7 +53,9 @@ impl Telemetry {
         let process = Collector::default();
         Self { recorder, answer_seconds, sync_seconds, batch_records, process }
     }
+}
 
+impl Telemetry {
     /// Replies that may leave now.
     pub fn answered(&self, now: Instant, released: Released) {
         let seconds = now.saturating_duration_since(released.received).as_secs_f64();

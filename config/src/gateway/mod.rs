@@ -25,7 +25,7 @@ use std::time::Duration;
 pub use crate::problem::{Problem, Problems};
 pub use settings::{SHIPPED, Settings};
 
-/// The validated configuration of one gateway. Made only by [`Settings::validate`].
+/// The validated configuration of one gateway. Made only by [`Settings::validate`]; [`Settings::inspect`] makes a stand-in.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// This gateway's number among its peers, 0–15: part of every permit code and record.

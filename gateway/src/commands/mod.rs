@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, StdoutLock, Write as _};
 use std::path::PathBuf;
 
 use icaze_config::gateway::{Config, Problems, Settings};
+use icaze_store::ledger::Language;
 
 pub mod check_config;
 pub mod explain;
@@ -35,6 +36,39 @@ impl Configured {
     fn settings(&self) -> Settings {
         Settings::load(&self.config, std::env::vars_os())
     }
+}
+
+/// A language that citizens are answered in, as it is typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Speech {
+    /// Azerbaijani.
+    Az,
+    /// English.
+    En,
+    /// Russian.
+    Ru,
+}
+
+impl From<Speech> for Language {
+    fn from(speech: Speech) -> Self {
+        match speech {
+            Speech::Az => Self::Az,
+            Speech::En => Self::En,
+            Speech::Ru => Self::Ru,
+        }
+    }
+}
+
+/// An error and its causes on one line for each problem. A cause that the error has told already is not told again.
+#[must_use]
+pub fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
 }
 
 /// What a command prints. A reader that has seen enough, such as `head`, ends the program in peace.
