@@ -381,6 +381,12 @@ impl Pipeline {
         &self.permits
     }
 
+    /// What each person has used.
+    #[must_use]
+    pub fn usage(&self) -> &UsageTable {
+        &self.usage
+    }
+
     /// The operators, by id.
     #[must_use]
     pub fn operators(&self) -> &[Operator] {
