@@ -5,6 +5,7 @@ use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::time::Instant;
 
 use icaze_store::ledger::{Address, Mark};
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::pace::Pace;
@@ -17,10 +18,12 @@ pub struct Reply {
     envelope: Envelope,
     expires_at: Timestamp,
     /// The permit that the reply carries the code of, if this very decision issued it.
-    permit: Option<Holder>,
+    permit: Option<Issued>,
     state: State,
     /// Whether a byte of it may have been written.
     touched: bool,
+    /// Whether the operator may have it, though it has not said so.
+    uncertain: bool,
     /// Whether the ledger says how it ended.
     marked: bool,
     /// Whether the request is no longer remembered, so that the reply can go as soon as it is marked.
@@ -32,6 +35,15 @@ enum State {
     Waiting,
     InFlight,
     Settled(Mark),
+}
+
+/// The permit that a decision issued: whose, and the day whose allowance it spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Issued {
+    /// Whose permit for what.
+    pub holder: Holder,
+    /// The day that it counts on.
+    pub day: Date,
 }
 
 /// The two addresses and the text of a reply, in one allocation.
@@ -148,7 +160,7 @@ impl Outbox {
     }
 
     /// A reply that waits to be sent.
-    pub fn insert(&mut self, seq: u64, operator: u16, envelope: Envelope, expires_at: Timestamp, permit: Option<Holder>) {
+    pub fn insert(&mut self, seq: u64, operator: u16, envelope: Envelope, expires_at: Timestamp, permit: Option<Issued>) {
         let reply = Reply {
             operator,
             envelope,
@@ -156,6 +168,7 @@ impl Outbox {
             permit,
             state: State::Waiting,
             touched: false,
+            uncertain: false,
             marked: false,
             forgotten: false,
         };
@@ -213,7 +226,9 @@ impl Outbox {
         match verdict {
             Verdict::Taken => self.settle(seq, Mark::Sent),
             Verdict::Refused => {
-                let mark = if reply.permit.is_some() { Mark::Undelivered } else { Mark::Rejected };
+                // What an earlier attempt may have brought to the phone stands.
+                let ends = reply.permit.is_some() && !reply.uncertain;
+                let mark = if ends { Mark::Undelivered } else { Mark::Rejected };
                 self.settle(seq, mark)
             }
             Verdict::Throttled => {
@@ -229,7 +244,8 @@ impl Outbox {
 
     /// A reply in flight will get no response: its timeout passed, or its session ended. The operator may have it.
     pub fn unanswered(&mut self, seq: u64) {
-        if self.replies.get(&seq).is_some_and(|reply| reply.state == State::InFlight) {
+        if let Some(reply) = self.replies.get_mut(&seq).filter(|reply| reply.state == State::InFlight) {
+            reply.uncertain = true;
             self.wait_again(seq);
         }
     }
@@ -281,12 +297,20 @@ impl Outbox {
         None
     }
 
+    /// Another reply carries the code of the permit of reply `seq` too: that permit no longer ends with this one.
+    pub fn keep_permit(&mut self, seq: u64) {
+        if let Some(reply) = self.replies.get_mut(&seq) {
+            reply.permit = None;
+        }
+    }
+
     /// What the ledger says of a reply: its operator, and the permit that ended with it.
-    pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<(u16, Option<Holder>)> {
+    pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<(u16, Option<Issued>)> {
         self.settle(seq, mark);
         let reply = self.replies.get_mut(&seq)?;
         reply.marked = true;
-        let applied = (reply.operator, reply.permit.filter(|_| mark == Mark::Undelivered));
+        let ended = if mark == Mark::Undelivered { reply.permit.take() } else { None };
+        let applied = (reply.operator, ended);
         if reply.forgotten && matches!(reply.state, State::Settled(_)) {
             self.replies.remove(&seq);
         }
@@ -305,12 +329,10 @@ impl Outbox {
 
     /// Replies of `operator` may have been written by an earlier run: this one, or all that were open.
     pub fn touch(&mut self, operator: u16, seq: Option<u64>) {
+        let touch = |reply: &mut Reply| (reply.touched, reply.uncertain) = (true, true);
         match seq {
-            Some(seq) => self.replies.get_mut(&seq).into_iter().for_each(|reply| reply.touched = true),
-            None => {
-                let replies = self.replies.values_mut().filter(|reply| reply.operator == operator);
-                replies.for_each(|reply| reply.touched = true);
-            }
+            Some(seq) => self.replies.get_mut(&seq).into_iter().for_each(touch),
+            None => self.replies.values_mut().filter(|reply| reply.operator == operator).for_each(touch),
         }
     }
 
@@ -345,6 +367,11 @@ impl Outbox {
         let operator = reply.operator;
         if waited && let Some(queue) = self.queues.get_mut(usize::from(operator)) {
             queue.count = queue.count.saturating_sub(1);
+            // Nobody may come to take any: what has expired makes room by itself, from the oldest on.
+            let waits = |seq: &u64| self.replies.get(seq).is_some_and(|reply| reply.state == State::Waiting);
+            while queue.waiting.front().is_some_and(|seq| !waits(seq)) {
+                queue.waiting.pop_front();
+            }
         }
         Some(Settled { seq, mark })
     }

@@ -40,7 +40,8 @@ pub(crate) struct Model {
 /// What keeps bytes in, as the disk knows it.
 pub(crate) struct Held {
     pub(crate) position: u64,
-    pub(crate) failed: bool,
+    /// What was on it when a sync failed.
+    pub(crate) failed_at: Option<u64>,
 }
 
 impl Model {
@@ -68,7 +69,7 @@ impl Model {
                 if seq > held.position {
                     return Err(format!("entry {seq} is acked, and the disk has {}", held.position));
                 }
-                if held.failed {
+                if held.failed_at.is_some_and(|last| seq > last) {
                     return Err(format!("entry {seq} is acked after a failed sync"));
                 }
                 let phone = self.senders.get(&(connection, frame.header.sequence)).cloned();

@@ -38,6 +38,8 @@ pub(crate) struct Node {
     durable: Durable,
     /// The token that the mutant shows.
     decoy: Option<Decoy>,
+    /// What was on disk when a sync failed.
+    pub(crate) failed_at: Option<u64>,
     watch: ClockWatch,
 }
 
@@ -90,6 +92,7 @@ impl Site {
             durable: ledger.durable(),
             ledger,
             decoy,
+            failed_at: None,
             watch: ClockWatch::new(now),
         })
     }
@@ -120,6 +123,15 @@ impl Node {
 
     /// One turn of the committer.
     pub(crate) fn commit(&mut self) -> Result<(), CommitError> {
+        let before = self.position();
+        let committed = self.try_commit();
+        if self.disk.failed_syncs.get() > 0 {
+            self.failed_at.get_or_insert(before);
+        }
+        committed
+    }
+
+    fn try_commit(&mut self) -> Result<(), CommitError> {
         self.pipeline.set_room(self.ledger.has_room());
         if self.batch.is_empty() {
             self.pipeline.take_batch(&mut self.batch);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use icaze_codec::pdu::BindKind;
 use icaze_gateway::clock::Now;
 use icaze_gateway::smpp::link::Link;
-use icaze_store::ledger::{Faults, FaultyStorage, MasterKey, OpenError, Options};
+use icaze_store::ledger::{Faults, FaultyStorage, MasterKey, OpenError, Options, ReadError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::disk::{Disk, spoil_newest_batch};
@@ -44,6 +44,8 @@ pub(crate) struct Simulation {
     node: Option<Node>,
     /// Whether the disk may refuse to let the node start.
     full: bool,
+    /// Whether it may fail.
+    armed: bool,
     connections: Vec<Connection>,
     opened: usize,
     pdus: Vec<Pdu>,
@@ -78,6 +80,7 @@ impl Simulation {
             people,
             node: None,
             full: false,
+            armed: false,
             connections: Vec::new(),
             opened: 0,
             pdus: Vec::new(),
@@ -146,24 +149,25 @@ impl Simulation {
             Event::Kill => self.die(false),
             Event::PowerCut => self.die(true),
             Event::CrashInStep => {
+                self.armed = true;
                 let step = self.storage.steps() + 1 + self.random.below(6) as u64;
                 self.storage.set_faults(Faults { crash_at: Some(step), ..Faults::default() });
                 self.commit()
             }
             Event::SyncError => {
+                self.armed = true;
                 let step = self.storage.steps() + 1;
                 self.storage.set_faults(Faults { sync_error_at: Some(step), ..Faults::default() });
                 self.commit()
             }
             Event::DiskFull => {
                 let space_bytes = Some(self.random.below(200_000) as u64);
-                self.full = true;
+                (self.full, self.armed) = (true, false);
                 self.storage.set_faults(Faults { space_bytes, ..Faults::default() });
                 Ok(())
             }
             Event::DiskRoom => {
-                self.full = false;
-                self.storage.set_faults(Faults::default());
+                self.disarm();
                 Ok(())
             }
             Event::ClockJump => {
@@ -297,7 +301,7 @@ impl Simulation {
     fn write(&mut self, at: usize, part: usize) -> Step {
         let connection = &mut self.connections[at];
         let (Some(link), Some(node)) = (&mut connection.link, &mut self.node) else { return Ok(()) };
-        let held = Held { position: node.position(), failed: node.disk.failed_syncs.get() > 0 };
+        let held = Held { position: node.position(), failed_at: node.failed_at };
         let durable = node.durable();
         let bytes = link.writable(durable, |_| {});
         let all = part == 0 || self.random.chance(70);
@@ -456,6 +460,11 @@ impl Simulation {
                 Ok(())
             }
             Err(OpenError::NoRoom { .. }) if self.full => Ok(()),
+            Err(OpenError::Io { .. } | OpenError::Read(ReadError::Io { .. })) if self.armed => {
+                let power = self.random.chance(50);
+                self.revive(power);
+                Ok(())
+            }
             Err(error) => Err(format!("the ledger does not open: {error}")),
         }
     }
@@ -492,8 +501,7 @@ impl Simulation {
     fn die(&mut self, power: bool) -> Step {
         let Some(_) = self.node.take() else { return Ok(()) };
         self.model.crashed = true;
-        self.storage = if power { self.storage.crash() } else { self.storage.kill() };
-        self.full = false;
+        self.revive(power);
         if self.site.variant == Variant::DamageCut {
             spoil_newest_batch(&self.storage);
         }
@@ -502,6 +510,17 @@ impl Simulation {
         }
         self.trace.note(|| format!("dies, power {power}"));
         self.bury()
+    }
+
+    fn disarm(&mut self) {
+        (self.full, self.armed) = (false, false);
+        self.storage.set_faults(Faults::default());
+    }
+
+    /// The disk as the next process finds it.
+    fn revive(&mut self, power: bool) {
+        self.storage = if power { self.storage.crash() } else { self.storage.kill() };
+        (self.full, self.armed) = (false, false);
     }
 
     /// An orderly stop and a start.
@@ -529,8 +548,7 @@ impl Simulation {
             self.check_replay()?;
         }
         self.node = None;
-        self.storage = self.storage.kill();
-        self.full = false;
+        self.revive(false);
         self.start()
     }
 
@@ -539,8 +557,7 @@ impl Simulation {
     /// Everyone returns and answers, and time passes until nothing waits.
     fn quiet(&mut self) -> Step {
         self.calm = true;
-        self.full = false;
-        self.storage.set_faults(Faults::default());
+        self.disarm();
         self.away_until = [self.now.monotonic; OPERATORS.len()];
         while !self.connections.is_empty() {
             self.cut(0)?;
@@ -548,18 +565,21 @@ impl Simulation {
         if self.node.is_none() {
             self.start()?;
         }
-        for operator in 0..OPERATORS.len() {
-            self.open(operator, BindKind::Transceiver)?;
-        }
-        for round in 0..80 {
-            let by = if round < 30 { Duration::from_millis(400) } else { Duration::from_secs(20) };
-            self.pass(by)?;
-            self.pump()?;
-        }
+        self.settle(30, Duration::from_millis(400))?;
+        self.settle(40, Duration::from_secs(20))?;
         // A clock that was set back makes the ledger's time stand still for an hour.
         self.pass(Duration::from_secs(4000))?;
-        for _ in 0..4 {
-            self.pass(Duration::from_secs(70))?;
+        self.settle(20, Duration::from_secs(40))
+    }
+
+    fn settle(&mut self, rounds: usize, every: Duration) -> Step {
+        for _ in 0..rounds {
+            for operator in 0..OPERATORS.len() {
+                if !self.connections.iter().any(|connection| connection.end.operator == operator) {
+                    self.open(operator, BindKind::Transceiver)?;
+                }
+            }
+            self.pass(every)?;
             self.pump()?;
         }
         Ok(())
