@@ -102,9 +102,13 @@ impl Node {
         Some(text)
     }
 
-    /// The reply that waits, in flight.
+    /// The reply that waits, in flight on a bind that comes and goes for it.
     fn pending(&mut self) -> Option<(u64, String)> {
-        self.pipeline.take_reply(0, self.now).map(|(seq, envelope)| (seq, envelope.text().to_owned()))
+        self.pipeline.receiver(0, true);
+        let taken = self.pipeline.take_reply(0, self.now);
+        let taken = taken.map(|(seq, _, envelope)| (seq, envelope.text().to_owned()));
+        self.pipeline.receiver(0, false);
+        taken
     }
 }
 

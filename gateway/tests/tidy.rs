@@ -225,8 +225,12 @@ fn each_fault_names_tests_that_exist() {
         let places = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs: "));
         for (file, test) in places {
             let path = root().join(format!("{file}.rs"));
-            let source = fs::read_to_string(&path).unwrap_or_else(|error| panic!("faults.md:{line}: {file}.rs: {error}"));
-            assert!(source.contains(&format!("fn {test}(")), "faults.md:{line}: {file}.rs has no test {test}");
+            let source = fs::read_to_string(&path)
+                .unwrap_or_else(|error| panic!("faults.md:{line}: {file}.rs: {error}"));
+            assert!(
+                source.contains(&format!("fn {test}(")),
+                "faults.md:{line}: {file}.rs has no test {test}"
+            );
             named += 1;
         }
     }

@@ -15,12 +15,6 @@ impl Pipeline {
     pub fn replay(&mut self, record: &Record<'_>) {
         self.time = self.time.max(record.decided_at);
         self.adopt(&record.entry);
-        if let Entry::Decision(decision) = &record.entry
-            && decision.outcome != Outcome::Ignored
-            && let Some(phone) = self.phone(&decision.from)
-        {
-            self.limits.count(phone, record.decided_at);
-        }
         self.apply(record.seq, record.decided_at, &record.entry);
         if let Entry::Decision(Decision { operator, reply: Some(_), .. }) = record.entry {
             let operator = self.id(operator);
@@ -62,10 +56,11 @@ impl Pipeline {
             let fresh_until = decision.again.unwrap_or(Timestamp::MAX);
             self.requests.insert(decision.identity, seq, at, fresh_until);
         }
-        if decision.reason == Some(Reason::UnknownDocument)
-            && let Some(phone) = phone
-        {
-            self.limits.count_unknown(phone, at);
+        if let Some(phone) = phone.filter(|_| decision.outcome != Outcome::Ignored) {
+            self.limits.count(phone, at);
+            if decision.reason == Some(Reason::UnknownDocument) {
+                self.limits.count_unknown(phone, at);
+            }
         }
         let issued = match decision {
             Decision { outcome: Outcome::Granted, person: Some(person), purpose: Some(purpose), .. } => {
@@ -73,15 +68,19 @@ impl Pipeline {
             }
             _ => None,
         };
-        if let Some(holder) = issued {
-            self.issue(holder, seq, at, decision, phone);
+        let issued = issued.and_then(|holder| self.issue(holder, seq, at, decision, phone));
+        if decision.reason == Some(Reason::Standing)
+            && let Some(first) = decision.refers_to
+        {
+            self.outbox.keep_permit(first);
         }
         if let Some(reply) = &decision.reply {
             let envelope = Envelope::new(&decision.to, &decision.from, reply.text);
-            let issued = issued
-                .zip(decision.permit.as_ref())
-                .map(|(holder, permit)| Issued { holder, day: permit.day });
             self.outbox.insert(seq, operator, envelope, reply.expires_at, issued);
+            if decision.identity == 0 {
+                // Nothing can come again that it would answer.
+                self.outbox.forget(seq);
+            }
         }
     }
 
@@ -92,17 +91,17 @@ impl Pipeline {
         at: Timestamp,
         decision: &Decision<'_>,
         phone: Option<Msisdn>,
-    ) {
-        let (Some(permit), Some(document), Some(phone)) = (&decision.permit, decision.document, phone) else {
-            return;
-        };
-        let Some(&interval) = permit.intervals.first() else { return };
+    ) -> Option<Issued> {
+        let (permit, document, phone) = (decision.permit.as_ref()?, decision.document?, phone?);
+        let &interval = permit.intervals.first()?;
         if let Some(code) = Code::from_u64(permit.code) {
             self.codes.used(code);
         }
         self.usage.spend(holder.0, holder.1, permit.day.into());
+        let day = permit.day;
         let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at };
         self.permits.insert(holder, permit);
+        Some(Issued { holder, day })
     }
 
     fn apply_part(&mut self, seq: u64, at: Timestamp, part: &Part<'_>) {
@@ -122,10 +121,10 @@ impl Pipeline {
         for &seq in seqs {
             let Some((operator, ended)) = self.outbox.apply(seq, mark) else { continue };
             self.stats.replied(operator, mark);
-            if let Some(Issued { holder: (person, purpose), day }) = ended {
-                self.permits.end((person, purpose), seq);
-                self.usage.give_back(person, purpose, day.into());
-            }
+            let Some(Issued { holder, day }) = ended else { continue };
+            // By now its times may have passed by themselves, or another may stand.
+            self.permits.end(holder, seq);
+            self.usage.give_back(holder.0, holder.1, day.into());
         }
     }
 
@@ -156,6 +155,7 @@ impl Pipeline {
                 rate_out: 0,
                 latin: false,
                 receivers: 0,
+                receiver_entry: None,
             });
             self.outbox.add_operator(self.started);
         }

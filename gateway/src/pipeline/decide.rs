@@ -90,7 +90,7 @@ impl Pipeline {
         let ruling = match (message.content, message.phone) {
             (Content::Ignored(reason), _) => Ruling::of(reason),
             (_, None) => Ruling::of(Reason::Loop),
-            (content, Some(phone)) => match self.limits.count(phone, self.time) {
+            (content, Some(phone)) => match self.limits.peek(phone, self.time) {
                 Allowed::Silent => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
                 Allowed::Notice(until) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
                 Allowed::Yes => match (content, reading.request) {
@@ -141,9 +141,9 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let text: String = incomplete.pieces.iter().map(|piece| &*piece.text).collect();
+        let text: String = incomplete.pieces.iter().map(|(_, piece)| &*piece.text).collect();
         let reading = read(&text);
-        let parts: Vec<u64> = incomplete.pieces.iter().map(|piece| piece.seq).collect();
+        let parts: Vec<u64> = incomplete.pieces.iter().map(|(_, piece)| piece.seq).collect();
         let from = incomplete.key.from.get();
         let phone = self.phone(&from);
         let case = Case {
@@ -158,7 +158,7 @@ impl Pipeline {
             language: reading.language,
             latin: reading.latin,
         };
-        let ruling = match phone.map(|phone| self.limits.count(phone, self.time)) {
+        let ruling = match phone.map(|phone| self.limits.peek(phone, self.time)) {
             None | Some(Allowed::Silent) => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
             Some(Allowed::Notice(until)) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
             Some(Allowed::Yes) => Ruling::of(Reason::Incomplete),
@@ -283,7 +283,7 @@ impl Pipeline {
             reply: ruling.answered.then(|| Reply {
                 text: &text,
                 language: case.language,
-                expires_at: case.received_at + self.settings.lifetime,
+                expires_at: self.time + self.settings.lifetime,
             }),
             refers_to: ruling.standing.map(|(seq, _)| seq),
             again: ruling.again,

@@ -43,6 +43,9 @@ const REQUESTS_MAX: usize = 2_000_000;
 /// Phones whose texts are counted, at most: some 100 MiB.
 const PHONES_MAX: usize = 2_000_000;
 
+/// Replies that one entry marks, at most: an entry has to fit a batch, however many replies expire at once.
+const MARKED_MAX: usize = 100;
+
 /// The bounds of a pipeline.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -86,6 +89,8 @@ pub struct Operator {
     pub latin: bool,
     /// How many of its binds receive now.
     pub receivers: usize,
+    /// The entry that says so; `None` while it has not found room.
+    pub receiver_entry: Option<u64>,
 }
 
 /// What happened to one message: its response may say so once entry `seq` is durable.
@@ -169,6 +174,7 @@ impl Operator {
             rate_out: operator.rate_out.unwrap_or(0),
             latin: operator.latin,
             receivers: 0,
+            receiver_entry: None,
         });
         operators.collect()
     }
@@ -213,6 +219,8 @@ impl Pipeline {
         mut answer: impl FnMut(Result<Accepted, Full>),
     ) {
         let wall = self.advance(now.wall);
+        // A permit that ended with its reply must not be told to whoever asks again.
+        self.write_marks();
         let moment = world.moment(wall);
         for message in intake.iter() {
             let agreed =
@@ -230,7 +238,7 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        if !self.room || !self.clock {
+        if !self.room || !self.clock || !self.marks.is_empty() {
             return Err(Full);
         }
         if let Some(accepted) = self.again(message)? {
@@ -246,6 +254,12 @@ impl Pipeline {
             reference: part.reference,
             total: part.total,
         };
+        if let Some(superseded) = self.parts.supersede(&key, part.number)
+            && let Err(full) = self.decide_incomplete(&superseded, world, moment)
+        {
+            self.parts.restore(superseded, self.time);
+            return Err(full);
+        }
         match self.parts.complete(&key, part.number) {
             None => self.keep_part(operator, message, key, part.number),
             Some(siblings) => {
@@ -333,16 +347,35 @@ impl Pipeline {
         entry.receivers = if open { before + 1 } else { before.saturating_sub(1) };
         let changed = (before == 0) != (entry.receivers == 0);
         if changed {
-            let name = Arc::clone(&entry.name);
-            // Without room, replies that may have been sent count as such all the same: nothing is given back
-            // to a permit that `Outbox::take` has touched.
-            let _ = self.open.append(self.time, self.time, &Entry::Receiver(&name, open));
+            self.note_receiver(operator);
         }
     }
 
-    /// The next reply for a bind of `operator` that has room in its window.
-    pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, &Envelope)> {
-        self.outbox.take(operator, now.monotonic, self.time.max(now.wall))
+    /// Writes down whether `operator` has a bind that receives; its entry if it has one and there was room.
+    fn note_receiver(&mut self, operator: u16) -> Option<u64> {
+        let entry = self.operators.get_mut(usize::from(operator))?;
+        let open = entry.receivers > 0;
+        let appended = self.open.append(self.time, self.time, &Entry::Receiver(&entry.name, open)).ok();
+        entry.receiver_entry = appended.filter(|_| open);
+        self.urgent |= open && appended.is_some();
+        entry.receiver_entry
+    }
+
+    /// The next reply for a bind of `operator` that has room in its window, and the entry that has to be durable
+    /// before a byte of it leaves: the decision's, or the one which says that replies may be leaving. Without the
+    /// latter a start would take the reply for one that nobody can have seen.
+    pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, u64, &Envelope)> {
+        let wall = self.advance(now.wall);
+        while let Some(settled) = self.outbox.expire(wall) {
+            self.marks.push(settled);
+        }
+        if self.outbox.waiting(operator) == 0 {
+            return None;
+        }
+        let noted = self.operators.get(usize::from(operator)).and_then(|operator| operator.receiver_entry);
+        let noted = noted.or_else(|| self.note_receiver(operator))?;
+        let (seq, envelope) = self.outbox.take(operator, now.monotonic, wall)?;
+        Some((seq, seq.max(noted), envelope))
     }
 
     /// What the operator said of reply `seq`.
@@ -390,6 +423,12 @@ impl Pipeline {
         &self.permits
     }
 
+    /// What each person has used.
+    #[must_use]
+    pub fn usage(&self) -> &UsageTable {
+        &self.usage
+    }
+
     /// The operators, by id.
     #[must_use]
     pub fn operators(&self) -> &[Operator] {
@@ -410,23 +449,30 @@ impl Pipeline {
         self.permits.forget(self.time);
     }
 
-    /// The ledger's time at `wall`: where the clock went back, the latest it has been.
+    /// The ledger's time at `wall`: where the clock went back, the latest it has been; while it is not trusted, the
+    /// latest that was.
     fn advance(&mut self, wall: Timestamp) -> Timestamp {
-        self.time = self.time.max(wall);
+        if self.clock {
+            self.time = self.time.max(wall);
+        }
         self.time
     }
 
-    /// Writes down what became of replies: one entry for each kind. What finds no room stays for the next time.
+    /// Writes down what became of replies, those of a kind together. What finds no room stays for the next time.
     fn write_marks(&mut self) {
+        if self.marks.is_empty() {
+            return;
+        }
+        let mut left = std::mem::take(&mut self.marks);
         for mark in [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected] {
-            let seqs: Vec<u64> = self.marks.iter().filter(|s| s.mark == mark).map(|s| s.seq).collect();
-            if seqs.is_empty() {
-                continue;
-            }
-            let entry = Entry::Mark(mark, Cow::Borrowed(&seqs));
-            if self.open.append(self.time, self.time, &entry).is_ok() {
-                self.marks.retain(|settled| settled.mark != mark);
-                self.apply_marks(mark, &seqs);
+            let seqs: Vec<u64> = left.extract_if(.., |settled| settled.mark == mark).map(|s| s.seq).collect();
+            for seqs in seqs.chunks(MARKED_MAX) {
+                let entry = Entry::Mark(mark, Cow::Borrowed(seqs));
+                if self.open.append(self.time, self.time, &entry).is_ok() {
+                    self.apply_marks(mark, seqs);
+                } else {
+                    self.marks.extend(seqs.iter().map(|&seq| Settled { seq, mark }));
+                }
             }
         }
     }

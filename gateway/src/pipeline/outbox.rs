@@ -26,6 +26,8 @@ pub struct Reply {
     ended: Option<Mark>,
     /// Whether the ledger says so.
     marked: bool,
+    /// Whether the operator may have it, though it has not said so.
+    uncertain: bool,
     /// Whether the request is no longer remembered, so that the reply can go as soon as it is marked.
     forgotten: bool,
 }
@@ -176,6 +178,7 @@ impl Outbox {
             state: State::Waiting,
             touched: false,
             ended: None,
+            uncertain: false,
             marked: false,
             forgotten: false,
         };
@@ -233,7 +236,9 @@ impl Outbox {
         match verdict {
             Verdict::Taken => self.settle(seq, Mark::Sent),
             Verdict::Refused => {
-                let mark = if reply.permit.is_some() { Mark::Undelivered } else { Mark::Rejected };
+                // What an earlier attempt may have brought to the phone stands.
+                let ends = reply.permit.is_some() && !reply.uncertain;
+                let mark = if ends { Mark::Undelivered } else { Mark::Rejected };
                 self.settle(seq, mark)
             }
             Verdict::Throttled => {
@@ -249,7 +254,8 @@ impl Outbox {
 
     /// A reply in flight will get no response: its timeout passed, or its session ended. The operator may have it.
     pub fn unanswered(&mut self, seq: u64) {
-        if self.replies.get(&seq).is_some_and(|reply| reply.state == State::InFlight) {
+        if let Some(reply) = self.replies.get_mut(&seq).filter(|reply| reply.state == State::InFlight) {
+            reply.uncertain = true;
             self.wait_again(seq);
         }
     }
@@ -304,6 +310,13 @@ impl Outbox {
         None
     }
 
+    /// Another reply carries the code of the permit of reply `seq` too: that permit no longer ends with this one.
+    pub fn keep_permit(&mut self, seq: u64) {
+        if let Some(reply) = self.replies.get_mut(&seq) {
+            reply.permit = None;
+        }
+    }
+
     /// What the ledger says of a reply: its operator, and the permit that ended with it.
     pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<(u16, Option<Issued>)> {
         if self.replies.get(&seq)?.ended.is_none() {
@@ -311,7 +324,8 @@ impl Outbox {
         }
         let reply = self.replies.get_mut(&seq)?;
         reply.marked = true;
-        let applied = (reply.operator, reply.permit.filter(|_| mark == Mark::Undelivered));
+        let ended = if mark == Mark::Undelivered { reply.permit.take() } else { None };
+        let applied = (reply.operator, ended);
         if reply.forgotten && reply.state == State::Settled {
             self.replies.remove(&seq);
         }
@@ -330,12 +344,10 @@ impl Outbox {
 
     /// Replies of `operator` may have been written by an earlier run: this one, or all that were open.
     pub fn touch(&mut self, operator: u16, seq: Option<u64>) {
+        let touch = |reply: &mut Reply| (reply.touched, reply.uncertain) = (true, true);
         match seq {
-            Some(seq) => self.replies.get_mut(&seq).into_iter().for_each(|reply| reply.touched = true),
-            None => {
-                let replies = self.replies.values_mut().filter(|reply| reply.operator == operator);
-                replies.for_each(|reply| reply.touched = true);
-            }
+            Some(seq) => self.replies.get_mut(&seq).into_iter().for_each(touch),
+            None => self.replies.values_mut().filter(|reply| reply.operator == operator).for_each(touch),
         }
     }
 
@@ -372,6 +384,11 @@ impl Outbox {
         }
         if waited && let Some(queue) = self.queues.get_mut(usize::from(operator)) {
             queue.count = queue.count.saturating_sub(1);
+            // Nobody may come to take any: what has expired makes room by itself, from the oldest on.
+            let waits = |seq: &u64| self.replies.get(seq).is_some_and(|reply| reply.state == State::Waiting);
+            while queue.waiting.front().is_some_and(|seq| !waits(seq)) {
+                queue.waiting.pop_front();
+            }
         }
         first.then_some(Settled { seq, mark })
     }

@@ -55,8 +55,8 @@ pub struct Piece {
 pub struct Incomplete {
     /// Which message.
     pub key: MessageKey,
-    /// Its parts that came, in order.
-    pub pieces: Vec<Piece>,
+    /// Its parts that came, with their numbers, in order.
+    pub pieces: Vec<(u8, Piece)>,
 }
 
 struct Pending {
@@ -96,7 +96,15 @@ impl Parts {
         if known || pending.pieces.len() + 1 < usize::from(key.total) {
             return None;
         }
-        self.take(key)
+        Some(self.take(key)?.into_iter().map(|(_, piece)| piece).collect())
+    }
+
+    /// Gives a message up for another one with the same key, which begins if part `number` comes a second time with
+    /// another text: the same one is told by its identity before.
+    pub fn supersede(&mut self, key: &MessageKey, number: u8) -> Option<Incomplete> {
+        let pending = self.messages.get(key)?;
+        let known = pending.pieces.iter().any(|&(other, _)| other == number);
+        if known { self.take(key).map(|pieces| Incomplete { key: key.clone(), pieces }) } else { None }
     }
 
     /// Keeps a part. A second one with the same number takes the first one's place.
@@ -128,13 +136,13 @@ impl Parts {
     }
 
     /// Forgets the message with this key; returns its parts in order.
-    pub fn take(&mut self, key: &MessageKey) -> Option<Vec<Piece>> {
+    pub fn take(&mut self, key: &MessageKey) -> Option<Vec<(u8, Piece)>> {
         let mut pending = self.messages.remove(key)?;
         for (_, piece) in &pending.pieces {
             self.by_seq.remove(&piece.seq);
         }
         pending.pieces.sort_unstable_by_key(|&(number, _)| number);
-        Some(pending.pieces.into_iter().map(|(_, piece)| piece).collect())
+        Some(pending.pieces)
     }
 
     /// The next message that is given up at `now`.
@@ -154,14 +162,11 @@ impl Parts {
 
     /// Takes back what [`expire`](Self::expire) gave out but found no room in the ledger: it is due again at once.
     pub fn restore(&mut self, incomplete: Incomplete, now: Timestamp) {
-        let Some(first_seq) = incomplete.pieces.first().map(|piece| piece.seq) else { return };
-        self.deadlines.push_front((now, first_seq, incomplete.key.clone()));
-        let mut pieces = Vec::with_capacity(incomplete.pieces.len());
-        for (number, piece) in (1..).zip(incomplete.pieces) {
-            self.by_seq.insert(piece.seq, incomplete.key.clone());
-            pieces.push((number, piece));
-        }
-        self.messages.insert(incomplete.key, Pending { pieces, first_seq });
+        let Incomplete { key, pieces } = incomplete;
+        let Some(first_seq) = pieces.first().map(|(_, piece)| piece.seq) else { return };
+        self.deadlines.push_front((now, first_seq, key.clone()));
+        self.by_seq.extend(pieces.iter().map(|(_, piece)| (piece.seq, key.clone())));
+        self.messages.insert(key, Pending { pieces, first_seq });
     }
 
     /// When [`expire`](Self::expire) next has something to do.
@@ -221,7 +226,7 @@ mod tests {
         let mut parts = parts();
         parts.insert(key(1, 2), 1, piece(1), at(0));
         assert!(parts.expire(at(59)).is_none());
-        assert_eq!(parts.expire(at(60)).unwrap().pieces[0].seq, 1);
+        assert_eq!(parts.expire(at(60)).unwrap().pieces[0].1.seq, 1);
         assert!(parts.expire(at(600)).is_none());
     }
 
@@ -232,7 +237,7 @@ mod tests {
         parts.complete(&key(1, 2), 2).unwrap();
         parts.insert(key(1, 2), 1, piece(3), at(50));
         assert!(parts.expire(at(60)).is_none());
-        assert_eq!(parts.expire(at(110)).unwrap().pieces[0].seq, 3);
+        assert_eq!(parts.expire(at(110)).unwrap().pieces[0].1.seq, 3);
     }
 
     #[test]

@@ -178,7 +178,7 @@ impl Link {
         let mut last = self.decide(bound, pipeline, world, now);
         let mut replies = 0;
         while self.can_send()
-            && let Some((seq, envelope)) = pipeline.take_reply(bound.operator, now)
+            && let Some((seq, after, envelope)) = pipeline.take_reply(bound.operator, now)
         {
             self.payload.clear();
             let coding = text::encode_in(bound.terms.alphabet, envelope.text(), &mut self.payload);
@@ -192,7 +192,7 @@ impl Link {
             };
             match self.session.send(&message, seq, now.monotonic) {
                 Ok(()) => {
-                    last = last.max(seq);
+                    last = last.max(after);
                     replies += 1;
                 }
                 Err(SendError::WindowFull | SendError::NotBound) => {

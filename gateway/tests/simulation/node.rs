@@ -1,0 +1,168 @@
+//! The process: pipeline, ledger and links, driven as the listener, the committer and the node drive them.
+
+use std::rc::Rc;
+
+use icaze_config::gateway::Config;
+use icaze_gateway::clock::{ClockWatch, Now};
+use icaze_gateway::permit::code::CodeKey;
+use icaze_gateway::pipeline::codes::Codes;
+use icaze_gateway::pipeline::{Operator, Pipeline, Settings};
+use icaze_gateway::smpp::link::{Link, Wake};
+use icaze_gateway::smpp::port::Port;
+use icaze_gateway::world::World;
+use icaze_store::ledger::{
+    Batch, CommitError, Durable, Entry, FaultyStorage, Ledger, Mark, MasterKey, OpenError, Options, Record,
+};
+
+use crate::disk::Disk;
+use crate::plan::Variant;
+
+/// What is the same in every life of the process.
+pub(crate) struct Site {
+    pub(crate) config: Config,
+    pub(crate) world: Rc<World>,
+    pub(crate) key: MasterKey,
+    pub(crate) options: Options,
+    pub(crate) variant: Variant,
+}
+
+/// One life of the process.
+pub(crate) struct Node {
+    pub(crate) port: Port,
+    pub(crate) pipeline: Pipeline,
+    pub(crate) disk: Disk,
+    world: Rc<World>,
+    ledger: Ledger<Disk>,
+    /// What is on its way to the disk.
+    batch: Batch,
+    durable: Durable,
+    /// The token that the mutant shows.
+    decoy: Option<Decoy>,
+    /// What was on disk when a sync failed.
+    pub(crate) failed_at: Option<u64>,
+    watch: ClockWatch,
+}
+
+struct Decoy {
+    ledger: Ledger<FaultyStorage>,
+    batch: Batch,
+}
+
+impl Site {
+    /// A pipeline that has read the ledger.
+    pub(crate) fn replay(&self, disk: Disk, now: Now) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
+        let codes = Codes::new(CodeKey::new([7; 16]), self.config.node);
+        let settings = Settings::of(&self.config);
+        let mut pipeline = Pipeline::new(settings, Operator::of(&self.config), codes, now);
+        let mut waiting = Vec::new();
+        let opened = Ledger::open(disk, &self.key, self.config.node, self.options, |record| {
+            match &record.entry {
+                Entry::Receiver(..) if self.variant == Variant::ReceiversForgotten => return,
+                Entry::Decision(decision) if decision.permit.is_some() && decision.refers_to.is_none() => {
+                    waiting.push(record.seq);
+                }
+                Entry::Mark(_, seqs) => waiting.retain(|seq| !seqs.contains(seq)),
+                _ => {}
+            }
+            pipeline.replay(record);
+        });
+        let (ledger, batch) = opened?;
+        if self.variant == Variant::RestartGivesBack {
+            let entry = Entry::Mark(Mark::Undelivered, waiting.into());
+            let (received_at, decided_at) = (now.wall, now.wall);
+            pipeline.replay(&Record { seq: 0, node: 0, received_at, decided_at, entry });
+        }
+        Ok((pipeline, ledger, batch))
+    }
+
+    pub(crate) fn start(&self, disk: Disk, now: Now) -> Result<Node, OpenError> {
+        let (mut pipeline, ledger, batch) = self.replay(disk.clone(), now)?;
+        pipeline.start(batch, now);
+        let decoy = (self.variant == Variant::AckBeforeSync).then(|| {
+            let opened = Ledger::open(FaultyStorage::new(0), &self.key, 0, self.options, |_| {});
+            let (ledger, batch) = opened.unwrap();
+            Decoy { ledger, batch }
+        });
+        Ok(Node {
+            port: Port::new(&self.config, [9; 16]),
+            batch: pipeline.spare_batch(),
+            pipeline,
+            disk,
+            world: Rc::clone(&self.world),
+            durable: ledger.durable(),
+            ledger,
+            decoy,
+            failed_at: None,
+            watch: ClockWatch::new(now),
+        })
+    }
+}
+
+impl Node {
+    /// What the ledger itself says is on disk.
+    pub(crate) fn position(&self) -> u64 {
+        self.ledger.durable().position()
+    }
+
+    /// What the links are told.
+    pub(crate) fn durable(&mut self) -> Durable {
+        let Some(Decoy { ledger, batch }) = &mut self.decoy else { return self.durable };
+        while ledger.durable().position() < self.pipeline.position() {
+            for _ in 0..20 {
+                let _ = batch.append(jiff::Timestamp::UNIX_EPOCH, jiff::Timestamp::UNIX_EPOCH, &Entry::Start);
+            }
+            ledger.commit(batch).unwrap();
+            ledger.make_room().unwrap();
+        }
+        ledger.durable()
+    }
+
+    pub(crate) fn exchange(&mut self, link: &mut Link, now: Now) -> Wake {
+        link.exchange(&mut self.pipeline, &self.world, now)
+    }
+
+    /// One turn of the committer.
+    pub(crate) fn commit(&mut self) -> Result<(), CommitError> {
+        let before = self.position();
+        let committed = self.try_commit();
+        if self.disk.failed_syncs.get() > 0 {
+            self.failed_at.get_or_insert(before);
+        }
+        committed
+    }
+
+    fn try_commit(&mut self) -> Result<(), CommitError> {
+        self.pipeline.set_room(self.ledger.has_room());
+        if self.batch.is_empty() {
+            self.pipeline.take_batch(&mut self.batch);
+        }
+        if !self.batch.is_empty() {
+            match self.ledger.commit(&mut self.batch) {
+                Ok(durable) => self.durable = durable,
+                Err(CommitError::NoRoom) => return Ok(()),
+                Err(error) => return Err(error),
+            }
+        }
+        let room = self.ledger.make_room()?;
+        self.pipeline.set_room(room);
+        Ok(())
+    }
+
+    /// One turn of the ticker.
+    pub(crate) fn tick(&mut self, now: Now) {
+        let sound = self.watch.check(now);
+        self.pipeline.set_clock(sound);
+        self.pipeline.tick(&self.world, now);
+    }
+
+    /// The end of an orderly stop, once the links have gone.
+    pub(crate) fn stop(&mut self) -> Result<(), CommitError> {
+        self.commit()?;
+        self.pipeline.stop();
+        self.commit()
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.batch.is_empty() && self.position() == self.pipeline.position()
+    }
+}

@@ -1,0 +1,272 @@
+//! What the ledger tells, read with nothing but the ledger's own reader, and what must hold of it by itself.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use icaze_config::regime::Period;
+use icaze_gateway::permit::Request;
+use icaze_gateway::permit::code::Code;
+use icaze_gateway::permit::decide::{History, Standing, Subject, decide};
+use icaze_gateway::world::World;
+use icaze_store::ledger::{Entry, Interval, Mark, MasterKey, Storage, read};
+use icaze_store::{Document, Outcome, Reason};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::world::Person;
+
+/// One decision, as far as it is checked.
+pub(crate) struct Decided {
+    at: Timestamp,
+    operator: String,
+    from: String,
+    parts: Vec<u64>,
+    request: Option<Request>,
+    outcome: Outcome,
+    reason: Option<Reason>,
+    permit: Option<(u64, Date, Option<Interval>)>,
+    reply: Option<String>,
+}
+
+#[derive(Default)]
+pub(crate) struct Story {
+    decided: BTreeMap<u64, Decided>,
+    /// Parts: operator and sender.
+    parts: BTreeMap<u64, (String, String)>,
+    marks: Vec<(u64, Mark, Vec<u64>)>,
+    pub(crate) last_seq: u64,
+}
+
+/// A grant while the story is told again.
+struct Grant {
+    seq: u64,
+    person: u32,
+    purpose: u8,
+    day: Date,
+    at: Timestamp,
+    interval: Interval,
+    from: String,
+    given_back: bool,
+}
+
+impl Story {
+    pub(crate) fn read(disk: &impl Storage, key: &MasterKey) -> Result<Self, String> {
+        let mut story = Self::default();
+        let mut ledger_time = Timestamp::MIN;
+        let mut back = false;
+        let summary = read(disk, Some(key), |record, _| {
+            back |= record.decided_at < ledger_time;
+            ledger_time = record.decided_at;
+            let digits = |digits: &[u8]| String::from_utf8_lossy(digits).into_owned();
+            match &record.entry {
+                Entry::Decision(decision) => {
+                    let request = decision.document.zip(decision.purpose);
+                    let decided = Decided {
+                        at: record.decided_at,
+                        operator: decision.operator.to_owned(),
+                        from: digits(decision.from.digits),
+                        parts: decision.parts.to_vec(),
+                        request: request.map(|(document, purpose)| Request { purpose, document }),
+                        outcome: decision.outcome,
+                        reason: decision.reason,
+                        permit: decision
+                            .permit
+                            .as_ref()
+                            .map(|permit| (permit.code, permit.day, permit.intervals.first().copied())),
+                        reply: decision.reply.as_ref().map(|reply| reply.text.to_owned()),
+                    };
+                    story.decided.insert(record.seq, decided);
+                }
+                Entry::Part(part) => {
+                    let sender = (part.operator.to_owned(), digits(part.from.digits));
+                    story.parts.insert(record.seq, sender);
+                }
+                Entry::Mark(mark, seqs) => story.marks.push((record.seq, *mark, seqs.to_vec())),
+                Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
+            }
+        });
+        story.last_seq = summary.map_err(|error| error.to_string())?.last_seq;
+        if back { Err("the ledger's time went back".to_owned()) } else { Ok(story) }
+    }
+
+    pub(crate) fn decisions(&self) -> usize {
+        self.decided.len()
+    }
+
+    pub(crate) fn grants(&self) -> usize {
+        self.decided.values().filter(|decided| decided.outcome == Outcome::Granted).count()
+    }
+
+    /// Whose message an entry holds.
+    pub(crate) fn sender(&self, seq: u64) -> Option<(&str, &str)> {
+        let decided = self.decided.get(&seq).map(|decided| (&*decided.operator, &*decided.from));
+        decided.or_else(|| self.parts.get(&seq).map(|(operator, from)| (&**operator, &**from)))
+    }
+
+    pub(crate) fn replies(&self) -> impl Iterator<Item = (u64, &str, &str, &str)> {
+        let replies = self.decided.iter().filter_map(|(seq, d)| Some((*seq, d, d.reply.as_deref()?)));
+        replies.map(|(seq, decided, text)| (seq, &*decided.operator, &*decided.from, text))
+    }
+
+    fn count(&self, seq: u64, mark: Mark) -> usize {
+        let of = self.marks.iter().filter(|(_, other, _)| *other == mark);
+        of.flat_map(|(_, _, seqs)| seqs).filter(|&&other| other == seq).count()
+    }
+
+    pub(crate) fn sent(&self, seq: u64) -> usize {
+        self.count(seq, Mark::Sent)
+    }
+
+    /// The entries whose permits ended with their replies, and their codes as they are written.
+    pub(crate) fn undelivered(&self) -> Vec<(u64, String)> {
+        let marks = self.marks.iter().filter(|(_, mark, _)| *mark == Mark::Undelivered);
+        let seqs = marks.flat_map(|(_, _, seqs)| seqs.iter().copied());
+        let code = |seq| {
+            let (code, ..) = self.decided.get(&seq)?.permit?;
+            Some((seq, String::from_utf8(Code::from_u64(code)?.letters().to_vec()).ok()?))
+        };
+        seqs.filter_map(code).collect()
+    }
+
+    /// Each part is named by exactly one decision.
+    pub(crate) fn check_parts(&self) -> Result<(), String> {
+        let mut named: BTreeMap<u64, usize> = BTreeMap::new();
+        for part in self.decided.values().flat_map(|decided| &decided.parts) {
+            *named.entry(*part).or_default() += 1;
+        }
+        for part in self.parts.keys() {
+            match named.get(part) {
+                Some(1) => {}
+                Some(n) => return Err(format!("part {part} is named by {n} decisions")),
+                None => return Err(format!("part {part} has no outcome")),
+            }
+        }
+        Ok(())
+    }
+
+    /// Each reply has a mark in the end, and no allowance comes back twice.
+    pub(crate) fn check_marks(&self) -> Result<(), String> {
+        let marked: BTreeSet<u64> = self.marks.iter().flat_map(|(_, _, seqs)| seqs.iter().copied()).collect();
+        if let Some((seq, ..)) = self.replies().find(|(seq, ..)| !marked.contains(seq)) {
+            return Err(format!("the reply of entry {seq} was neither sent nor given up"));
+        }
+        for (seq, _) in self.undelivered() {
+            if self.count(seq, Mark::Undelivered) > 1 {
+                return Err(format!("the allowance of entry {seq} came back twice"));
+            }
+            if self.sent(seq) > 0 {
+                return Err(format!("the permit of entry {seq} was given back though its reply was sent"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells the story again with books of its own: who had what permits, and what each request had to become.
+    pub(crate) fn check_rules(&self, world: &World, people: &[Person]) -> Result<(), String> {
+        let holder = |document: Document| people.iter().find(|person| person.documents.contains(&document));
+        let mut grants: Vec<Grant> = Vec::new();
+        let mut codes = BTreeSet::new();
+        let mut marks = self.marks.iter().peekable();
+        for (&seq, decided) in &self.decided {
+            while let Some((_, mark, seqs)) = marks.next_if(|(at, ..)| *at < seq) {
+                let ended = grants.iter_mut().filter(|grant| seqs.contains(&grant.seq));
+                ended.filter(|_| *mark == Mark::Undelivered).for_each(|grant| grant.given_back = true);
+            }
+            let Some(request) = decided.request else { continue };
+            let person = holder(request.document);
+            self.check_again(seq, decided, &request, person, &grants, world)?;
+            if decided.outcome != Outcome::Granted {
+                continue;
+            }
+            let (code, day, interval) = decided.permit.ok_or("a grant without a permit")?;
+            let (interval, person) =
+                (interval.ok_or("a grant without times")?, person.ok_or("a grant to nobody")?);
+            if !codes.insert(code) {
+                return Err(format!("the code of entry {seq} was given before"));
+            }
+            let grant = Grant {
+                seq,
+                person: person.number,
+                purpose: request.purpose,
+                day,
+                at: decided.at,
+                interval,
+                from: decided.from.clone(),
+                given_back: false,
+            };
+            check_grant(&grant, &grants, person, world)?;
+            grants.push(grant);
+        }
+        Ok(())
+    }
+
+    /// The same request, facts, past and moment give the same decision.
+    fn check_again(
+        &self,
+        seq: u64,
+        decided: &Decided,
+        request: &Request,
+        person: Option<&Person>,
+        grants: &[Grant],
+        world: &World,
+    ) -> Result<(), String> {
+        let moment = world.moment(decided.at);
+        let entry = world.register.find(request.document);
+        let facts = entry.as_ref().and_then(|entry| world.facts(entry));
+        let mut history = History::default();
+        if let (Some(person), Ok(rules)) = (person, moment.rules()) {
+            let counted = grants.iter().filter(|grant| grant.person == person.number && !grant.given_back);
+            for grant in counted.clone() {
+                history.usage.day[usize::from(grant.purpose)] += u8::from(grant.day == rules.date);
+                history.usage.week[usize::from(grant.purpose)] +=
+                    u8::from(monday(grant.day) == monday(rules.date));
+            }
+            let latest = counted.filter(|grant| grant.purpose == request.purpose).next_back();
+            history.standing = latest.filter(|grant| decided.at < grant.interval.end).map(|grant| Standing {
+                decided_at: grant.at,
+                interval: grant.interval,
+                same_phone: grant.from == decided.from,
+            });
+        }
+        let subject = facts.as_ref().map_or(Subject::Unknown, Subject::Known);
+        let again = decide(request, subject, &history, &moment);
+        if (again.outcome, again.reason) != (decided.outcome, decided.reason) {
+            return Err(format!(
+                "entry {seq} says {:?} {:?}, and the books {:?} {:?}",
+                decided.outcome, decided.reason, again.outcome, again.reason
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// No two permits at once, and no more than the regime allows.
+fn check_grant(grant: &Grant, grants: &[Grant], person: &Person, world: &World) -> Result<(), String> {
+    let seq = grant.seq;
+    let regime = world.regimes.at(grant.at).ok_or("a grant without a regime")?;
+    let others: Vec<_> = grants.iter().filter(|g| g.person == grant.person && !g.given_back).collect();
+    for other in others.iter().filter(|other| other.purpose == grant.purpose) {
+        if world.regimes.standing_end(other.at, other.interval.end) > grant.interval.start {
+            return Err(format!("entries {} and {seq} are two permits at once", other.seq));
+        }
+    }
+    if person.exempt {
+        return Ok(());
+    }
+    for quota in regime.quotas.iter().filter(|quota| quota.purposes.contains(&grant.purpose)) {
+        let same = |day: Date| match quota.per {
+            Period::Day => day == grant.day,
+            Period::Week => monday(day) == monday(grant.day),
+        };
+        let used = others.iter().filter(|other| quota.purposes.contains(&other.purpose) && same(other.day));
+        let used = used.count() + 1;
+        if used > usize::from(quota.limit) {
+            return Err(format!("entry {seq} is permit {used} of {} a {}", quota.limit, quota.per.name()));
+        }
+    }
+    Ok(())
+}
+
+fn monday(day: Date) -> (i16, i8) {
+    let week = day.iso_week_date();
+    (week.year(), week.week())
+}
