@@ -146,7 +146,8 @@ impl Check<'_> {
             return true;
         };
         let place = nearest.display();
-        self.problems.push(format!("{place}: {key}: {reason}; let the gateway's user write there, or name another"));
+        self.problems
+            .push(format!("{place}: {key}: {reason}; let the gateway's user write there, or name another"));
         false
     }
 }

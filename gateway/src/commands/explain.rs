@@ -4,7 +4,9 @@ use std::fmt::Display;
 
 use anyhow::Context as _;
 use icaze_config::regime::Regimes;
-use icaze_store::ledger::{self, Channel, Decision, Entry, Facts, Mark, MasterKey, Record, RegimeRef, Visible};
+use icaze_store::ledger::{
+    self, Channel, Decision, Entry, Facts, Mark, MasterKey, Record, RegimeRef, Visible,
+};
 use icaze_store::{Outcome, Reason};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -51,7 +53,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             return story.tell();
         }
     }
-    anyhow::bail!("{}: {} has no such decision; look at its spelling, and at store.dir", args.wanted, config.store.dir.display())
+    anyhow::bail!(
+        "{}: {} has no such decision; look at its spelling, and at store.dir",
+        args.wanted,
+        config.store.dir.display()
+    )
 }
 
 /// What a decision is looked for by.
@@ -80,9 +86,10 @@ impl Wanted {
     fn is(self, record: &Record<'_>) -> bool {
         match (self, &record.entry) {
             (Self::Seq(seq), _) => record.seq == seq,
-            (Self::Code(code), Entry::Decision(Decision { outcome: Outcome::Granted, permit: Some(permit), .. })) => {
-                permit.code == code.as_u64()
-            }
+            (
+                Self::Code(code),
+                Entry::Decision(Decision { outcome: Outcome::Granted, permit: Some(permit), .. }),
+            ) => permit.code == code.as_u64(),
             (Self::Code(_), _) => false,
         }
     }
@@ -120,7 +127,10 @@ impl<'a> Story<'a> {
             (Some(seq), Entry::Mark(mark, of)) if of.contains(&seq) => self.mark(record, *mark),
             (Some(seq), Entry::Decision(later)) if later.refers_to == Some(seq) => {
                 let told = later.reason.map_or("", Reason::name);
-                self.say("asked again", format_args!("{}, record {}: repeated, {told}", self.at(record.decided_at), record.seq));
+                self.say(
+                    "asked again",
+                    format_args!("{}, record {}: repeated, {told}", self.at(record.decided_at), record.seq),
+                );
             }
             (Some(seq), Entry::Decision(later)) if later.parts.contains(&seq) => {
                 self.say("joined", format_args!("{}, record {}", self.at(record.decided_at), record.seq));
@@ -151,13 +161,19 @@ impl<'a> Story<'a> {
         };
         let digits = |digits: &[u8]| String::from_utf8_lossy(digits).into_owned();
         let from = if visible.person { digits(decision.from.digits) } else { HIDDEN.to_owned() };
-        self.say("channel", format_args!("{channel} by operator {operator}, from {from} to {}", digits(decision.to.digits)));
+        self.say(
+            "channel",
+            format_args!("{channel} by operator {operator}, from {from} to {}", digits(decision.to.digits)),
+        );
         if !decision.parts.is_empty() {
             self.say("parts", format_args!("joined from records {:?} and this one", decision.parts));
         }
         if let Some(purpose) = decision.purpose {
             let document = decision.document.filter(|_| visible.person).map(|document| document.to_string());
-            self.say("request", format_args!("purpose {purpose}, document {}", document.as_deref().unwrap_or(HIDDEN)));
+            self.say(
+                "request",
+                format_args!("purpose {purpose}, document {}", document.as_deref().unwrap_or(HIDDEN)),
+            );
         }
         if visible.text && !decision.text.is_empty() {
             self.say("text", format_args!("{:?}", decision.text));
@@ -167,11 +183,20 @@ impl<'a> Story<'a> {
     fn ruling(&mut self, decision: &Decision<'_>) {
         if decision.purpose.is_some() {
             let generation = decision.register;
-            self.say("register", if generation == 0 { "a CSV file (generation 0)".to_owned() } else { format!("generation {generation}") });
+            self.say(
+                "register",
+                if generation == 0 {
+                    "a CSV file (generation 0)".to_owned()
+                } else {
+                    format!("generation {generation}")
+                },
+            );
         }
         match &decision.facts {
             Some(facts) => self.say("facts", facts_in_words(facts)),
-            None if decision.purpose.is_some() => self.say("facts", "none: nobody was found, or no regime was in force"),
+            None if decision.purpose.is_some() => {
+                self.say("facts", "none: nobody was found, or no regime was in force")
+            }
             None => {}
         }
         match decision.regime {
@@ -185,7 +210,10 @@ impl<'a> Story<'a> {
             self.say("again from", self.at(again));
         }
         if let Some(earlier) = decision.refers_to {
-            self.say("repeats", format_args!("record {earlier}: `icaze explain {earlier}` tells of its permit"));
+            self.say(
+                "repeats",
+                format_args!("record {earlier}: `icaze explain {earlier}` tells of its permit"),
+            );
         }
     }
 
@@ -196,14 +224,20 @@ impl<'a> Story<'a> {
         let code = code.map_or(HIDDEN.to_owned(), |code| code.to_string());
         self.say("permit", format_args!("{code}, of the allowance of {}", permit.day));
         for interval in &*permit.intervals {
-            self.say("holds", format_args!("from {} until {}", self.at(interval.start), self.at(interval.end)));
+            self.say(
+                "holds",
+                format_args!("from {} until {}", self.at(interval.start), self.at(interval.end)),
+            );
         }
     }
 
     fn reply(&mut self, decision: &Decision<'_>, visible: Visible) {
         let Some(reply) = &decision.reply else { return self.say("reply", "none is due") };
         let text = if visible.person { reply.text } else { HIDDEN };
-        self.say("reply", format_args!("{text} ({}, of use until {})", reply.language.name(), self.at(reply.expires_at)));
+        self.say(
+            "reply",
+            format_args!("{text} ({}, of use until {})", reply.language.name(), self.at(reply.expires_at)),
+        );
         self.waiting = true;
     }
 
@@ -257,8 +291,12 @@ fn other_kind(entry: &Entry<'_>) -> String {
 
 fn facts_in_words(facts: &Facts<'_>) -> String {
     let names = ["under isolation", "lately arrived", "exempt", "deceased", "blocked from this purpose"];
-    let flags = names.iter().enumerate().filter(|(bit, _)| facts.flags >> bit & 1 == 1).map(|(_, name)| *name);
-    let mut words = vec![format!("region {}", facts.region), format!("aged {} to {}", facts.age_band, facts.age_band.saturating_add(9))];
+    let flags =
+        names.iter().enumerate().filter(|(bit, _)| facts.flags >> bit & 1 == 1).map(|(_, name)| *name);
+    let mut words = vec![
+        format!("region {}", facts.region),
+        format!("aged {} to {}", facts.age_band, facts.age_band.saturating_add(9)),
+    ];
     words.extend(flags.map(str::to_owned));
     words.join(", ")
 }
@@ -276,14 +314,22 @@ fn regime_in_words(regime: RegimeRef<'_>, regimes: Option<&Regimes>) -> String {
 const fn why(reason: Option<Reason>) -> &'static str {
     match reason {
         None => "every check passed: document, area, person, hours and quotas",
-        Some(Reason::Standing) => "a permit for the same person and purpose stands, and this phone asked for it: told again, nothing spent",
-        Some(Reason::OtherPhone) => "a permit for the same person and purpose stands, and another phone asked for it: neither times nor code are told",
+        Some(Reason::Standing) => {
+            "a permit for the same person and purpose stands, and this phone asked for it: told again, nothing spent"
+        }
+        Some(Reason::OtherPhone) => {
+            "a permit for the same person and purpose stands, and another phone asked for it: neither times nor code are told"
+        }
         Some(Reason::UnknownDocument) => "the register has no document with this serial",
         Some(Reason::DocumentExpired) => "the document's last day of validity has passed",
         Some(Reason::DocumentLost) => "the document was reported lost",
-        Some(Reason::DocumentInvalid) => "the document was revoked, its holder is deceased, or the regime does not accept its series",
+        Some(Reason::DocumentInvalid) => {
+            "the document was revoked, its holder is deceased, or the regime does not accept its series"
+        }
         Some(Reason::Age) => "the holder has more completed years than the purpose allows",
-        Some(Reason::StayHome) => "the holder is under isolation or has lately arrived, and must stay at home",
+        Some(Reason::StayHome) => {
+            "the holder is under isolation or has lately arrived, and must stay at home"
+        }
         Some(Reason::Blocked) => "the holder is blocked from this purpose",
         Some(Reason::Quota) => "the holder's allowance for the purpose is used up",
         Some(Reason::Hours) => "it is outside the purpose's hours, or too little of them is left",

@@ -49,8 +49,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 /// If the directory is not there, or holds no ledger.
 pub(super) fn open(dir: &Path) -> anyhow::Result<FileStorage> {
     let remedy = "name the directory that store.dir has in the gateway's configuration";
-    let storage =
-        FileStorage::read_only(dir).map_err(|error| anyhow::anyhow!("{}: {error}; {remedy}", dir.display()))?;
+    let storage = FileStorage::read_only(dir)
+        .map_err(|error| anyhow::anyhow!("{}: {error}; {remedy}", dir.display()))?;
     let names = storage.list().with_context(|| dir.display().to_string())?;
     let is_log = |name: &String| Path::new(name).extension().is_some_and(|extension| extension == "log");
     anyhow::ensure!(names.iter().any(is_log), "{}: holds no ledger; {remedy}", dir.display());
@@ -66,7 +66,9 @@ fn verify(dir: &Path) -> anyhow::Result<()> {
         dir.display()
     ))?;
     if torn {
-        out.line("behind them are the remains of a batch that was never acknowledged, or is being written now")?;
+        out.line(
+            "behind them are the remains of a batch that was never acknowledged, or is being written now",
+        )?;
     }
     Ok(out.finish()?)
 }

@@ -81,7 +81,12 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     Ok(out.finish()?)
 }
 
-fn show(regimes: &Regimes, language: Language, at: Option<Timestamp>, out: &mut Output) -> anyhow::Result<()> {
+fn show(
+    regimes: &Regimes,
+    language: Language,
+    at: Option<Timestamp>,
+    out: &mut Output,
+) -> anyhow::Result<()> {
     let in_force = at.map(|at| (at, regimes.at(at)));
     let shown: Vec<&Regime> = match in_force {
         None => regimes.as_slice().iter().collect(),
@@ -127,5 +132,5 @@ pub(super) fn report(dir: &Path, regimes: &Regimes) -> Vec<String> {
 
 /// An instant as the clock on the wall shows it.
 pub(super) fn local(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
+    at.to_zoned_datetime(zone.clone()).strftime("%Y-%m-%d %H:%M:%S %:z").to_string()
 }

@@ -65,7 +65,10 @@ fn build(csv: &Path, out: &Path, accept_rejects: bool) -> anyhow::Result<()> {
     let modified = file.metadata().and_then(|metadata| metadata.modified()).with_context(read)?;
     let made_at = Timestamp::try_from(modified)?;
     let generation = Register::next_generation(out).with_context(|| {
-        format!("{}: is there, and is no register's snapshot; name another --out, or move it away", out.display())
+        format!(
+            "{}: is there, and is no register's snapshot; name another --out, or move it away",
+            out.display()
+        )
     })?;
     let mut rejected = 0_u64;
     let builder = import(file, accept_rejects, |reject| {
