@@ -4,63 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod support;
+
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
+use support::{Site, workspace};
 
 const PASSWORD: &str = "s3cret";
-
-/// A running `icaze serve` with a fresh store, killed when dropped.
-struct Gateway {
-    process: Child,
-    smpp: String,
-    /// Held, so that whatever else it prints has a reader.
-    _stdout: BufReader<ChildStdout>,
-    _store: tempfile::TempDir,
-}
-
-impl Gateway {
-    fn start() -> Self {
-        let store = tempfile::tempdir().unwrap();
-        let config = store.path().join("gateway.toml");
-        let text = format!(
-            "[smpp]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
-             [store]\ndir = {:?}\nkey_file = {:?}\n\
-             [operators.peer]\nsystem_id = \"peer\"\npassword = {PASSWORD:?}\n",
-            store.path().join("data"),
-            store.path().join("ledger.key"),
-        );
-        std::fs::write(&config, text).unwrap();
-        let mut process = Command::new(env!("CARGO_BIN_EXE_icaze"))
-            .args(["serve", "--config"])
-            .arg(&config)
-            .current_dir(workspace())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut ready = String::new();
-        let mut stdout = BufReader::new(process.stdout.take().unwrap());
-        stdout.read_line(&mut ready).unwrap();
-        let smpp = ready.strip_prefix("ready smpp=").and_then(|rest| rest.split_whitespace().next());
-        let smpp = smpp.unwrap_or_else(|| panic!("not ready: {ready:?}")).to_owned();
-        Self { process, smpp, _stdout: stdout, _store: store }
-    }
-}
-
-impl Drop for Gateway {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
-    }
-}
-
-fn workspace() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
-}
 
 /// Where `./check peers` installs: in the target directory.
 fn installed() -> PathBuf {
@@ -124,7 +78,9 @@ fn cases(first: u32) -> Vec<Case> {
 
 /// Runs a peer on every case: each phone gets exactly one reply, and it is the right one.
 fn converse(mut peer: Command, bind: &str, first: u32) {
-    let gateway = Gateway::start();
+    let account = format!("[operators.peer]\nsystem_id = \"peer\"\npassword = {PASSWORD:?}\n");
+    let site = Site::new(&account);
+    let gateway = site.start();
     let (host, port) = gateway.smpp.rsplit_once(':').unwrap();
     let cases: BTreeMap<String, Case> =
         (994_501_000_000_u64..).map(|phone| phone.to_string()).zip(cases(first)).collect();

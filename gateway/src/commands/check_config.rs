@@ -101,14 +101,14 @@ impl Check<'_> {
         let Some(register) = self.loaded(Register::load(&config.register.path)) else { return };
         let (documents, persons) = (register.documents(), register.persons());
         self.sound.push(format!("{path}: ok, {documents} documents of {persons} persons"));
-        let areas = regimes.into_iter().flat_map(Regimes::as_slice);
-        let areas = areas.flat_map(|regime| regime.areas.iter().flatten().map(move |area| (regime, area)));
-        for (regime, area) in areas {
-            if !register.regions().any(|region| region.eq_ignore_ascii_case(&area.region)) {
-                self.sound.push(format!(
-                    "{path}: remark: nobody lives in {}, an area of regime {}; check its spelling",
-                    area.region, regime.id
-                ));
+        for regime in regimes.into_iter().flat_map(Regimes::as_slice) {
+            let lives = |name: &str| register.regions().any(|region| region.eq_ignore_ascii_case(name));
+            let areas = regime.areas.iter().flatten().map(|area| area.region.as_str());
+            let empty: Vec<&str> = areas.filter(|area| !lives(area)).collect();
+            if !empty.is_empty() {
+                let (id, empty) = (&regime.id, empty.join(", "));
+                self.sound
+                    .push(format!("{path}: remark: nobody lives in these areas of regime {id}: {empty}"));
             }
         }
     }

@@ -78,7 +78,7 @@ fn build(csv: &Path, out: &Path, accept_rejects: bool) -> anyhow::Result<()> {
     let builder = match builder {
         Ok(builder) => builder,
         Err(CsvError::Rejected { count, .. }) => bail!(
-            "{name}: {} rejected and nothing written; correct them, or leave them out with --accept-rejects",
+            "{name}: {} rejected and nothing written; correct the file, or go without with --accept-rejects",
             lines(count)
         ),
         Err(error) => bail!("{name}: {error}; nothing was written"),
