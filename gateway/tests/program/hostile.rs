@@ -1,22 +1,23 @@
 //! Peers that are slow, hostile or only clumsy, against the real program (rows 19 to 25, 28, 32, 33, 40 of docs/faults.md).
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-#[path = "../support/mod.rs"]
-mod support;
-
-mod peer;
 
 use icaze_codec::pdu::{Command, Status};
 
-use peer::{Peer, pdu, submit};
-use support::Gateway;
+use crate::operator::{Peer, pdu, submit};
+use crate::support::{Gateway, Site};
 
 /// Its digits stand in no timestamp and no measure by chance.
 const PHONE: &str = "994507391846";
 
+/// A gateway whose configuration has `settings`, `SECTION__KEY=VALUE`, and the directory that it lives in.
+fn gateway(settings: &[&str]) -> (Site, Gateway) {
+    let site = Site::new("");
+    let gateway = site.start_with(settings);
+    (site, gateway)
+}
+
 #[test]
 fn what_is_no_smpp_is_nacked_and_closed_at_once() {
-    let gateway = Gateway::start("");
+    let (_site, gateway) = gateway(&[]);
     let length = |bytes: u32| [&bytes.to_be_bytes()[..], &[0; 12]].concat();
     let mut others = vec![b"GET / HTTP/1.1\r\nHost: icaze\r\n\r\n".to_vec()];
     others.extend([0, 15, 1025, u32::MAX].map(length));
@@ -32,7 +33,7 @@ fn what_is_no_smpp_is_nacked_and_closed_at_once() {
 
 #[test]
 fn before_a_bind_requests_are_told_so_and_nothing_else_happens() {
-    let gateway = Gateway::start("");
+    let (_site, gateway) = gateway(&[]);
     let mut peer = Peer::connect(&gateway.smpp);
     peer.send(&submit(7, PHONE, "8103", "2 AZE20000000"));
     let response = peer.read().unwrap();
@@ -45,7 +46,7 @@ fn before_a_bind_requests_are_told_so_and_nothing_else_happens() {
 
 #[test]
 fn dripping_bytes_end_at_the_deadlines() {
-    let gateway = Gateway::start("[smpp]\nsession_init_timer_s = 1\npdu_timer_s = 1\n");
+    let (_site, gateway) = gateway(&["SMPP__SESSION_INIT_TIMER_S=1", "SMPP__PDU_TIMER_S=1"]);
     let mut silent = Peer::connect(&gateway.smpp);
     assert!(silent.is_closed(), "the bind deadline");
     let mut dripping = Peer::bound(&gateway.smpp);
@@ -55,7 +56,7 @@ fn dripping_bytes_end_at_the_deadlines() {
 
 #[test]
 fn guessed_passwords_are_kept_waiting_and_live_binds_are_not() {
-    let gateway = Gateway::start("");
+    let (_site, gateway) = gateway(&[]);
     let mut live = Peer::bound(&gateway.smpp);
     for attempt in 0..5 {
         let mut guessing = Peer::connect(&gateway.smpp);
@@ -81,7 +82,7 @@ fn guessed_passwords_are_kept_waiting_and_live_binds_are_not() {
 
 #[test]
 fn malformed_bodies_get_their_status_and_the_session_lives() {
-    let gateway = Gateway::start("");
+    let (_site, gateway) = gateway(&[]);
     let mut peer = Peer::bound(&gateway.smpp);
     let sound = submit(1, PHONE, "8103", "2 AZE20000000");
     let mut past_the_body = sound.clone();
@@ -109,7 +110,7 @@ fn malformed_bodies_get_their_status_and_the_session_lives() {
 
 #[test]
 fn a_flood_beyond_the_window_is_put_off_and_the_rest_is_answered() {
-    let gateway = Gateway::start("[operators.demo]\nwindow_in = 10\nretry_status = 0x14\n");
+    let (_site, gateway) = gateway(&["OPERATORS__DEMO__WINDOW_IN=10", "OPERATORS__DEMO__RETRY_STATUS=0x14"]);
     let mut peer = Peer::bound(&gateway.smpp);
     let flood: Vec<u8> = (0..1000)
         .flat_map(|n| submit(n + 2, &format!("99450{n:07}"), "8103", &format!("2 AZE2000{n:04}")))
@@ -133,8 +134,12 @@ fn a_flood_beyond_the_window_is_put_off_and_the_rest_is_answered() {
 
 #[test]
 fn more_than_the_agreed_rate_is_put_off_and_another_operator_is_not() {
-    let other = "[operators.other]\nsystem_id = \"other\"\npassword = \"secret\"\n";
-    let gateway = Gateway::start(&format!("[operators.demo]\nrate_in = 5\n{other}"));
+    let other = [
+        "OPERATORS__OTHER__SYSTEM_ID=other",
+        "OPERATORS__OTHER__PASSWORD=secret",
+        "OPERATORS__OTHER__RATE_IN=0",
+    ];
+    let (_site, gateway) = gateway(&[&["OPERATORS__DEMO__RATE_IN=5"], &other[..]].concat());
     let mut noisy = Peer::bound(&gateway.smpp);
     let mut calm = Peer::connect(&gateway.smpp);
     calm.bind("other", "secret").unwrap();
@@ -155,7 +160,7 @@ fn more_than_the_agreed_rate_is_put_off_and_another_operator_is_not() {
 
 #[test]
 fn a_flooding_phone_falls_silent_and_its_operator_is_never_put_off() {
-    let gateway = Gateway::start("[limits]\nphone_max = 5\n");
+    let (_site, gateway) = gateway(&["LIMITS__PHONE_MAX=5"]);
     let mut peer = Peer::bound(&gateway.smpp);
     for n in 0..50 {
         peer.send(&submit(n + 2, PHONE, "8103", &format!("salam {n}")));
@@ -192,7 +197,7 @@ fn a_flooding_phone_falls_silent_and_its_operator_is_never_put_off() {
 
 #[test]
 fn sigterm_drains_unbinds_and_loses_nothing() {
-    let mut gateway = Gateway::start("");
+    let (_site, mut gateway) = gateway(&[]);
     let mut peer = Peer::bound(&gateway.smpp);
     let burst: Vec<u8> = (0..500)
         .flat_map(|n| submit(n + 2, &format!("99450{n:07}"), "8103", &format!("2 AZE2000{n:04}")))
@@ -218,7 +223,7 @@ fn sigterm_drains_unbinds_and_loses_nothing() {
 
 #[test]
 fn nothing_personal_stands_in_logs_and_metrics() {
-    let mut gateway = Gateway::start("[log]\nlevel = \"trace\"\n");
+    let (site, mut gateway) = gateway(&["LOG__LEVEL=trace"]);
     let mut peer = Peer::bound(&gateway.smpp);
     for (sequence, text) in
         (2..).zip(["2 AZE20086413", "2 AZE10000007", "2 AZE99873641", "salam 20086413", "2 AZE200864"])
@@ -232,7 +237,7 @@ fn nothing_personal_stands_in_logs_and_metrics() {
         peer.answer(&pdu);
     }
     gateway.wait();
-    let log = gateway.stderr();
+    let log = site.log();
     assert!(log.contains("ready"), "the log was read: {log}");
     for personal in ["7391846", "20086413", "10000007", "99873641", "AZE200864", "salam"] {
         assert!(!log.contains(personal), "{personal} is in the log");

@@ -1,15 +1,11 @@
 //! The program as people run it: what they type, what they read, and its exit status.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use support::{Gateway, Site, workspace};
+use crate::support::{Gateway, Site, workspace};
 
 const HOME: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
@@ -123,9 +119,8 @@ fn a_permit_outlives_a_kill_and_a_drained_gateway_ends_well() {
     drop(gateway);
     let mut gateway = site.start();
     assert_eq!(sms(&gateway, HOME, "2 AZE10000002"), before);
-    let pid = gateway.process.id().to_string();
-    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-    assert_eq!(gateway.process.wait().unwrap().code(), Some(0));
+    gateway.terminate();
+    assert_eq!(gateway.wait(), Some(0));
     assert!(granted(&["ledger", "verify", &path(&site, "data")]).contains("sound"));
 }
 

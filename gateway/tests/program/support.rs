@@ -1,6 +1,8 @@
 //! A gateway as a process of its own: its configuration and store in a directory that goes with the test.
 
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
@@ -24,7 +26,7 @@ impl Site {
             dir.path().join("data"),
             dir.path().join("ledger.key"),
         );
-        std::fs::write(dir.path().join("gateway.toml"), text).unwrap();
+        fs::write(dir.path().join("gateway.toml"), text).unwrap();
         Self { dir }
     }
 
@@ -32,33 +34,75 @@ impl Site {
         self.dir.path().join("gateway.toml")
     }
 
+    /// What the last gateway here has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
     /// Starts `icaze serve` and waits until it is ready.
     pub(crate) fn start(&self) -> Gateway {
+        self.start_with(&[])
+    }
+
+    /// The same with `settings` over the configuration, each `SECTION__KEY=VALUE`.
+    pub(crate) fn start_with(&self, settings: &[&str]) -> Gateway {
+        let settings = settings.iter().map(|setting| setting.split_once('=').unwrap());
         let mut process = Command::new(env!("CARGO_BIN_EXE_icaze"))
             .args(["serve", "--config"])
             .arg(self.config())
+            .envs(settings.map(|(key, value)| (format!("ICAZE_{key}"), value)))
             .current_dir(workspace())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(File::create(self.dir.path().join("log")).unwrap())
             .spawn()
             .unwrap();
         let mut ready = String::new();
         let mut stdout = BufReader::new(process.stdout.take().unwrap());
         stdout.read_line(&mut ready).unwrap();
-        let smpp = ready.strip_prefix("ready smpp=").and_then(|rest| rest.split_whitespace().next());
-        let smpp = smpp.map(str::to_owned);
-        let gateway = Gateway { process, smpp: smpp.unwrap_or_default(), _stdout: stdout };
-        assert!(!gateway.smpp.is_empty(), "not ready: {ready:?}");
+        let address =
+            |name| ready.split_whitespace().find_map(|word| word.strip_prefix(name)).map(str::to_owned);
+        let (smpp, http) = (address("smpp="), address("http="));
+        let gateway = Gateway {
+            process,
+            smpp: smpp.unwrap_or_default(),
+            http: http.unwrap_or_default(),
+            _stdout: stdout,
+        };
+        assert!(!gateway.smpp.is_empty(), "not ready: {ready:?}\n{}", self.log());
         gateway
     }
 }
 
 /// A running gateway, killed when dropped.
 pub(crate) struct Gateway {
-    pub(crate) process: Child,
+    process: Child,
     pub(crate) smpp: String,
+    http: String,
     /// Held, so that whatever else it prints has a reader.
     _stdout: BufReader<ChildStdout>,
+}
+
+impl Gateway {
+    /// What it measures.
+    pub(crate) fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(&self.http).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: icaze\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Asks it to end in order.
+    pub(crate) fn terminate(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+    }
+
+    /// Its exit status, once it has ended.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
+    }
 }
 
 impl Drop for Gateway {

@@ -2,17 +2,13 @@
 //!
 //! Needs what `./check peers` installs, hence the feature `peers`.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::support::{Site, workspace};
 use serde_json::{Value, json};
-use support::{Site, workspace};
 
 const PASSWORD: &str = "s3cret";
 
