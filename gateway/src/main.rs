@@ -21,6 +21,7 @@ enum Command {
     Serve(Configured),
     /// Checks everything that `serve` would load.
     CheckConfig(Configured),
+    Demo(commands::demo::Args),
     Sms(commands::sms::Args),
 }
 
@@ -58,6 +59,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             block_on(commands::serve::run(&config))
         }
         Command::CheckConfig(_) => Ok(()),
+        Command::Demo(args) => block_on(commands::demo::run(args)),
         Command::Sms(args) => block_on(commands::sms::run(args)),
     }
 }

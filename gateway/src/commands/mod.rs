@@ -1,6 +1,7 @@
 //! One file for each command of `icaze`.
 
 pub mod check_config;
+pub mod demo;
 pub mod explain;
 pub mod ledger;
 pub mod regime;
