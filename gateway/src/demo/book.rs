@@ -33,6 +33,15 @@ struct Open {
     replied: Option<Option<Told>>,
 }
 
+/// How the story of a text ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// Every message has its response, and the text its reply, which tells this.
+    Answered(Option<Told>),
+    /// A message was not accepted.
+    Refused,
+}
+
 /// How often something happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
@@ -93,13 +102,13 @@ impl Book {
         self.open.insert(text.phone, Open { text, sent_at: now, unacked: messages, replied: None });
     }
 
-    /// A message of a phone has its response; whether that ends its text's story.
-    pub fn acked(&mut self, phone: Phone, ok: bool) -> bool {
-        let Some(open) = self.open.get_mut(&phone) else { return false };
+    /// A message of a phone has its response; the end of its text, if that is it.
+    pub fn acked(&mut self, phone: Phone, ok: bool) -> Option<End> {
+        let open = self.open.get_mut(&phone)?;
         if !ok {
             self.counts.refused += 1;
             self.open.remove(&phone);
-            return true;
+            return Some(End::Refused);
         }
         self.counts.acked += 1;
         open.unacked = open.unacked.saturating_sub(1);
@@ -129,13 +138,11 @@ impl Book {
         Some(Exchange { text: open.text.clone(), reply, told, latency })
     }
 
-    /// Closes the text of a phone if nothing of it is missing; whether it did.
-    pub fn close(&mut self, phone: Phone) -> bool {
-        let complete = self.open.get(&phone).is_some_and(|open| open.unacked == 0 && open.replied.is_some());
-        if complete {
-            self.open.remove(&phone);
-        }
-        complete
+    /// Closes the text of a phone if nothing of it is missing.
+    pub fn close(&mut self, phone: Phone) -> Option<End> {
+        let told = self.open.get(&phone).filter(|open| open.unacked == 0)?.replied?;
+        self.open.remove(&phone);
+        Some(End::Answered(told))
     }
 
     /// Gives up texts that have waited too long, except of those phones where silence is right. Returns their phones.
@@ -231,11 +238,11 @@ mod tests {
     fn a_text_is_done_when_every_part_is_acked_and_the_reply_is_there() {
         let (mut book, start) = (Book::new().unwrap(), Instant::now());
         book.sent(text(1), 2, start);
-        assert!(!book.acked(1, true));
+        assert_eq!(book.acked(1, true), None);
         let exchange = book.replied(1, "yes".to_owned(), GRANTED, at(start, 3)).unwrap();
         assert_eq!(exchange.latency, Duration::from_millis(3));
-        assert!(!book.close(1), "the reply came on another session, before the last response");
-        assert!(book.acked(1, true));
+        assert_eq!(book.close(1), None, "the reply came on another session, before the last response");
+        assert_eq!(book.acked(1, true), Some(End::Answered(GRANTED)));
         assert!(!book.waits(1));
         assert_eq!(book.faults(), Vec::<String>::new());
         assert_eq!((book.counts().messages, book.counts().acked, book.counts().answered), (2, 2, 1));
@@ -249,7 +256,7 @@ mod tests {
         book.sent(text(1), 2, start);
         assert!(book.replied(1, "yes".to_owned(), GRANTED, start).is_some());
         assert!(book.replied(1, "yes".to_owned(), GRANTED, start).is_none());
-        assert!(book.acked(1, true) | book.acked(1, true));
+        assert_eq!([book.acked(1, true), book.acked(1, true)], [None, Some(End::Answered(GRANTED))]);
         assert!(book.replied(1, "yes".to_owned(), GRANTED, start).is_none());
         assert_eq!(book.faults(), ["2 replies came to phones that waited for none"]);
     }
@@ -274,8 +281,8 @@ mod tests {
     fn a_refusal_is_a_fault_and_ends_the_story() {
         let (mut book, start) = (Book::new().unwrap(), Instant::now());
         book.sent(text(1), 3, start);
-        assert!(book.acked(1, false));
-        assert!(!book.acked(1, false), "the other parts' refusals find nothing more");
+        assert_eq!(book.acked(1, false), Some(End::Refused));
+        assert_eq!(book.acked(1, false), None, "the other parts' refusals find nothing more");
         assert_eq!(book.faults(), ["1 messages were not accepted"]);
     }
 

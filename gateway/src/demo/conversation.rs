@@ -34,7 +34,9 @@ impl Conversation {
         let wanted = match self.queue.back() {
             None => true,
             Some(_) if self.queue.len() >= Self::ROW_MAX => false,
-            Some(last) => last.text.phone == exchange.text.phone || is_rare(&exchange) && !is_rare(last),
+            Some(last) => {
+                follows(last, &exchange) || is(&exchange, Outcome::Limited) && !is(last, Outcome::Limited)
+            }
         };
         if wanted {
             self.queue.push_back(exchange);
@@ -52,8 +54,13 @@ impl Conversation {
     }
 }
 
-fn is_rare(exchange: &Exchange) -> bool {
-    exchange.told.is_some_and(|told| told.outcome == Outcome::Limited)
+/// Whether an exchange goes on with the last one. What an answering machine says is heard once.
+fn follows(last: &Exchange, exchange: &Exchange) -> bool {
+    last.text.phone == exchange.text.phone && !is(exchange, Outcome::Help)
+}
+
+fn is(exchange: &Exchange, outcome: Outcome) -> bool {
+    exchange.told.is_some_and(|told| told.outcome == outcome)
 }
 
 /// How exchanges look on a screen.
@@ -208,6 +215,7 @@ mod tests {
         conversation.hear(exchange(1, "a", Outcome::Granted));
         conversation.hear(exchange(2, "b", Outcome::Granted));
         conversation.hear(exchange(1, "c", Outcome::Granted));
+        conversation.hear(exchange(1, "e", Outcome::Help));
         conversation.hear(exchange(3, "d", Outcome::Limited));
         let mut now = start;
         let shown = std::iter::from_fn(|| {

@@ -48,7 +48,7 @@ impl Crowd {
     /// Stories that go on before new ones begin, at most.
     const READY_MAX: usize = 50;
     /// One answering machine in so many stories, and the first one's place.
-    const MACHINE_EVERY: u64 = 500;
+    const MACHINE_EVERY: u64 = 2_500;
     const MACHINE_FIRST: u64 = 9;
     /// More than any limit of texts for one phone.
     const MACHINE_TEXTS: usize = 40;

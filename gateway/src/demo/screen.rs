@@ -10,6 +10,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::book::{Book, Exchange};
 use super::conversation::{Layout, fit_end, millis, phone};
 use super::crowd::Phone;
+use super::outcomes::Told;
 
 /// The columns of lines that go to a file.
 const FILE_WIDTH: usize = 150;
@@ -149,6 +150,9 @@ fn rates(book: &mut Book, now: std::time::Instant) -> String {
     format!("{texts:.0} texts/s   {answers:.0} answers/s   p50 {p50}   p99 {p99}   waiting {}", book.open())
 }
 
+/// Reasons in a line of the summary.
+const REASONS: usize = 3;
+
 /// What there is to say at the end.
 #[must_use]
 pub fn summary(book: &Book, took: Duration, syncs: Option<Syncs>) -> String {
@@ -169,11 +173,14 @@ pub fn summary(book: &Book, took: Duration, syncs: Option<Syncs>) -> String {
     for outcome in SHOWN {
         let count = book.outcome(outcome);
         let share = count as f64 * 100.0 / counts.answered.max(1) as f64;
-        let reasons = book.told().filter(|(told, _)| told.outcome == outcome);
-        let reasons = reasons.filter_map(|(told, count)| Some(format!("{} {count}", told.reason?.name())));
-        let reasons = reasons.collect::<Vec<_>>().join(", ");
-        let line = format!("{:<10} {count:>6} {share:>5.1} %  {reasons}", outcome.name().replace('_', " "));
-        lines.push(line.trim_end().to_owned());
+        let name = outcome.name().replace('_', " ");
+        let reasons: Vec<_> = book.told().filter(|(told, _)| told.outcome == outcome).collect();
+        let reason = |(told, count): &(Told, u64)| Some(format!("{} {count}", told.reason?.name()));
+        let mut rows =
+            reasons.chunks(REASONS).map(|row| row.iter().filter_map(reason).collect::<Vec<_>>().join(", "));
+        let first = format!("{name:<10} {count:>6} {share:>5.1} %  {}", rows.next().unwrap_or_default());
+        lines.push(first.trim_end().to_owned());
+        lines.extend(rows.map(|row| format!("{:27}{row}", "")));
     }
     let [p50, p99, max] = [0.5, 0.99, 1.0].map(|share| millis(book.latency(share)));
     lines.push(format!("latency    p50 {p50}, p99 {p99}, max {max}, from the text to its reply"));

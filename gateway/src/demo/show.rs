@@ -9,7 +9,7 @@ use icaze_codec::text::{Alphabet, segment, split};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 
-use super::book::{Book, Exchange};
+use super::book::{Book, End, Exchange};
 use super::conversation::Conversation;
 use super::country::{self, OPERATORS};
 use super::crowd::{Crowd, Phone, Text};
@@ -232,20 +232,29 @@ impl Show {
             News::Lost(_) => {}
             News::Response { phone, status } => {
                 let ok = status.is_some_and(icaze_codec::pdu::Status::is_ok);
-                if self.book.acked(phone, ok) && !ok {
-                    self.crowd.given_up(phone);
-                }
+                let end = self.book.acked(phone, ok);
+                self.go_on(phone, end);
             }
             News::Reply { phone, text } => {
                 let told = self.outcomes.find(&text);
                 let exchange = self.book.replied(phone, text, told, Now::read().monotonic);
-                self.book.close(phone);
+                let end = self.book.close(phone);
+                self.go_on(phone, end);
                 if let Some(exchange) = exchange {
                     self.answered(exchange)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// A phone whose text has come to its end may text on.
+    fn go_on(&mut self, phone: Phone, end: Option<End>) {
+        match end {
+            None => {}
+            Some(End::Answered(told)) => self.crowd.answered(phone, told.map(|told| told.outcome)),
+            Some(End::Refused) => self.crowd.given_up(phone),
+        }
     }
 
     fn answered(&mut self, exchange: Exchange) -> io::Result<()> {
