@@ -102,11 +102,11 @@ impl Crowd {
             return self.machine();
         }
         match self.random.u8(0..100) {
-            0..50 => self.one(|random| spelling::junk(random)),
-            50..59 => self.one(|random| spelling::refused(random)),
+            0..50 => self.one(spelling::junk),
+            50..59 => self.one(spelling::refused),
             59..63 => self.long(),
             63..69 => self.again(),
-            69..73 => self.from_another_phone(),
+            69..73 => self.another_phone(),
             73..75 => self.both_purposes(),
             75..77 => self.family(),
             _ => self.request(),
@@ -136,7 +136,7 @@ impl Crowd {
         Story::from([phone.text(plain), phone.text(insisting)])
     }
 
-    fn from_another_phone(&mut self) -> Story {
+    fn another_phone(&mut self) -> Story {
         let (wish, one, other) = (self.wish(), self.phone(), self.phone());
         let first = spelling::request(&mut self.random, wish);
         let second = spelling::request(&mut self.random, wish);
