@@ -144,7 +144,7 @@ impl Show {
         }
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut live_at = self.began;
+        let mut live_at = self.began + if self.screen.is_terminal() { Duration::ZERO } else { LIVE_LINE };
         let mut batch = Vec::new();
         while !self.is_over() {
             tokio::select! {
@@ -280,9 +280,7 @@ impl Show {
             self.screen.live(&mut self.book, now);
             return Ok(LIVE);
         }
-        if now > self.began {
-            self.screen.live_line(&mut self.book, now)?;
-        }
+        self.screen.live_line(&mut self.book, now)?;
         Ok(LIVE_LINE)
     }
 
