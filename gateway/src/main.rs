@@ -20,6 +20,7 @@ enum Command {
     Serve(Configured),
     /// Checks everything that `serve` would load.
     CheckConfig(Configured),
+    Demo(commands::demo::Args),
     Sms(commands::sms::Args),
     Explain(commands::explain::Args),
     #[command(subcommand)]
@@ -52,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             block_on(commands::serve::run(&config))
         }
         Command::CheckConfig(configured) => commands::check_config::run(&configured),
+        Command::Demo(args) => block_on(commands::demo::run(args)),
         Command::Sms(args) => block_on(commands::sms::run(args)),
         Command::Explain(args) => commands::explain::run(&args),
         Command::Ledger(args) => commands::ledger::run(&args),

@@ -8,6 +8,7 @@ use icaze_config::gateway::{Config, Problems, Settings};
 use icaze_store::ledger::Language;
 
 pub mod check_config;
+pub mod demo;
 pub mod explain;
 pub mod ledger;
 pub mod regime;
