@@ -105,13 +105,7 @@ impl Index {
         self.keyspace.range(range).map(last).collect()
     }
 
-    fn newest(
-        &self,
-        tag: u8,
-        hash: u64,
-        before: Option<u64>,
-        limit: usize,
-    ) -> Result<Vec<u64>, ViewsError> {
+    fn newest(&self, tag: u8, hash: u64, before: Option<u64>, limit: usize) -> Result<Vec<u64>, ViewsError> {
         let range = key::key(tag, hash, 0)..key::key(tag, hash, before.unwrap_or(u64::MAX));
         self.keyspace.range(range).rev().take(limit).map(last).collect()
     }

@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 use fjall::config::FilterPolicy;
 use fjall::{Database, KeyspaceCreateOptions, PersistMode};
 
-use crate::ledger::{Decision, Entry, Record};
 use crate::Outcome;
+use crate::ledger::{Decision, Entry, Record};
 
 pub use index::Index;
 pub use key::Keying;
@@ -93,7 +93,9 @@ impl Views {
 
     fn create(dir: &Path, keying: Keying) -> Result<Self, ViewsError> {
         match fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(dir, "delete")(error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(failed(dir, "delete")(error));
+            }
             _ => {}
         }
         fs::create_dir_all(dir).map_err(failed(dir, "create"))?;
