@@ -2,7 +2,7 @@
 //! nothing itself. Look-ups read beside it, and the committer never waits for it. Views that fail are built again from
 //! the ledger; until then look-ups in the history have no answer.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -94,6 +94,15 @@ enum KeepError {
     Damaged,
 }
 
+impl KeepError {
+    fn doubts_views(&self) -> bool {
+        match self {
+            Self::Views(_) | Self::Ahead | Self::Damaged => true,
+            Self::Ledger(_) | Self::Store { .. } => false,
+        }
+    }
+}
+
 impl Keeper {
     /// Keeps the views of the ledger in `config.store.dir` beside it, in `views`.
     ///
@@ -113,59 +122,59 @@ impl Keeper {
     pub fn run(&self, gateway: &Gateway) {
         let mut views = None;
         loop {
-            let wait = match self.advance(gateway, &mut views) {
-                Ok(true) => Duration::ZERO,
-                Ok(false) => POLL,
-                Err(error) => {
-                    tracing::warn!(%error, "the history does not advance; tried again in a minute");
-                    self.give_up(gateway, &error, views.take());
-                    RETRY
-                }
-            };
+            let durable = gateway.durable().borrow().position();
+            let wait = self.step(&gateway.history, durable, &mut views);
             if self.stopped_within(gateway, wait) {
                 return;
             }
         }
     }
 
+    /// Adds the next closed segment, or deals with the failure to; how long to wait before the next step.
+    fn step(&self, history: &History, durable: u64, views: &mut Option<Views>) -> Duration {
+        match self.advance(history, durable, views) {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => POLL,
+            Err(error) => {
+                tracing::warn!(%error, "the history does not advance; tried again in a minute");
+                if error.doubts_views() {
+                    history.withdraw();
+                    if let Some(Err(error)) = views.take().map(Views::discard) {
+                        tracing::warn!(%error, "the history views could not be discarded");
+                    }
+                }
+                RETRY
+            }
+        }
+    }
+
     /// Adds the next closed segment; whether there was one.
-    fn advance(&self, gateway: &Gateway, views: &mut Option<Views>) -> Result<bool, KeepError> {
+    fn advance(&self, history: &History, durable: u64, views: &mut Option<Views>) -> Result<bool, KeepError> {
         let views = match views {
             Some(views) => views,
-            None => views.insert(self.open(gateway)?),
+            None => views.insert(self.open(history)?),
         };
-        if gateway.history.damaged.swap(false, Ordering::AcqRel) {
+        if history.damaged.swap(false, Ordering::AcqRel) {
             return Err(KeepError::Damaged);
         }
-        if views.position() > gateway.durable().borrow().position() {
+        let position = views.position();
+        if position > durable {
             return Err(KeepError::Ahead);
         }
         let source = |source| KeepError::Store { store: self.store.clone(), source };
         let storage = FileStorage::read_only(&self.store).map_err(source)?;
-        let position = views.position();
         let mut run = views.run();
         let closed = read_closed(&storage, Some(&self.key), position, |record, _| run.add(record))?;
         run.load()?;
-        gateway.history.publish(views);
+        history.publish(views);
         Ok(closed.is_some())
     }
 
-    fn open(&self, gateway: &Gateway) -> Result<Views, KeepError> {
-        let views = Views::open(&views_dir(&self.store), self.keying)?;
+    fn open(&self, history: &History) -> Result<Views, KeepError> {
+        let views = Views::open(&self.store.join("views"), self.keying)?;
         tracing::info!(position = views.position(), "history views");
-        gateway.history.damaged.store(false, Ordering::Release);
+        history.damaged.store(false, Ordering::Release);
         Ok(views)
-    }
-
-    /// Closes the views, and has them built again if they are in doubt.
-    fn give_up(&self, gateway: &Gateway, error: &KeepError, views: Option<Views>) {
-        gateway.history.withdraw();
-        let doubtful = matches!(error, KeepError::Views(_) | KeepError::Ahead | KeepError::Damaged);
-        if let Some(views) = views.filter(|_| doubtful)
-            && let Err(error) = views.discard()
-        {
-            tracing::warn!(%error, "the history views could not be discarded");
-        }
     }
 
     fn stopped_within(&self, gateway: &Gateway, wait: Duration) -> bool {
@@ -177,7 +186,85 @@ impl Keeper {
     }
 }
 
-/// Where the views of the ledger in `store` are.
-fn views_dir(store: &Path) -> PathBuf {
-    store.join("views")
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icaze_store::ledger::{Entry, Ledger, Mark, Options};
+    use jiff::Timestamp;
+
+    /// A keeper of a ledger with several closed segments: each second record is a mark on the decision before it.
+    fn keeper(dir: &std::path::Path) -> (Keeper, u64) {
+        let storage = FileStorage::open(dir).unwrap();
+        let key = MasterKey::random().unwrap();
+        let options = Options { segment_bytes: 16 << 10, ..Options::default() };
+        let (mut ledger, mut batch) = Ledger::open(storage, &key, 0, options, |_| {}).unwrap();
+        let at = Timestamp::from_second(1_607_900_000).unwrap();
+        for _ in 0..1000 {
+            batch.append(at, at, &Entry::Start).unwrap();
+            let marked = batch.last_seq();
+            batch.append(at, at, &Entry::Mark(Mark::Sent, vec![marked].into())).unwrap();
+            if batch.len() == 40 {
+                ledger.commit(&mut batch).unwrap();
+            }
+        }
+        let keeper = Keeper {
+            store: dir.to_owned(),
+            key,
+            keying: Keying { secret: [1; 16], country: 994, national: 9 },
+            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
+        };
+        (keeper, ledger.durable().position())
+    }
+
+    fn catch_up(keeper: &Keeper, history: &History, durable: u64, views: &mut Option<Views>) {
+        while keeper.step(history, durable, views) == Duration::ZERO {}
+    }
+
+    #[test]
+    fn closed_segments_are_looked_up_beside_the_ledger() {
+        let dir = tempfile::tempdir().unwrap();
+        let (keeper, durable) = keeper(dir.path());
+        let (history, mut views) = (History::default(), None);
+        assert_eq!(history.look_up(|index| index.marks(1)), None, "before the views are open");
+        catch_up(&keeper, &history, durable, &mut views);
+        assert!((1000..durable).contains(&history.position()), "{} of {durable}", history.position());
+        assert_eq!(history.look_up(|index| index.marks(1)), Some(vec![2]));
+        let last = history.position();
+        drop(views);
+        history.withdraw();
+        let mut views = None;
+        assert_eq!(keeper.step(&history, durable, &mut views), POLL, "nothing is read twice");
+        assert_eq!(history.position(), last);
+    }
+
+    #[test]
+    fn doubtful_views_give_no_answer_until_they_are_built_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (keeper, durable) = keeper(dir.path());
+        let (history, mut views) = (History::default(), None);
+        catch_up(&keeper, &history, durable, &mut views);
+        let position = history.position();
+
+        assert_eq!(history.look_up(|_| Err::<(), _>(ViewsError::Malformed)), None);
+        assert_eq!(keeper.step(&history, durable, &mut views), RETRY, "a damaged entry was met");
+        assert_eq!((history.position(), history.look_up(Index::position)), (0, None));
+        catch_up(&keeper, &history, durable, &mut views);
+        assert_eq!(history.position(), position);
+
+        assert_eq!(keeper.step(&history, position - 1, &mut views), RETRY, "ahead of its ledger");
+        assert_eq!(history.position(), 0);
+        catch_up(&keeper, &history, durable, &mut views);
+        assert_eq!(history.look_up(|index| index.marks(1)), Some(vec![2]));
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_read_leaves_the_views_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut keeper, durable) = keeper(dir.path());
+        let (history, mut views) = (History::default(), None);
+        catch_up(&keeper, &history, durable, &mut views);
+        keeper.key = MasterKey::random().unwrap();
+        assert_eq!(keeper.step(&history, durable, &mut views), RETRY);
+        assert_eq!(history.look_up(|index| index.marks(1)), Some(vec![2]));
+    }
 }

@@ -114,10 +114,11 @@ impl Node {
             let _ = worker.stop.send(());
             let _ = worker.thread.join();
         }
+        let committed = self.committer.join();
         if self.history.join().is_err() {
             tracing::warn!("the history ended in a panic");
         }
-        match self.committer.join() {
+        match committed {
             Ok(committed) => committed.context("the ledger"),
             Err(_) => anyhow::bail!("the committer ended in a panic"),
         }
