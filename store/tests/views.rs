@@ -338,7 +338,7 @@ fn damage_never_gives_a_wrong_answer() {
     assert!(survived > 0, "no damage got past opening");
 }
 
-fn flip(bytes: &mut Vec<u8>) {
+fn flip(bytes: &mut [u8]) {
     let middle = bytes.len() / 2;
     if let Some(byte) = bytes.get_mut(middle) {
         *byte ^= 0x10;
@@ -391,7 +391,7 @@ fn closed_segments_come_once_and_in_order() {
             let number = records.len() as u32;
             let fact = Fact::Decision {
                 code: Some(u64::from(number % 6)),
-                granted: number % 2 == 0,
+                granted: number.is_multiple_of(2),
                 document: number % 6,
                 person: None,
                 phone: number % 5,
