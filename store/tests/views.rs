@@ -159,7 +159,9 @@ fn copy(from: &Path, to: &Path) {
         if entry.file_type().unwrap().is_dir() {
             copy(&entry.path(), &target);
         } else {
-            fs::copy(entry.path(), target).unwrap();
+            fs::write(&target, content(&entry.path())).unwrap();
+            let length = entry.metadata().unwrap().len();
+            fs::File::options().write(true).open(target).unwrap().set_len(length).unwrap();
         }
     }
 }
@@ -176,6 +178,13 @@ fn files(dir: &Path) -> Vec<PathBuf> {
     }
     found.sort();
     found
+}
+
+/// A file without the zeros at its end, which are space set aside.
+fn content(file: &Path) -> Vec<u8> {
+    let mut bytes = fs::read(file).unwrap();
+    bytes.truncate(bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1));
+    bytes
 }
 
 fn facts() -> impl Strategy<Value = Vec<(i64, Fact)>> {
@@ -315,27 +324,28 @@ fn damage_never_gives_a_wrong_answer() {
     feed(&mut views, &records, 100..200);
     let right = answers(views.index()).unwrap();
     drop(views);
-    let mut survived = 0;
+    let mut rebuilt = 0;
     for file in files(&sound) {
         let name = file.strip_prefix(&sound).unwrap().display();
-        for (what, damage) in [("flipped", flip as fn(&mut Vec<u8>)), ("cut", cut)] {
+        for (what, damage) in [("flipped", (|bytes| flip(bytes)) as fn(&mut Vec<u8>)), ("cut", cut)] {
             let dir = root.path().join("damaged");
             copy(&sound, &dir);
-            let mut bytes = fs::read(&file).unwrap();
+            let mut bytes = content(&file);
             damage(&mut bytes);
             fs::write(dir.join(file.strip_prefix(&sound).unwrap()), bytes).unwrap();
             let opened = catch_unwind(|| Views::open(&dir, KEYING).unwrap());
             let views = opened.unwrap_or_else(|_| Views::open(&dir, KEYING).unwrap());
             match (views.position(), answers(views.index())) {
                 (200, Ok(answers)) => assert_eq!(answers, right, "{name} {what}"),
-                (200, Err(_)) => survived += 1,
-                (position, _) => assert_eq!(position, 0, "{name} {what}"),
+                (200, Err(_)) => {}
+                (0, _) => rebuilt += 1,
+                (position, _) => panic!("{name} {what}: {position}"),
             }
             drop(views);
             fs::remove_dir_all(&dir).unwrap();
         }
     }
-    assert!(survived > 0, "no damage got past opening");
+    assert!(rebuilt > 0, "no damage was noticed at opening");
 }
 
 fn flip(bytes: &mut [u8]) {
@@ -368,7 +378,7 @@ fn a_copy_of_the_views_names_nobody() {
         serial.to_le_bytes().to_vec(),
     ];
     for file in files(root.path()) {
-        let bytes = fs::read(&file).unwrap();
+        let bytes = content(&file);
         for secret in &secrets {
             assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{}", file.display());
         }
