@@ -161,6 +161,10 @@ impl Connection {
         for (request, status) in self.replies.drain(..) {
             self.session.respond(request, status, &[]);
         }
+        if self.closed {
+            // The answer to an unbind: nobody turns to a closed connection again.
+            let _ = self.write();
+        }
     }
 
     /// Writes what there is, waits for input, for `until` or for a timer of the session, and reads. [`Self::take`]

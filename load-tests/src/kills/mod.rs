@@ -129,7 +129,7 @@ impl<'a> Kills<'a> {
         }
         let (mut gateway, target) = self.start()?;
         let mut binds = self.operator.bind(target).await?;
-        let share = self.random.below(1000).min(self.random.below(1000));
+        let share = (0..3).map(|_| self.random.below(1000)).min().unwrap_or_default();
         let life = LIFE_MS.start() + (LIFE_MS.end() - LIFE_MS.start()) * share / 1000;
         let kept = self.operator.text(&mut binds, Instant::now() + Duration::from_millis(life)).await;
         if !kept {
@@ -182,7 +182,7 @@ impl<'a> Kills<'a> {
         bail!("SIGTERM did not end the gateway within {} s:\n{}", DRAIN_MAX.as_secs(), self.site.log())
     }
 
-    /// Holds what the operator saw against the ledger.
+    /// Holds what the operator saw against the ledger, while the gateway is down.
     fn look(&mut self, kills: u64, all_in: bool) -> anyhow::Result<Verdict> {
         self.site.verify()?;
         let mut ledger = Ledger::default();

@@ -37,9 +37,10 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// One look at the ledger.
+    /// Prints one look at the ledger, and keeps it.
+    #[expect(clippy::print_stdout, reason = "the table is the command's output")]
     pub(crate) fn row(&mut self, kills: u64, verdict: &Verdict) {
-        self.rows.push([
+        let row = [
             kills.to_string(),
             verdict.messages.to_string(),
             verdict.acked.to_string(),
@@ -51,7 +52,16 @@ impl Report {
             verdict.seen_twice.to_string(),
             verdict.lost.len().to_string(),
             verdict.doubled.len().to_string(),
-        ]);
+        ];
+        let line = |cells: &[String]| {
+            let cells: Vec<String> = cells.iter().map(|cell| format!("{cell:>10}")).collect();
+            cells.join(" ")
+        };
+        if self.rows.is_empty() {
+            println!("{}", line(&COLUMNS.map(str::to_owned)));
+        }
+        println!("{}", line(&row));
+        self.rows.push(row);
     }
 
     fn wrong(verdict: &Verdict) -> Vec<String> {
@@ -69,13 +79,9 @@ impl Report {
         )
     }
 
-    /// Prints the table, and what is wrong.
+    /// Prints how it ended, below the rows.
     #[expect(clippy::print_stdout, reason = "the table is the command's output")]
     pub(crate) fn print(&self, verdict: &Verdict) {
-        for row in std::iter::once(&COLUMNS.map(str::to_owned)).chain(&self.rows) {
-            let line: Vec<String> = row.iter().map(|cell| format!("{cell:>10}")).collect();
-            println!("{}", line.join(" "));
-        }
         println!("{}", self.notes());
         for line in Self::wrong(verdict) {
             println!("{line}");
