@@ -148,7 +148,13 @@ impl Pipeline {
             _ => return,
         };
         if self.id(name) == u16::MAX {
-            self.operators.push(Operator { name: name.into(), rate_out: 0, latin: false, receivers: 0, receiver_entry: None });
+            self.operators.push(Operator {
+                name: name.into(),
+                rate_out: 0,
+                latin: false,
+                receivers: 0,
+                receiver_entry: None,
+            });
             self.outbox.add_operator(self.started);
         }
     }

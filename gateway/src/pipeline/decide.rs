@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use icaze_store::ledger::{Address, Channel, Decision, Entry, Facts, Full, Interval, Language, Part, Permit, RegimeRef, Reply};
+use icaze_store::ledger::{
+    Address, Channel, Decision, Entry, Facts, Full, Interval, Language, Part, Permit, RegimeRef, Reply,
+};
 use icaze_store::{Msisdn, Outcome, Reason};
 use jiff::Timestamp;
 
@@ -192,16 +194,11 @@ impl Pipeline {
     }
 
     /// What the rules say of a request.
-    fn rule<'w>(
-        &self,
-        request: Request,
-        phone: Msisdn,
-        world: &'w World,
-        moment: &Moment<'_>,
-    ) -> Ruling<'w> {
+    fn rule<'w>(&self, request: Request, phone: Msisdn, world: &'w World, moment: &Moment<'_>) -> Ruling<'w> {
         let found = world.register.find(request.document);
         let person = found.and_then(|entry| Some((entry.person, world.facts(&entry)?)));
-        let standing = person.and_then(|(person, _)| self.permits.standing((person, request.purpose), self.time));
+        let standing =
+            person.and_then(|(person, _)| self.permits.standing((person, request.purpose), self.time));
         let today = moment.rules().ok().map(|rules| rules.date);
         let history = History {
             usage: match (person, today) {
@@ -262,7 +259,8 @@ impl Pipeline {
         }
         let name = self.name(case.operator);
         let day = moment.rules().map(|rules| rules.date).unwrap_or_default();
-        let interval: &[Interval] = permit.as_ref().map_or(&[], |(_, interval)| std::slice::from_ref(interval));
+        let interval: &[Interval] =
+            permit.as_ref().map_or(&[], |(_, interval)| std::slice::from_ref(interval));
         let entry = Entry::Decision(Decision {
             channel: Channel::Sms,
             operator: &name,
@@ -273,7 +271,10 @@ impl Pipeline {
             document: ruling.request.map(|request| request.document),
             person: ruling.person,
             purpose: ruling.request.map(|request| request.purpose),
-            regime: moment.rules().ok().map(|rules| RegimeRef { id: &rules.regime.id, hash: rules.regime.hash() }),
+            regime: moment
+                .rules()
+                .ok()
+                .map(|rules| RegimeRef { id: &rules.regime.id, hash: rules.regime.hash() }),
             register: world.register.generation(),
             facts: ruling.facts,
             outcome: ruling.outcome,

@@ -252,7 +252,9 @@ impl Pipeline {
         }
         match self.parts.complete(&key, part.number) {
             None => self.keep_part(operator, message, key, part.number),
-            Some(siblings) => self.decide_joined(operator, message, key, part.number, siblings, world, moment),
+            Some(siblings) => {
+                self.decide_joined(operator, message, key, part.number, siblings, world, moment)
+            }
         }
     }
 
@@ -424,6 +426,12 @@ impl Pipeline {
     #[must_use]
     pub fn operators(&self) -> &[Operator] {
         &self.operators
+    }
+
+    /// The ledger's time: the wall clock's, but never going back.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
     }
 
     /// The last entry that was appended.

@@ -80,7 +80,13 @@ impl Parts {
     /// `messages_max` are awaited and it is the oldest.
     #[must_use]
     pub fn new(timeout: SignedDuration, messages_max: usize) -> Self {
-        Self { messages: HashMap::new(), by_seq: HashMap::new(), deadlines: VecDeque::new(), timeout, messages_max }
+        Self {
+            messages: HashMap::new(),
+            by_seq: HashMap::new(),
+            deadlines: VecDeque::new(),
+            timeout,
+            messages_max,
+        }
     }
 
     /// If part `number` is the last one missing: its siblings in order, which are awaited no longer.

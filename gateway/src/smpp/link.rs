@@ -208,7 +208,8 @@ impl Link {
         self.held.mark(end, last, replies, received);
         let waiting = pipeline.outbox().waiting(bound.operator);
         self.unbind_when_drained(waiting, now);
-        let paced = if self.can_send() { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
+        let paced =
+            if self.can_send() { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
         Wake { commit: pipeline.wants_commit(), siblings: waiting > waited, paced }
     }
 
@@ -245,8 +246,7 @@ impl Link {
     fn count_receiver(&mut self, pipeline: &mut Pipeline) {
         let Some(bound) = self.bound else { return };
         let receives = self.closed.is_none() && bound.kind != BindKind::Transmitter;
-        if receives != self.receiver_counted
-        {
+        if receives != self.receiver_counted {
             pipeline.receiver(bound.operator, receives);
             self.receiver_counted = receives;
         }
