@@ -77,7 +77,8 @@ impl Model {
             }
             Command::DELIVER_SM => {
                 self.left += 1;
-                let message = Message::decode(MessageKind::DeliverSm, frame.body).map_err(|e| e.to_string())?;
+                let message =
+                    Message::decode(MessageKind::DeliverSm, frame.body).map_err(|e| e.to_string())?;
                 let mut text = String::new();
                 let alphabet = Alphabet::of(message.data_coding, Alphabet::Gsm7).map_err(|_| "binary")?;
                 text::read(alphabet, false, message.payload, &mut text);
@@ -91,7 +92,8 @@ impl Model {
     }
 
     pub(crate) fn replied(&mut self, connection: usize, sequence: u32, status: Option<Status>, late: bool) {
-        if let Some(exposure) = self.places.get(&(connection, sequence)).and_then(|&at| self.exposures.get_mut(at))
+        if let Some(exposure) =
+            self.places.get(&(connection, sequence)).and_then(|&at| self.exposures.get_mut(at))
         {
             exposure.status = status;
             exposure.late = late;
@@ -141,7 +143,9 @@ impl Model {
                 return Err("a reply left that no entry of the ledger holds".to_owned());
             };
             if !self.crashed && !self.cut && copies > decisions && ok > sent {
-                return Err(format!("{copies} copies of {decisions} replies, {ok} taken and {sent} marked as sent"));
+                return Err(format!(
+                    "{copies} copies of {decisions} replies, {ok} taken and {sent} marked as sent"
+                ));
             }
         }
         for (key, &(sent, _)) in &told {
@@ -167,7 +171,9 @@ impl Model {
                 ));
             }
             if !carrying.is_empty() && !carrying.iter().any(|e| e.status.is_some_and(refused)) {
-                return Err(format!("the permit of entry {seq} was given back, and nobody refused its reply"));
+                return Err(format!(
+                    "the permit of entry {seq} was given back, and nobody refused its reply"
+                ));
             }
         }
         Ok(())

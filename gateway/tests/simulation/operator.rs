@@ -35,10 +35,19 @@ pub(crate) struct End {
 
 /// What happened at an operator's end.
 pub(crate) enum Seen {
-    Answered { pdu: usize, status: Status },
-    Unanswered { pdu: usize },
+    Answered {
+        pdu: usize,
+        status: Status,
+    },
+    Unanswered {
+        pdu: usize,
+    },
     /// A reply came, and was or will be answered so; `None`: never.
-    Reply { sequence: u32, status: Option<Status>, late: bool },
+    Reply {
+        sequence: u32,
+        status: Option<Status>,
+        late: bool,
+    },
 }
 
 impl End {

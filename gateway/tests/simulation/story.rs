@@ -107,6 +107,12 @@ impl Story {
         replies.map(|(seq, decided, text)| (seq, &*decided.operator, &*decided.from, text))
     }
 
+    /// How many replies of an operator have no mark.
+    pub(crate) fn unmarked(&self, operator: &str) -> usize {
+        let marked: BTreeSet<u64> = self.marks.iter().flat_map(|(_, _, seqs)| seqs.iter().copied()).collect();
+        self.replies().filter(|(seq, name, ..)| *name == operator && !marked.contains(seq)).count()
+    }
+
     fn count(&self, seq: u64, mark: Mark) -> usize {
         let of = self.marks.iter().filter(|(_, other, _)| *other == mark);
         of.flat_map(|(_, _, seqs)| seqs).filter(|&&other| other == seq).count()
@@ -178,7 +184,8 @@ impl Story {
                 continue;
             }
             let (code, day, interval) = decided.permit.ok_or("a grant without a permit")?;
-            let (interval, person) = (interval.ok_or("a grant without times")?, person.ok_or("a grant to nobody")?);
+            let (interval, person) =
+                (interval.ok_or("a grant without times")?, person.ok_or("a grant to nobody")?);
             if !codes.insert(code) {
                 return Err(format!("the code of entry {seq} was given before"));
             }
@@ -216,7 +223,8 @@ impl Story {
             let counted = grants.iter().filter(|grant| grant.person == person.number && !grant.given_back);
             for grant in counted.clone() {
                 history.usage.day[usize::from(grant.purpose)] += u8::from(grant.day == rules.date);
-                history.usage.week[usize::from(grant.purpose)] += u8::from(monday(grant.day) == monday(rules.date));
+                history.usage.week[usize::from(grant.purpose)] +=
+                    u8::from(monday(grant.day) == monday(rules.date));
             }
             let latest = counted.filter(|grant| grant.purpose == request.purpose).next_back();
             history.standing = latest.filter(|grant| decided.at < grant.interval.end).map(|grant| Standing {

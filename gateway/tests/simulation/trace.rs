@@ -53,6 +53,9 @@ pub(crate) struct Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, what, .. } = self;
-        write!(f, "seed {seed}: {what}\nreplay: ICAZE_SEED={seed} cargo test -p icaze-gateway --test simulation one_seed -- --nocapture")
+        write!(
+            f,
+            "seed {seed}: {what}\nreplay: ICAZE_SEED={seed} cargo test -p icaze-gateway --test simulation one_seed -- --nocapture"
+        )
     }
 }
