@@ -533,8 +533,9 @@ mod tests {
     fn a_settled_reply_goes_again_if_its_permit_did_not_end() {
         let mut bench = Bench::new();
         (1..=2).for_each(|seq| bench.insert(seq, 0, Some(ISSUED)));
-        (bench.take(1), bench.take(1));
-        (bench.answered(1, Verdict::Taken), bench.answered(2, Verdict::Refused));
+        assert_eq!([bench.take(1), bench.take(1)], [Some(1), Some(2)]);
+        assert_eq!(bench.answered(1, Verdict::Taken), Some(Mark::Sent));
+        assert_eq!(bench.answered(2, Verdict::Refused), Some(Mark::Undelivered));
         assert!(bench.outbox.reopen(1, at(100)));
         assert!(!bench.outbox.reopen(2, at(100)));
         assert_eq!(bench.expire(699), None, "it has a new life");

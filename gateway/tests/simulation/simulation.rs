@@ -118,8 +118,8 @@ impl Simulation {
         match event {
             Event::Text => self.text(),
             Event::Redeliver => self.redeliver(),
-            Event::ToGateway => self.some_connection(|this, at| this.to_gateway(at, Share::Some)),
-            Event::ToOperator => self.some_connection(|this, at| this.to_operator(at, Share::Some)),
+            Event::ToGateway => self.some_connection(|this, at| this.feed(at, Share::Some)),
+            Event::ToOperator => self.some_connection(|this, at| this.fetch(at, Share::Some)),
             Event::Answer => self.answer(),
             Event::Commit => self.commit(),
             Event::Tick => self.tick(),
@@ -206,13 +206,13 @@ impl Simulation {
     fn pump(&mut self) -> Step {
         self.tick()?;
         for at in 0..self.connections.len() {
-            self.to_gateway(at, Share::All)?;
+            self.feed(at, Share::All)?;
         }
         self.commit()?;
         for at in 0..self.connections.len() {
-            self.to_operator(at, Share::All)?;
+            self.fetch(at, Share::All)?;
             self.drive(at);
-            self.to_gateway(at, Share::All)?;
+            self.feed(at, Share::All)?;
         }
         self.commit()?;
         self.answer()?;
@@ -352,8 +352,8 @@ impl Simulation {
                 if !self.connections.iter().any(|connection| connection.end.operator == operator) {
                     self.open(operator, BindKind::Transceiver)?;
                     let last = self.connections.len().saturating_sub(1);
-                    self.to_gateway(last, Share::All)?;
-                    self.to_operator(last, Share::All)?;
+                    self.feed(last, Share::All)?;
+                    self.fetch(last, Share::All)?;
                 }
             }
             self.pass(every)?;
@@ -418,6 +418,7 @@ impl Simulation {
 }
 
 /// Virtual time needs some origin; only differences matter.
+#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
 fn origin() -> Instant {
     Instant::now()
 }

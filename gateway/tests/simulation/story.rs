@@ -220,13 +220,14 @@ impl Story {
         let facts = entry.as_ref().and_then(|entry| world.facts(entry));
         let mut history = History::default();
         if let (Some(person), Ok(rules)) = (person, moment.rules()) {
-            let counted = grants.iter().filter(|grant| grant.person == person.number && !grant.given_back);
+            let mut counted =
+                grants.iter().filter(|grant| grant.person == person.number && !grant.given_back);
             for grant in counted.clone() {
                 history.usage.day[usize::from(grant.purpose)] += u8::from(grant.day == rules.date);
                 history.usage.week[usize::from(grant.purpose)] +=
                     u8::from(monday(grant.day) == monday(rules.date));
             }
-            let latest = counted.filter(|grant| grant.purpose == request.purpose).next_back();
+            let latest = counted.rfind(|grant| grant.purpose == request.purpose);
             history.standing = latest.filter(|grant| decided.at < grant.interval.end).map(|grant| Standing {
                 decided_at: grant.at,
                 interval: grant.interval,

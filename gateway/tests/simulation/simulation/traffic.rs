@@ -65,8 +65,8 @@ impl Simulation {
         let before = self.connections.len();
         self.open(operator, kind)?;
         if self.connections.len() > before && self.random.chance(80) {
-            self.to_gateway(before, Share::All)?;
-            self.to_operator(before, Share::All)?;
+            self.feed(before, Share::All)?;
+            self.fetch(before, Share::All)?;
         }
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Simulation {
     }
 
     /// Carries bytes to the gateway: all of them, or some.
-    pub(super) fn to_gateway(&mut self, at: usize, share: Share) -> Step {
+    pub(super) fn feed(&mut self, at: usize, share: Share) -> Step {
         let connection = &mut self.connections[at];
         connection.to_gateway.append(connection.end.session.output());
         let length = connection.to_gateway.len();
@@ -112,7 +112,7 @@ impl Simulation {
     }
 
     /// Writes what may leave, and carries bytes to the operator.
-    pub(super) fn to_operator(&mut self, at: usize, share: Share) -> Step {
+    pub(super) fn fetch(&mut self, at: usize, share: Share) -> Step {
         self.write(at, share)?;
         let connection = &mut self.connections[at];
         let length = connection.to_operator.len();
@@ -171,10 +171,10 @@ impl Simulation {
             let connection = &mut self.connections[at];
             let link_over = connection.link.as_ref().is_none_or(|link| link.closed().is_some());
             if connection.end.closed {
-                self.to_gateway(at, Share::All)?;
+                self.feed(at, Share::All)?;
                 self.close(at)?;
             } else if link_over {
-                self.to_operator(at, Share::All)?;
+                self.fetch(at, Share::All)?;
                 self.close(at)?;
             }
         }
@@ -183,8 +183,8 @@ impl Simulation {
 
     /// Breaks a connection: bytes on their way are lost from some point on.
     pub(super) fn cut(&mut self, at: usize) -> Step {
-        self.to_operator(at, Share::Some)?;
-        self.to_gateway(at, Share::Some)?;
+        self.fetch(at, Share::Some)?;
+        self.feed(at, Share::Some)?;
         self.model.cut = true;
         self.close(at)
     }
