@@ -4,10 +4,11 @@
 //! hold in its full form only is fixed by [`KEYS`]; which form is sent is the gateway's business.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 use serde::Deserialize;
+
+pub use crate::problem::Problem;
 
 /// The languages, by the names of their files.
 pub const LANGUAGES: [&str; 3] = ["az", "en", "ru"];
@@ -178,29 +179,6 @@ enum FormName {
 struct Written {
     full: String,
     short: String,
-}
-
-/// One thing wrong with a reply file.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub struct Problem {
-    /// The file, with the line where one can be named.
-    pub place: String,
-    /// The text and its form; empty if the file could not be read at all.
-    pub key: String,
-    /// What is wrong.
-    pub reason: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.place)?;
-        if !self.key.is_empty() {
-            write!(f, "{}: ", self.key)?;
-        }
-        write!(f, "{}; {}", self.reason, self.remedy)
-    }
 }
 
 impl Texts {

@@ -19,10 +19,7 @@ const ROOM_WAIT: Duration = Duration::from_millis(200);
 ///
 /// # Errors
 /// If a commit fails. It is never tried again.
-pub fn run<S: Storage>(
-    gateway: &Gateway,
-    mut ledger: Ledger<S>,
-) -> Result<(), CommitError> {
+pub fn run<S: Storage>(gateway: &Gateway, mut ledger: Ledger<S>) -> Result<(), CommitError> {
     let mut batch = gateway.pipeline().spare_batch();
     loop {
         let stopped = next_batch(gateway, &mut batch, ledger.has_room());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use icaze_store::ledger::Durable;
 use tokio::sync::watch;
 
+use crate::history::History;
 use crate::pipeline::Pipeline;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
@@ -27,6 +28,8 @@ pub struct Gateway {
     pub port: Port,
     /// What is measured as it happens.
     pub telemetry: Telemetry,
+    /// What the ledger's closed segments say.
+    pub history: History,
     world: Arc<World>,
     pipeline: Mutex<Pipeline>,
     /// Wakes the committer: the pipeline has something to commit, or the phase changed.
@@ -47,6 +50,7 @@ impl Gateway {
         Self {
             port,
             telemetry,
+            history: History::default(),
             world: Arc::new(world),
             pipeline: Mutex::new(pipeline),
             work: Condvar::new(),

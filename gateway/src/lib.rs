@@ -7,7 +7,9 @@
 pub mod clock;
 pub mod commands;
 pub mod committer;
+pub mod demo;
 pub mod gateway;
+pub mod history;
 pub mod http;
 pub mod node;
 pub mod permit;

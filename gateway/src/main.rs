@@ -1,11 +1,10 @@
 //! The `icaze` program: a table of its commands.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use icaze_config::gateway::{Config, Settings};
-use icaze_gateway::{commands, telemetry};
+use icaze_gateway::commands::{self, Configured};
+use icaze_gateway::telemetry;
 
 /// The national SMS permission gateway.
 #[derive(Debug, Parser)]
@@ -21,22 +20,16 @@ enum Command {
     Serve(Configured),
     /// Checks everything that `serve` would load.
     CheckConfig(Configured),
+    Demo(commands::demo::Args),
     Sms(commands::sms::Args),
-}
-
-/// A command that reads the configuration.
-#[derive(Debug, clap::Args)]
-struct Configured {
-    /// The configuration file; what it lacks has the shipped default.
-    #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
-    config: PathBuf,
-}
-
-impl Configured {
-    fn load(&self) -> anyhow::Result<Config> {
-        let settings = Settings::load(&self.config, std::env::vars_os());
-        Ok(settings.validate()?)
-    }
+    Explain(commands::explain::Args),
+    #[command(subcommand)]
+    Ledger(commands::ledger::Args),
+    #[command(subcommand)]
+    Regime(commands::regime::Args),
+    #[command(subcommand)]
+    Register(commands::register::Args),
+    Replies(commands::replies::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -44,7 +37,9 @@ fn main() -> ExitCode {
     match run(Cli::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("icaze: {error:#}");
+            for line in commands::told(&error).lines() {
+                eprintln!("icaze: {line}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -57,8 +52,14 @@ fn run(command: Command) -> anyhow::Result<()> {
             telemetry::log(&config.log);
             block_on(commands::serve::run(&config))
         }
-        Command::CheckConfig(_) => Ok(()),
+        Command::CheckConfig(configured) => commands::check_config::run(&configured),
+        Command::Demo(args) => block_on(commands::demo::run(args)),
         Command::Sms(args) => block_on(commands::sms::run(args)),
+        Command::Explain(args) => commands::explain::run(&args),
+        Command::Ledger(args) => commands::ledger::run(&args),
+        Command::Regime(args) => commands::regime::run(&args),
+        Command::Register(args) => commands::register::run(&args),
+        Command::Replies(args) => commands::replies::run(&args),
     }
 }
 

@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use crate::clock::{ClockWatch, Now};
 use crate::committer;
 use crate::gateway::{Gateway, Phase};
+use crate::history::Keeper;
 use crate::http;
 use crate::permit::code::CodeKey;
 use crate::pipeline::codes::Codes;
@@ -35,6 +36,7 @@ pub struct Node {
     pub http: SocketAddr,
     open: Arc<Open>,
     committer: JoinHandle<Result<(), CommitError>>,
+    history: JoinHandle<()>,
     workers: Vec<Worker>,
 }
 
@@ -64,13 +66,20 @@ impl Node {
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let (pipeline, ledger) = replay(config, storage, &key)?;
-        let telemetry = Telemetry::new(config.store.dir.clone());
+        let telemetry = Telemetry::default();
         let port = Port::new(config, key.derive("message identity"));
-        let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry.clone()));
+        let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry));
 
         let committer = {
             let gateway = Arc::clone(&gateway);
-            thread::Builder::new().name("committer".to_owned()).spawn(move || committer::run(&gateway, ledger))?
+            thread::Builder::new()
+                .name("committer".to_owned())
+                .spawn(move || committer::run(&gateway, ledger))?
+        };
+        let history = {
+            let gateway = Arc::clone(&gateway);
+            let keeper = Keeper::new(config, &key)?;
+            thread::Builder::new().name("history".to_owned()).spawn(move || keeper.run(&gateway))?
         };
         let (workers, handles) = workers()?;
         let open = Arc::new(Open::default());
@@ -80,9 +89,9 @@ impl Node {
         };
         let (smpp_addr, http_addr) = (smpp.local_addr()?, http_listener.local_addr()?);
         tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
-        tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), telemetry));
+        tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), config.store.dir.clone()));
         tokio::spawn(tick(Arc::clone(&gateway)));
-        Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, workers })
+        Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
     }
 
     /// Takes no more messages, sends what is decided within `drain`, unbinds, and closes the ledger.
@@ -105,7 +114,11 @@ impl Node {
             let _ = worker.stop.send(());
             let _ = worker.thread.join();
         }
-        match self.committer.join() {
+        let committed = self.committer.join();
+        if self.history.join().is_err() {
+            tracing::warn!("the history ended in a panic");
+        }
+        match committed {
             Ok(committed) => committed.context("the ledger"),
             Err(_) => anyhow::bail!("the committer ended in a panic"),
         }
@@ -161,7 +174,9 @@ async fn tick(gateway: Arc<Gateway>) {
         ticks.tick().await;
         let now = Now::read();
         let sound = watch.check(now);
-        gateway.set_trouble((!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"));
+        gateway.set_trouble(
+            (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"),
+        );
         let world = gateway.world();
         let waiting: Vec<u16> = {
             let mut pipeline = gateway.pipeline();

@@ -3,20 +3,16 @@
 //! What is counted per message is a plain number in the pipeline and becomes a metric when somebody asks; only
 //! latencies are recorded as they happen, once per batch.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::{Command, Status};
 use icaze_codec::session::Direction;
 use icaze_config::gateway::{Log, LogFormat};
-use icaze_store::ledger::Mark;
 use metrics::{Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use metrics_process::Collector;
 
-use crate::clock::Now;
-use crate::gateway::Gateway;
 use crate::smpp::held::Released;
 
 /// Upper bounds of the latency histograms, in seconds.
@@ -24,7 +20,8 @@ const SECONDS: &[f64] = &[
     0.000_25, 0.000_5, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 60.0, 600.0,
 ];
 /// Upper bounds of the batch sizes.
-const RECORDS: &[f64] = &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
+const RECORDS: &[f64] =
+    &[1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0, 10_000.0];
 
 /// One gateway's metrics. A clone is the same ones.
 #[derive(Clone)]
@@ -34,17 +31,12 @@ pub struct Telemetry {
     sync_seconds: Histogram,
     batch_records: Histogram,
     process: Collector,
-    store: Arc<PathBuf>,
 }
 
-impl Telemetry {
-    /// Metrics of a gateway whose ledger is in `store`.
-    ///
-    /// # Panics
-    /// Never: the buckets are not empty.
-    #[must_use]
+impl Default for Telemetry {
+    /// Nothing measured yet.
     #[expect(clippy::expect_used, reason = "the constant buckets are not empty")]
-    pub fn new(store: PathBuf) -> Self {
+    fn default() -> Self {
         let seconds = Matcher::Suffix("_seconds".to_owned());
         let records = Matcher::Suffix("_records".to_owned());
         let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS);
@@ -59,9 +51,11 @@ impl Telemetry {
             )
         });
         let process = Collector::default();
-        Self { recorder, answer_seconds, sync_seconds, batch_records, process, store: Arc::new(store) }
+        Self { recorder, answer_seconds, sync_seconds, batch_records, process }
     }
+}
 
+impl Telemetry {
     /// Replies that may leave now.
     pub fn answered(&self, now: Instant, released: Released) {
         let seconds = now.saturating_duration_since(released.received).as_secs_f64();
@@ -98,7 +92,8 @@ impl Telemetry {
             if direction == "in" && message {
                 counter!("icaze_mo_received_total", "operator" => operator).increment(count);
             } else if direction == "out" && response && !status.is_ok() {
-                if matches!(status, Status::ESME_RTHROTTLED | Status::ESME_RX_T_APPN | Status::ESME_RMSGQFUL) {
+                if matches!(status, Status::ESME_RTHROTTLED | Status::ESME_RX_T_APPN | Status::ESME_RMSGQFUL)
+                {
                     counter!("icaze_throttled_total", "operator" => operator.clone()).increment(count);
                 }
                 counter!("icaze_mo_refused_total", "operator" => operator, "status" => status.name())
@@ -115,61 +110,14 @@ impl Telemetry {
         });
     }
 
-    /// All metrics in Prometheus' text format.
+    /// All metrics in Prometheus' text format, after `publish` has set those that are read when somebody asks.
     #[must_use]
-    pub fn render(&self, gateway: &Gateway) -> String {
+    pub fn render(&self, publish: impl FnOnce()) -> String {
         with_local_recorder(&*self.recorder, || {
             self.process.collect();
-            self.publish(gateway);
+            publish();
         });
         self.recorder.handle().render()
-    }
-
-    fn publish(&self, gateway: &Gateway) {
-        let now = Now::read();
-        let world = gateway.world();
-        gauge!("icaze_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        gauge!("icaze_register_documents").set(world.register.documents() as f64);
-        let age = now.wall.duration_since(world.register.made_at());
-        gauge!("icaze_register_age_seconds").set(age.as_secs_f64());
-        for regime in world.regimes.as_slice() {
-            let hash = format!("{:016x}", regime.hash());
-            let in_force = world.regimes.at(now.wall).is_some_and(|current| current.hash() == regime.hash());
-            gauge!("icaze_regime_info", "id" => regime.id.clone(), "hash" => hash).set(f64::from(in_force));
-        }
-        if let Ok(disk) = rustix::fs::statvfs(self.store.as_path()) {
-            gauge!("icaze_disk_free_bytes").set(disk.f_bavail as f64 * disk.f_frsize as f64);
-        }
-        let pipeline = gateway.pipeline();
-        gauge!("icaze_ledger_position").set(pipeline.position() as f64);
-        for (outcome, reason, purpose, count) in pipeline.stats().decisions() {
-            let purpose = purpose.map(|purpose| purpose.to_string()).unwrap_or_default();
-            let reason = reason.map_or("", icaze_store::Reason::name);
-            counter!("icaze_decisions_total", "outcome" => outcome.name(), "reason" => reason, "purpose" => purpose)
-                .absolute(count);
-        }
-        for (id, operator) in (0_u16..).zip(pipeline.operators()) {
-            let waiting = pipeline.outbox().waiting(id);
-            gauge!("icaze_replies_waiting", "operator" => operator.name.to_string()).set(waiting as f64);
-            for (mark, count) in pipeline.stats().replies(id) {
-                let result = mark_name(mark);
-                counter!("icaze_replies_total", "operator" => operator.name.to_string(), "result" => result)
-                    .absolute(count);
-            }
-        }
-        gauge!("icaze_replies_oldest_seconds").set(pipeline.outbox().oldest(now.wall).as_secs_f64());
-        gauge!("icaze_permits_standing").set(pipeline.permits().len() as f64);
-    }
-}
-
-/// The `result` of a reply in the metrics.
-fn mark_name(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Sent => "sent",
-        Mark::Delivered => "delivered",
-        Mark::Expired => "expired",
-        Mark::Undelivered => "undelivered",
-        Mark::Rejected => "rejected",
     }
 }
 
@@ -187,6 +135,10 @@ fn describe() {
     describe_histogram!("icaze_ledger_batch_records", "Records in one commit");
     describe_gauge!("icaze_smpp_sessions", "Bound sessions");
     describe_gauge!("icaze_ledger_position", "The last entry appended");
+    describe_gauge!(
+        "icaze_view_lag_records",
+        "Entries that the history lacks, those of the open segment included"
+    );
     describe_gauge!("icaze_replies_waiting", "Replies that no bind has taken yet");
     describe_gauge!("icaze_replies_oldest_seconds", "The age of the reply that has waited longest");
     describe_gauge!("icaze_register_documents", "Documents in the register");

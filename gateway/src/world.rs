@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use icaze_config::gateway::Config;
+use icaze_config::gateway::{Config, Replies};
 use icaze_config::regime::{Purpose, Regime, Regimes};
 use icaze_config::replies::Texts;
 use icaze_store::ledger::Language;
@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::permit::decide::{DocumentStatus, PersonFacts};
 use crate::permit::moment::Moment;
+use crate::permit::reply::{self, Line};
 use crate::permit::rules::named;
 
 /// One generation of facts and rules. Replaced as a whole, never changed.
@@ -63,17 +64,13 @@ impl World {
     /// With every problem found in the first of register, regimes and texts that has any.
     pub fn load(config: &Config) -> anyhow::Result<Self> {
         let regimes = load_regimes(&config.regime.dir)?;
-        let texts = match &config.replies.dir {
-            Some(dir) => Texts::load(dir),
-            None => Texts::shipped(),
-        };
-        let texts = texts.map_err(|problems| lines(&problems))?;
+        let texts = load_texts(&config.replies)?;
+        let contacts = Contacts::of(&config.replies);
+        let too_long = too_long(&config.replies, &texts, &regimes);
+        if !too_long.is_empty() {
+            return Err(lines(&too_long));
+        }
         let register = Register::load(&config.register.path).context("register.path")?;
-        let contacts = Contacts {
-            hotline: config.replies.hotline.clone(),
-            emergency: config.replies.emergency.clone(),
-            example: config.replies.example.clone(),
-        };
         Ok(Self::new(register, regimes, texts, contacts))
     }
 
@@ -82,7 +79,8 @@ impl World {
     pub fn new(register: Register, regimes: Regimes, texts: Texts, contacts: Contacts) -> Self {
         let languages = [Language::Az, Language::En, Language::Ru];
         let words = regimes.as_slice().iter();
-        let words = words.map(|regime| (regime.hash(), languages.map(|language| Words::of(regime, language))));
+        let words =
+            words.map(|regime| (regime.hash(), languages.map(|language| Words::of(regime, language))));
         Self { words: words.collect(), register, regimes, texts, contacts }
     }
 
@@ -133,16 +131,72 @@ pub fn load_regimes(dir: &Path) -> anyhow::Result<Regimes> {
     Regimes::load(dir).map_err(|problems| lines(&problems))
 }
 
+/// Loads the texts that citizens read.
+///
+/// # Errors
+/// With every problem, one a line.
+pub fn load_texts(replies: &Replies) -> anyhow::Result<Texts> {
+    let texts = match &replies.dir {
+        Some(dir) => Texts::load(dir),
+        None => Texts::shipped(),
+    };
+    texts.map_err(|problems| lines(&problems))
+}
+
+/// Every text in every language, in the words of each regime, that is longer than one message at its longest: what is
+/// wrong with it, and the remedy.
+#[must_use]
+pub fn too_long(replies: &Replies, texts: &Texts, regimes: &Regimes) -> Vec<String> {
+    let contacts = Contacts::of(replies);
+    let mut problems = Vec::new();
+    for regime in regimes.as_slice() {
+        for language in [Language::Az, Language::En, Language::Ru] {
+            let lines = Words::of(regime, language).longest(texts, language, &contacts);
+            problems.extend(lines.iter().filter_map(Line::problem).map(|problem| match &replies.dir {
+                Some(dir) => format!("{}/{problem} (regime {})", dir.display(), regime.id),
+                None => format!("shipped {problem} (regime {})", regime.id),
+            }));
+        }
+    }
+    problems
+}
+
 fn lines(problems: &[impl std::fmt::Display]) -> anyhow::Error {
     anyhow::anyhow!(problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
 }
 
+impl Contacts {
+    /// Those of the configuration.
+    #[must_use]
+    pub fn of(replies: &Replies) -> Self {
+        let Replies { hotline, emergency, example, .. } = replies.clone();
+        Self { hotline, emergency, example }
+    }
+}
+
 impl Words {
-    fn of(regime: &Regime, language: Language) -> Self {
+    /// What `regime` says in `language`.
+    #[must_use]
+    pub fn of(regime: &Regime, language: Language) -> Self {
         let purposes = regime.purposes.iter().map(|purpose| PurposeWords::of(purpose, language));
         let purposes: Vec<_> = purposes.collect();
         let codes: Vec<_> = purposes.iter().map(|words| format!("{} {}", words.code, words.name)).collect();
         Self { codes: codes.join(", "), purposes }
+    }
+
+    /// Every text with these words at its longest.
+    #[must_use]
+    pub fn longest(&self, texts: &Texts, language: Language, contacts: &Contacts) -> Vec<Line> {
+        let purposes = self.purposes.iter().map(|words| (words.code, &*words.name, &*words.hours));
+        let purposes: Vec<_> = purposes.collect();
+        let words = reply::Words {
+            purposes: &purposes,
+            codes: &self.codes,
+            hotline: &contacts.hotline,
+            emergency: &contacts.emergency,
+            example: &contacts.example,
+        };
+        reply::longest(texts, language, &words)
     }
 
     /// What the purpose with this code is called.

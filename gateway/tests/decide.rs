@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use icaze_config::regime::{Exemption, Period, Regime, Regimes, local_day};
+use icaze_gateway::permit::Request;
 use icaze_gateway::permit::decide::{
-    Decision, DocumentStatus, History, PersonFacts, Request, Standing, Subject, completed_years, decide,
+    Decision, DocumentStatus, History, PersonFacts, Standing, Subject, completed_years, decide,
 };
 use icaze_gateway::permit::moment::Moment;
 use icaze_store::ledger::Interval;

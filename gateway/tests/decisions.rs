@@ -16,8 +16,9 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use icaze_config::regime::Regimes;
+use icaze_gateway::permit::Request;
 use icaze_gateway::permit::decide::{
-    Decision, DocumentStatus, History, PersonFacts, Request, Standing, Subject, decide,
+    Decision, DocumentStatus, History, PersonFacts, Standing, Subject, decide,
 };
 use icaze_gateway::permit::moment::Moment;
 use icaze_store::ledger::Interval;

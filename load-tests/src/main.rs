@@ -1,2 +1,52 @@
 //! Simulated operators and phones, against the gateway as a black box.
-fn main() {}
+
+mod connection;
+mod kills;
+mod load;
+mod machine;
+mod phone;
+mod random;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Simulated operators and phones, against a gateway as a black box.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Loads a gateway and measures its replies; fails if one is missing.
+    Run {
+        /// The gateway's SMPP port.
+        #[arg(long, value_name = "HOST:PORT")]
+        target: String,
+        #[command(flatten)]
+        args: load::Args,
+    },
+    /// The same load against a bare echo in this process: the limit that results are held against.
+    Floor(load::Args),
+    /// Kills a gateway again and again under load; fails if anything it acknowledged was lost or doubled.
+    Kills(kills::Args),
+}
+
+#[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Run { target, args } => load::run(&target, &args),
+        Command::Floor(args) => load::floor(&args),
+        Command::Kills(args) => kills::run(&args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("icaze-load-tests: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

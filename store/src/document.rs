@@ -34,6 +34,15 @@ impl Document {
     /// # Errors
     /// If `series` is not one to three capitals, or `digits` not five to nine decimal digits.
     pub fn new(series: &str, digits: &str) -> Result<Self, DocumentError> {
+        let number = if digits.bytes().all(|b| b.is_ascii_digit()) { digits.parse().ok() } else { None };
+        Self::from_number(series, number.unwrap_or(u32::MAX), digits.len())
+    }
+
+    /// Builds a serial from its letters and its number's value, which is written with so many `digits`.
+    ///
+    /// # Errors
+    /// If `series` is not one to three capitals, `digits` not five to nine, or the number has more digits.
+    pub fn from_number(series: &str, number: u32, digits: usize) -> Result<Self, DocumentError> {
         let letters = series.as_bytes();
         if letters.is_empty() || letters.len() > 3 || !letters.iter().all(u8::is_ascii_uppercase) {
             return Err(DocumentError::Series);
@@ -42,12 +51,12 @@ impl Document {
         for (to, from) in padded.iter_mut().zip(letters) {
             *to = *from;
         }
-        if !(5..=9).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(DocumentError::Number);
+        match u8::try_from(digits) {
+            Ok(digits @ 5..=9) if number < 10_u32.pow(digits.into()) => {
+                Ok(Self { series: padded, digits, number })
+            }
+            _ => Err(DocumentError::Number),
         }
-        let number = digits.parse().map_err(|_| DocumentError::Number)?;
-        let digits = u8::try_from(digits.len()).map_err(|_| DocumentError::Number)?;
-        Ok(Self { series: padded, digits, number })
     }
 
     /// The letters, without padding.
@@ -127,6 +136,15 @@ mod tests {
             assert!(bad.parse::<Document>().is_err(), "{bad:?}");
         }
         assert_eq!("AZE12345678".parse(), Ok(Document::EXAMPLE));
+    }
+
+    #[test]
+    fn a_number_has_no_more_digits_than_it_is_written_with() {
+        assert_eq!(Document::from_number("AA", 1, 7), "AA0000001".parse());
+        assert_eq!(Document::from_number("AZE", 999_999_999, 9), "AZE999999999".parse());
+        for (number, digits) in [(100_000, 5), (u32::MAX, 9), (1, 4), (1, 10), (1, 256 + 7)] {
+            assert_eq!(Document::from_number("AZE", number, digits), Err(DocumentError::Number));
+        }
     }
 
     #[test]

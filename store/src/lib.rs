@@ -9,6 +9,7 @@ mod outcome;
 mod paged;
 pub mod register;
 mod usage;
+pub mod views;
 
 pub use document::{Document, DocumentError};
 pub use msisdn::Msisdn;

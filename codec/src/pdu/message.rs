@@ -279,13 +279,16 @@ impl<'a> MessageResp<'a> {
     }
 
     /// Appends the body that a response of this kind and status has: none where a submission failed (v3.4 4.4.2), an
-    /// empty message_id in every deliver_sm_resp (4.6.2). A message_id is cut at 64 octets.
+    /// empty message_id in every deliver_sm_resp (4.6.2), and none in responses to anything but a message (4.2.2,
+    /// 4.11.2). A message_id is cut at 64 octets.
     #[inline]
     pub(crate) fn encode(out: &mut Vec<u8>, command: Command, status: Status, message_id: &[u8]) {
-        if command == Command::DELIVER_SM_RESP {
-            out.push(0);
-        } else if status.is_ok() {
-            put_c_octets(out, message_id.get(..MESSAGE_ID_MAX).unwrap_or(message_id));
+        match command {
+            Command::DELIVER_SM_RESP => out.push(0),
+            Command::SUBMIT_SM_RESP | Command::DATA_SM_RESP if status.is_ok() => {
+                put_c_octets(out, message_id.get(..MESSAGE_ID_MAX).unwrap_or(message_id));
+            }
+            _ => {}
         }
     }
 }

@@ -167,6 +167,7 @@ mod tests {
         /// Against an ordered map, from a few numbers before the wrap.
         #[test]
         fn it_is_an_ordered_map(steps in prop::collection::vec(step(), 0..400), before_wrap in 0_u32..300) {
+            #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
             let mut now = Instant::now();
             let mut window = Window::new(now);
             window.next = SEQUENCE_MAX - before_wrap;
@@ -212,6 +213,7 @@ mod tests {
 
     #[test]
     fn an_old_request_does_not_stop_the_numbers_going_round() {
+        #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
         let now = Instant::now();
         let mut window = Window::new(now);
         let old = window.open(MessageKind::SubmitSm, 0, now);

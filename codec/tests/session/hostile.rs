@@ -170,3 +170,17 @@ proptest! {
         side.written();
     }
 }
+
+#[test]
+fn a_response_without_a_body_has_none() {
+    let mut pair = Pair::bound(BindKind::Transceiver);
+    pair.smsc.session.output().clear();
+    for (command, response) in
+        [(Command::ENQUIRE_LINK, Command::ENQUIRE_LINK_RESP), (Command::UNBIND, Command::UNBIND_RESP)]
+    {
+        pair.smsc.session.handle_input(&pdu(command, 9, b""));
+        while pair.smsc.session.poll(pair.now).is_some() {}
+        assert_eq!(*pair.smsc.session.output(), pdu(response, 9, b""), "{response:?}");
+        pair.smsc.session.output().clear();
+    }
+}

@@ -126,6 +126,7 @@ pub(crate) struct Pair {
 }
 
 impl Pair {
+    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
     pub(crate) fn new(config: SessionConfig) -> Self {
         // An origin: only differences matter.
         let now = Instant::now();

@@ -13,7 +13,6 @@
 //!
 //! The meaning of every key, and how to size it, is in `docs/configuration.md`.
 
-mod problem;
 mod settings;
 mod validate;
 
@@ -23,10 +22,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub use problem::{Problem, Problems};
+pub use crate::problem::{Problem, Problems};
 pub use settings::{SHIPPED, Settings};
 
-/// The validated configuration of one gateway. Made only by [`Settings::validate`].
+/// The validated configuration of one gateway. Made only by [`Settings::validate`]; [`Settings::inspect`] makes a stand-in.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// This gateway's number among its peers, 0–15: part of every permit code and record.

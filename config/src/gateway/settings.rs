@@ -6,7 +6,7 @@ use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
 
-use super::problem::Problem;
+use crate::problem::Problem;
 
 /// The shipped file: the only place where a default is written.
 pub const SHIPPED: &str = include_str!("../../gateway.toml");

@@ -6,12 +6,12 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::problem::{Problem, Problems};
 use super::settings::{DEMO, Settings, Value};
 use super::{
     Bind, Config, DefaultAlphabet, Http, Limits, Log, LogFormat, LogLevel, Operator, Password, Redis, Regime,
     Register, Replies, Role, Smpp, Store,
 };
+use crate::problem::{Problem, Problems};
 
 const SHORT_NUMBER_DIGITS: RangeInclusive<usize> = 1..=20;
 const SYSTEM_ID_BYTES: RangeInclusive<usize> = 1..=15;
@@ -31,9 +31,17 @@ impl Settings {
     ///
     /// Every problem found, not only the first.
     pub fn validate(&self) -> Result<Config, Problems> {
+        let (config, problems) = self.inspect();
+        if problems.is_empty() { Ok(config) } else { Err(Problems(problems)) }
+    }
+
+    /// The configuration with something harmless in place of what will not do, and every problem: for a check that looks
+    /// further, at the files that it names. Nothing runs on it.
+    #[must_use]
+    pub fn inspect(&self) -> (Config, Vec<Problem>) {
         let mut check = Check { settings: self, problems: self.problems.clone() };
         let config = check.config();
-        if check.problems.is_empty() { Ok(config) } else { Err(Problems(check.problems)) }
+        (config, check.problems)
     }
 }
 

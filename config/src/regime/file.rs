@@ -100,7 +100,7 @@ struct Check<'a> {
 impl Check<'_> {
     fn report(&mut self, span: Range<usize>, key: &str, what: impl Into<String>, remedy: &str) {
         let line = self.line(span.start);
-        self.problems.push(Problem::new(self.path, line, key, what.into(), remedy));
+        self.problems.push(Problem::in_file(self.path, line, key, what.into(), remedy));
     }
 
     fn line(&self, offset: usize) -> Option<usize> {
@@ -111,7 +111,7 @@ impl Check<'_> {
         let what = error.message().replace('\n', " ");
         let line = error.span().and_then(|span| self.line(span.start));
         let remedy = "correct it as in the shipped regimes; unknown keys are errors";
-        self.problems.push(Problem::new(self.path, line, "", what, remedy));
+        self.problems.push(Problem::in_file(self.path, line, "", what, remedy));
     }
 
     /// `None` only where a problem was reported.

@@ -6,7 +6,6 @@
 mod canonical;
 mod clock;
 mod file;
-mod problem;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,8 +13,8 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
+pub use crate::problem::Problem;
 pub use clock::{DAY_MINUTES, Hours, day_start, first_instant, last_instant, local_day};
-pub use problem::Problem;
 
 /// One dated set of rules: one file.
 #[derive(Debug, Clone, PartialEq)]
@@ -244,7 +243,7 @@ impl Regimes {
     /// Every problem of every file, and regimes that overlap or share an id. A gap is no error: see [`Regimes::gaps`].
     pub fn load(dir: &Path) -> Result<Self, Vec<Problem>> {
         let unreadable = |path: &Path, error: std::io::Error| {
-            Problem::new(
+            Problem::in_file(
                 path,
                 None,
                 "",
@@ -270,7 +269,7 @@ impl Regimes {
             }
         }
         match Self::parse(&files) {
-            Ok(_) if files.is_empty() && problems.is_empty() => Err(vec![Problem::new(
+            Ok(_) if files.is_empty() && problems.is_empty() => Err(vec![Problem::in_file(
                 dir,
                 None,
                 "",
@@ -304,7 +303,7 @@ impl Regimes {
             for (earlier_path, earlier) in read.get(..index).unwrap_or_default() {
                 let earlier_file = earlier_path.display();
                 if earlier.id == regime.id {
-                    problems.push(Problem::new(
+                    problems.push(Problem::in_file(
                         path,
                         None,
                         "id",
@@ -313,7 +312,7 @@ impl Regimes {
                     ));
                 }
                 if earlier.until.is_none_or(|until| regime.from < until) {
-                    problems.push(Problem::new(
+                    problems.push(Problem::in_file(
                         path,
                         None,
                         "from",

@@ -1,6 +1,14 @@
 //! One file for each command of `icaze`.
 
+use std::fmt::Display;
+use std::io::{self, BufWriter, StdoutLock, Write as _};
+use std::path::PathBuf;
+
+use icaze_config::gateway::{Config, Problems, Settings};
+use icaze_store::ledger::Language;
+
 pub mod check_config;
+pub mod demo;
 pub mod explain;
 pub mod ledger;
 pub mod regime;
@@ -8,3 +16,90 @@ pub mod register;
 pub mod replies;
 pub mod serve;
 pub mod sms;
+
+/// A command that reads the configuration.
+#[derive(Debug, clap::Args)]
+pub struct Configured {
+    /// The configuration file; what it lacks has the shipped default.
+    #[arg(long, value_name = "FILE", default_value = "config/gateway.toml")]
+    pub config: PathBuf,
+}
+
+impl Configured {
+    /// The file, with the process's environment laid over it.
+    ///
+    /// # Errors
+    /// With every problem.
+    pub fn load(&self) -> Result<Config, Problems> {
+        self.settings().validate()
+    }
+
+    fn settings(&self) -> Settings {
+        Settings::load(&self.config, std::env::vars_os())
+    }
+}
+
+/// A language that citizens are answered in, as it is typed.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+pub enum Speech {
+    /// Azerbaijani.
+    Az,
+    /// English.
+    En,
+    /// Russian.
+    Ru,
+}
+
+impl From<Speech> for Language {
+    fn from(speech: Speech) -> Self {
+        match speech {
+            Speech::Az => Self::Az,
+            Speech::En => Self::En,
+            Speech::Ru => Self::Ru,
+        }
+    }
+}
+
+/// An error and its causes on one line for each problem. A cause that the error has told already is not told again.
+#[must_use]
+pub fn told(error: &anyhow::Error) -> String {
+    let mut told = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !told.contains(&cause) {
+            told = format!("{told}: {cause}");
+        }
+    }
+    told
+}
+
+/// What a command prints. A reader that has seen enough, such as `head`, ends the program in peace.
+struct Output(BufWriter<StdoutLock<'static>>);
+
+impl Output {
+    fn new() -> Self {
+        Self(BufWriter::new(io::stdout().lock()))
+    }
+
+    fn line(&mut self, line: impl Display) -> io::Result<()> {
+        let written = writeln!(self.0, "{line}");
+        in_peace(written)
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        let written = self.0.flush();
+        in_peace(written)
+    }
+}
+
+fn in_peace(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        written => written,
+    }
+}
+
+/// Prints a remark for the person who typed the command, beside its output.
+#[expect(clippy::print_stderr, reason = "a command's remarks are for the person who typed it")]
+fn remark(remark: impl Display) {
+    eprintln!("icaze: {remark}");
+}

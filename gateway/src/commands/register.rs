@@ -1,1 +1,131 @@
-//! stub
+//! `icaze register`: makes, builds and inspects the population register's files.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use icaze_store::register::{CsvError, Register, import, synth};
+use jiff::Timestamp;
+
+use super::{Output, remark};
+
+/// Makes, builds and inspects registers.
+#[derive(Debug, clap::Subcommand)]
+pub enum Args {
+    /// Writes a register of invented people: the known documents and N adults of Baku.
+    Synth {
+        /// How many adults, with documents from AZE20000000 on.
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(..=i64::from(synth::COUNT_MAX)))]
+        count: u32,
+        /// What their dates are drawn from: the same seed gives the same register.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// The CSV file to write.
+        #[arg(long, value_name = "CSV")]
+        out: PathBuf,
+    },
+    /// Builds a snapshot, which loads faster, from a CSV file.
+    Import {
+        /// The CSV file.
+        csv: PathBuf,
+        /// The snapshot to write or to replace.
+        #[arg(long, value_name = "FILE")]
+        out: PathBuf,
+        /// Leave out the lines that are not right, instead of writing nothing.
+        #[arg(long)]
+        accept_rejects: bool,
+    },
+    /// Says what a CSV file or a snapshot holds.
+    Info {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+/// Makes, builds or inspects.
+///
+/// # Errors
+/// With the file and the line that are not right, and the remedy; nothing is half-written.
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    match args {
+        Args::Synth { count, seed, out } => {
+            replace(out, |file| synth::write_csv(file, *count, *seed)).with_context(|| unwritten(out))?;
+            info(out)
+        }
+        Args::Import { csv, out, accept_rejects } => build(csv, out, *accept_rejects),
+        Args::Info { file } => info(file),
+    }
+}
+
+fn build(csv: &Path, out: &Path, accept_rejects: bool) -> anyhow::Result<()> {
+    let name = csv.display();
+    let read = || format!("{name}: cannot be read; name a register's CSV file");
+    let file = File::open(csv).with_context(read)?;
+    let modified = file.metadata().and_then(|metadata| metadata.modified()).with_context(read)?;
+    let made_at = Timestamp::try_from(modified)?;
+    let generation = Register::next_generation(out).with_context(|| {
+        format!(
+            "{}: is there, and is no register's snapshot; name another --out, or move it away",
+            out.display()
+        )
+    })?;
+    let mut rejected = 0_u64;
+    let builder = import(file, accept_rejects, |reject| {
+        rejected += 1;
+        remark(format_args!("{name}: {reject}"));
+    });
+    let builder = match builder {
+        Ok(builder) => builder,
+        Err(CsvError::Rejected { count, .. }) => bail!(
+            "{name}: {} rejected and nothing written; correct the file, or go without with --accept-rejects",
+            lines(count)
+        ),
+        Err(error) => bail!("{name}: {error}; nothing was written"),
+    };
+    builder.finish(generation, made_at).save(out).with_context(|| unwritten(out))?;
+    if rejected > 0 {
+        remark(format_args!("{name}: {} left out", lines(rejected)));
+    }
+    info(out)
+}
+
+fn lines(count: u64) -> String {
+    format!("{count} {}", if count == 1 { "line" } else { "lines" })
+}
+
+fn unwritten(path: &Path) -> String {
+    format!("{}: cannot be written; name a place with room that you may write to", path.display())
+}
+
+fn info(file: &Path) -> anyhow::Result<()> {
+    let register = Register::load(file)?;
+    let bytes = fs::metadata(file)?.len();
+    let mut regions: Vec<&str> = register.regions().collect();
+    regions.sort_unstable();
+    let kind = match register.generation() {
+        0 => "CSV".to_owned(),
+        generation => format!("snapshot, generation {generation}"),
+    };
+    let mut out = Output::new();
+    out.line(format_args!("{}: {kind}, {bytes} bytes", file.display()))?;
+    out.line(format_args!("made at:   {}", register.made_at()))?;
+    out.line(format_args!("documents: {}", register.documents()))?;
+    out.line(format_args!("persons:   {}", register.persons()))?;
+    out.line(format_args!("regions:   {} ({})", regions.len(), regions.join(", ")))?;
+    Ok(out.finish()?)
+}
+
+/// Writes a file beside its name, syncs it, and renames it: the name holds the old content or the new.
+fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let mut file = BufWriter::new(OpenOptions::new().write(true).create(true).truncate(true).open(partial)?);
+    let written = write(&mut file).and_then(|()| file.flush()).and_then(|()| file.get_ref().sync_all());
+    let renamed = written.and_then(|()| fs::rename(partial, path));
+    if renamed.is_err() {
+        let _ = fs::remove_file(partial);
+    }
+    renamed
+}

@@ -40,7 +40,8 @@ pub struct Args {
 #[expect(clippy::print_stdout, reason = "the reply is the command's output")]
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let reply = tokio::time::timeout(PATIENCE, exchange(&args)).await;
-    let reply = reply.with_context(|| format!("no reply from {} within {} s", args.server, PATIENCE.as_secs()))??;
+    let reply =
+        reply.with_context(|| format!("no reply from {} within {} s", args.server, PATIENCE.as_secs()))??;
     println!("{reply}");
     Ok(())
 }

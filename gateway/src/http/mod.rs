@@ -1,35 +1,38 @@
 //! What people and programs ask over HTTP. So far: is it alive, is it ready, what does it measure.
 
+mod metrics;
+
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::IntoResponse;
 use axum::routing::get;
 use tokio::net::TcpListener;
 
 use crate::gateway::Gateway;
-use crate::telemetry::Telemetry;
 
 /// What the handlers share.
 #[derive(Clone)]
 struct Shared {
     gateway: Arc<Gateway>,
-    telemetry: Telemetry,
+    /// The directory of the ledger.
+    store: Arc<PathBuf>,
 }
 
-/// Serves until the task is dropped.
+/// Serves until the task is dropped. `store` is the directory of the ledger.
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, telemetry: Telemetry) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, store: PathBuf) -> std::io::Result<()> {
     let router = Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
-        .route("/metrics", get(metrics))
-        .with_state(Shared { gateway, telemetry });
+        .route("/metrics", get(metrics::metrics))
+        .with_state(Shared { gateway, store: Arc::new(store) });
     axum::serve(listener, router).await
 }
 
@@ -49,9 +52,4 @@ async fn ready(State(shared): State<Shared>) -> impl IntoResponse {
         None => (StatusCode::OK, "ready\n".to_owned()),
         Some(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {why}\n")),
     }
-}
-
-async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
-    const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-    ([(header::CONTENT_TYPE, TEXT)], shared.telemetry.render(&shared.gateway))
 }

@@ -33,7 +33,8 @@ pub struct Answer {
 
 /// Writes the reply over `out`.
 pub fn write(answer: &Answer, world: &World, moment: &Moment<'_>, out: &mut String) {
-    let Some(key) = reply::key(answer.reason.map_or(icaze_store::Outcome::Granted, Reason::outcome), answer.reason)
+    let Some(key) =
+        reply::key(answer.reason.map_or(icaze_store::Outcome::Granted, Reason::outcome), answer.reason)
     else {
         return out.clear();
     };

@@ -3,16 +3,16 @@
 //! The order of the checks is part of the rules, because the first that fails is the one that the citizen reads:
 //!
 //! 1. no regime is in force: no permit is needed, whoever asks;
-//! 2. the regime lacks the purpose (unless a permit for it stands from before);
-//! 3. the document: unknown, invalid, lost, expired, of a series that is not accepted;
-//! 4. a permit for the purpose stands already;
+//! 2. a permit for the purpose stands already;
+//! 3. the regime lacks the purpose;
+//! 4. the document: unknown, invalid, lost, expired, of a series that is not accepted;
 //! 5. the person's region is not restricted;
 //! 6. the person is blocked from the purpose, must stay at home, is too old;
 //! 7. the hours;
 //! 8. the quotas.
 //!
-//! Documents come before all that is known of the person, and a standing permit before all that might have changed since
-//! it was granted: a repeat is answered with its permit and costs nothing.
+//! A standing permit comes before all that might have changed since it was granted, the document's last day too: a repeat is
+//! answered with its permit and costs nothing. Documents come before all that is known of the person.
 
 use icaze_config::regime::{Exemption, OutsideArea, Period};
 use icaze_store::ledger::{Facts, Interval};
@@ -130,16 +130,13 @@ fn checked(
     let rules = moment
         .rules()
         .map_err(|again| Decision { again, ..Decision::of(Outcome::NotNeeded, Reason::NoRegime) })?;
-    let standing = history.standing.filter(|permit| moment.stands(permit.decided_at, permit.interval));
-    let offer = rules.offer(request.purpose);
-    if offer.is_none() && standing.is_none() {
-        return Err(Decision::refused(Reason::PurposeUnknown));
-    }
-    let person = document(request, subject, rules)?;
-    if let Some(permit) = standing {
+    let known = matches!(subject, Subject::Known(_));
+    let stands = |permit: &Standing| known && moment.stands(permit.decided_at, permit.interval);
+    if let Some(permit) = history.standing.filter(stands) {
         return Err(repeated(permit));
     }
-    let offer = offer.ok_or(Decision::refused(Reason::PurposeUnknown))?;
+    let offer = rules.offer(request.purpose).ok_or(Decision::refused(Reason::PurposeUnknown))?;
+    let person = document(request, subject, rules)?;
     if rules.regime.outside_area == OutsideArea::NotNeeded && !rules.regime.restricts(person.region) {
         return Err(Decision::of(Outcome::NotNeeded, Reason::Area));
     }

@@ -2,7 +2,7 @@
 
 /// Appends `text` with every letter that GSM lacks replaced. Azerbaijani ö, ü and Ç are in GSM and stay. A replacement
 /// of two letters is written in capitals between capitals: `РАЗРЕШЕНО` becomes `RAZRESHENO`.
-pub(super) fn push(text: &str, out: &mut String) {
+pub(crate) fn push(text: &str, out: &mut String) {
     let mut before = None;
     let mut chars = text.chars().peekable();
     while let Some(c) = chars.next() {

@@ -3,7 +3,7 @@
 pub mod answer;
 pub mod code;
 pub mod decide;
-mod latin;
+pub(crate) mod latin;
 pub mod moment;
 pub mod read;
 pub mod reply;

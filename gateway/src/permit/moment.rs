@@ -131,11 +131,12 @@ fn open_until(hours: &[Hours], zone: &TimeZone, wanted: Interval) -> Timestamp {
     let mut end = wanted.start;
     while end < wanted.end {
         let today = zone.to_datetime(end).date();
-        // Tomorrow's too: in the night in which the clock passes midnight twice they may have begun.
-        let days = [today.saturating_sub(1.day()), today, today.saturating_add(1.day())];
-        let times = days.iter().flat_map(|&day| hours.iter().map(move |hours| hours.on(day, zone)));
-        match times.filter(|&(from, until)| from <= end && end < until).map(|(_, until)| until).max() {
-            Some(until) => end = until,
+        // Tomorrow's too: in the night in which the clock passes midnight twice they may have begun. Today's come first
+        // because they mostly suffice, and each costs two conversions.
+        let days = [today, today.saturating_sub(1.day()), today.saturating_add(1.day())];
+        let mut times = days.iter().flat_map(|&day| hours.iter().map(move |hours| hours.on(day, zone)));
+        match times.find(|&(from, until)| from <= end && end < until) {
+            Some((_, until)) => end = until,
             None => break,
         }
     }

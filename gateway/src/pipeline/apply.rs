@@ -22,6 +22,7 @@ impl Pipeline {
                 self.outbox.touch(operator, Some(record.seq));
             }
         }
+        self.forget();
     }
 
     /// Takes an entry's effect.
@@ -98,7 +99,7 @@ impl Pipeline {
         }
         self.usage.spend(holder.0, holder.1, permit.day.into());
         let day = permit.day;
-        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at, day };
+        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at };
         self.permits.insert(holder, permit);
         Some(Issued { holder, day })
     }

@@ -140,7 +140,11 @@ mod tests {
         assert_eq!(limits.peek(phone(1), at(3)), Allowed::Notice(at(600)));
         assert_eq!(limits.count(phone(1), at(3)), Allowed::Notice(at(600)));
         assert_eq!(limits.count(phone(1), at(4)), Allowed::Silent);
-        assert_eq!(limits.count(phone(2), at(4)), Allowed::Yes, "another phone is not its neighbour's keeper");
+        assert_eq!(
+            limits.count(phone(2), at(4)),
+            Allowed::Yes,
+            "another phone is not its neighbour's keeper"
+        );
         assert_eq!(limits.count(phone(1), at(599)), Allowed::Silent);
         assert_eq!(limits.count(phone(1), at(600)), Allowed::Yes);
     }

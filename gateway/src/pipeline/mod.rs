@@ -29,6 +29,7 @@ use self::codes::Codes;
 use self::intake::{Content, Intake, Message};
 use self::limits::{Allowed, Limits, PhoneLimits};
 use self::outbox::{Envelope, Outbox, Settled};
+use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
 use self::permits::Permits;
 use self::requests::Requests;
@@ -80,6 +81,8 @@ pub struct Numbering {
 pub struct Operator {
     /// Its name in configuration, ledger and metrics.
     pub name: Arc<str>,
+    /// Messages/s that were agreed; 0 is unlimited.
+    pub rate_in: u32,
     /// Replies/s that were agreed; 0 is unlimited.
     pub rate_out: u32,
     /// Whether its replies are always in Latin letters.
@@ -103,6 +106,8 @@ pub struct Accepted {
 pub struct Pipeline {
     settings: Settings,
     operators: Vec<Operator>,
+    /// By operator: what it may still send in this second.
+    intake: Vec<Pace>,
     codes: Codes,
     open: Batch,
     /// Whether the open batch holds something that a response waits for.
@@ -165,6 +170,7 @@ impl Operator {
     pub fn of(config: &Config) -> Vec<Self> {
         let operators = config.operators.iter().map(|(name, operator)| Self {
             name: name.as_str().into(),
+            rate_in: operator.rate_in.unwrap_or(0),
             rate_out: operator.rate_out.unwrap_or(0),
             latin: operator.latin,
             receivers: 0,
@@ -179,7 +185,9 @@ impl Pipeline {
     #[must_use]
     pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, now: Now) -> Self {
         let rates = operators.iter().map(|operator| operator.rate_out);
+        let intake = operators.iter().map(|operator| Pace::new(operator.rate_in, now.monotonic)).collect();
         Self {
+            intake,
             codes,
             open: Batch::default(),
             urgent: false,
@@ -215,7 +223,9 @@ impl Pipeline {
         self.write_marks();
         let moment = world.moment(wall);
         for message in intake.iter() {
-            let accepted = self.message(operator, &message, world, &moment);
+            let agreed =
+                self.intake.get_mut(usize::from(operator)).is_none_or(|pace| pace.take(now.monotonic));
+            let accepted = if agreed { self.message(operator, &message, world, &moment) } else { Err(Full) };
             self.stats.full += u64::from(accepted.is_err());
             answer(accepted);
         }
@@ -297,10 +307,7 @@ impl Pipeline {
         while let Some(settled) = self.outbox.expire(wall) {
             self.marks.push(settled);
         }
-        while let Some(seq) = self.requests.forget(wall) {
-            self.outbox.forget(seq);
-        }
-        self.permits.forget(wall);
+        self.forget();
         self.write_marks();
     }
 
@@ -438,6 +445,14 @@ impl Pipeline {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.open.last_seq()
+    }
+
+    /// Forgets what its time has passed for.
+    fn forget(&mut self) {
+        while let Some(seq) = self.requests.forget(self.time) {
+            self.outbox.forget(seq);
+        }
+        self.permits.forget(self.time);
     }
 
     /// The ledger's time at `wall`: where the clock went back, the latest it has been; while it is not trusted, the

@@ -22,10 +22,12 @@ pub struct Reply {
     state: State,
     /// Whether a byte of it may have been written.
     touched: bool,
+    /// How its story ended; a reply that is sent once more because its request came again has ended before.
+    ended: Option<Mark>,
+    /// Whether the ledger says so.
+    marked: bool,
     /// Whether the operator may have it, though it has not said so.
     uncertain: bool,
-    /// Whether the ledger says how it ended.
-    marked: bool,
     /// Whether the request is no longer remembered, so that the reply can go as soon as it is marked.
     forgotten: bool,
 }
@@ -34,15 +36,15 @@ pub struct Reply {
 enum State {
     Waiting,
     InFlight,
-    Settled(Mark),
+    Settled,
 }
 
-/// The permit that a decision issued: whose, and the day whose allowance it spent.
+/// A permit that a decision issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Issued {
-    /// Whose permit for what.
+    /// Whose, for what.
     pub holder: Holder,
-    /// The day that it counts on.
+    /// The day whose allowance it spent.
     pub day: Date,
 }
 
@@ -175,6 +177,7 @@ impl Outbox {
             permit,
             state: State::Waiting,
             touched: false,
+            ended: None,
             uncertain: false,
             marked: false,
             forgotten: false,
@@ -268,10 +271,10 @@ impl Outbox {
     pub fn reopen(&mut self, seq: u64, now: Timestamp) -> bool {
         let expires_at = now + self.lifetime;
         let Some(reply) = self.replies.get_mut(&seq) else { return false };
-        match reply.state {
-            State::Waiting | State::InFlight => true,
-            State::Settled(Mark::Undelivered | Mark::Rejected) => false,
-            State::Settled(Mark::Sent | Mark::Delivered | Mark::Expired) => {
+        match (reply.state, reply.ended) {
+            (State::Waiting | State::InFlight, _) => true,
+            (State::Settled, Some(Mark::Undelivered | Mark::Rejected)) => false,
+            (State::Settled, _) => {
                 reply.expires_at = expires_at;
                 // It has had its mark, and what it carries may be on the phone: from now on it is only a courtesy.
                 reply.permit = None;
@@ -291,13 +294,16 @@ impl Outbox {
             self.expiries.pop();
             let Some(reply) = self.replies.get(&seq) else { continue };
             match reply.state {
-                State::Settled(_) => {}
+                State::Settled => {}
                 _ if reply.expires_at > now => {}
                 // Its response decides; looked at again after it must have come.
                 State::InFlight => self.expiries.push(Reverse((now + SignedDuration::from_secs(1), seq))),
                 State::Waiting => {
                     let unseen = reply.permit.is_some() && !reply.touched;
-                    return self.settle(seq, if unseen { Mark::Undelivered } else { Mark::Expired });
+                    let settled = self.settle(seq, if unseen { Mark::Undelivered } else { Mark::Expired });
+                    if settled.is_some() {
+                        return settled;
+                    }
                 }
             }
         }
@@ -313,12 +319,14 @@ impl Outbox {
 
     /// What the ledger says of a reply: its operator, and the permit that ended with it.
     pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<(u16, Option<Issued>)> {
-        self.settle(seq, mark);
+        if self.replies.get(&seq)?.ended.is_none() {
+            self.settle(seq, mark);
+        }
         let reply = self.replies.get_mut(&seq)?;
         reply.marked = true;
         let ended = if mark == Mark::Undelivered { reply.permit.take() } else { None };
         let applied = (reply.operator, ended);
-        if reply.forgotten && matches!(reply.state, State::Settled(_)) {
+        if reply.forgotten && reply.state == State::Settled {
             self.replies.remove(&seq);
         }
         Some(applied)
@@ -328,7 +336,7 @@ impl Outbox {
     pub fn forget(&mut self, seq: u64) {
         if let Some(reply) = self.replies.get_mut(&seq) {
             reply.forgotten = true;
-            if reply.marked && matches!(reply.state, State::Settled(_)) {
+            if reply.marked && reply.state == State::Settled {
                 self.replies.remove(&seq);
             }
         }
@@ -363,15 +371,17 @@ impl Outbox {
         made.map_or(SignedDuration::ZERO, |made| now.duration_since(made))
     }
 
-    /// Takes the mark's effect. `None` if the reply has been settled before.
+    /// The reply is no longer waiting or in flight. `None` if its story had ended before.
     fn settle(&mut self, seq: u64, mark: Mark) -> Option<Settled> {
         let reply = self.replies.get_mut(&seq)?;
-        if let State::Settled(_) = reply.state {
-            return None;
-        }
         let waited = reply.state == State::Waiting;
-        reply.state = State::Settled(mark);
-        let operator = reply.operator;
+        reply.state = State::Settled;
+        let first = reply.ended.is_none();
+        reply.ended.get_or_insert(mark);
+        let (operator, done) = (reply.operator, reply.forgotten && reply.marked);
+        if done {
+            self.replies.remove(&seq);
+        }
         if waited && let Some(queue) = self.queues.get_mut(usize::from(operator)) {
             queue.count = queue.count.saturating_sub(1);
             // Nobody may come to take any: what has expired makes room by itself, from the oldest on.
@@ -380,7 +390,7 @@ impl Outbox {
                 queue.waiting.pop_front();
             }
         }
-        Some(Settled { seq, mark })
+        first.then_some(Settled { seq, mark })
     }
 
     fn wait_again(&mut self, seq: u64) {

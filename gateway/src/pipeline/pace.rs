@@ -62,7 +62,8 @@ impl Pace {
     #[must_use]
     pub fn next(&self, now: Instant) -> Option<Instant> {
         let rate = self.rate()?;
-        (self.tokens < 1.0).then(|| now + Duration::from_secs_f64(((1.0 - self.tokens) / rate).clamp(0.001, 10.0)))
+        (self.tokens < 1.0)
+            .then(|| now + Duration::from_secs_f64(((1.0 - self.tokens) / rate).clamp(0.001, 10.0)))
     }
 
     fn rate(&self) -> Option<f64> {
@@ -90,7 +91,8 @@ impl Pace {
         let Some(borne) = self.borne else { return };
         let recovered = borne * 1.125 + 1.0;
         // Once twice of what is wanted goes through, the limit limits nothing.
-        let pointless = self.agreed.map_or(recovered > 2.0 * self.sent_last.max(50.0), |agreed| recovered >= agreed);
+        let pointless =
+            self.agreed.map_or(recovered > 2.0 * self.sent_last.max(50.0), |agreed| recovered >= agreed);
         self.borne = (!idle && !pointless).then_some(recovered);
     }
 }
@@ -104,7 +106,6 @@ mod tests {
     }
 
     /// Tests need some origin of time; only differences matter.
-    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
     fn origin() -> Instant {
         Instant::now()
     }

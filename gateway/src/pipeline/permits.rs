@@ -6,7 +6,6 @@ use std::collections::{BinaryHeap, HashMap};
 use icaze_store::ledger::Interval;
 use icaze_store::{Document, Msisdn};
 use jiff::Timestamp;
-use jiff::civil::Date;
 
 /// A permit that was issued and has not ended.
 #[derive(Debug, Clone, Copy)]
@@ -23,8 +22,6 @@ pub struct Permit {
     pub document: Document,
     /// When it was decided.
     pub decided_at: Timestamp,
-    /// The day whose allowance it spent.
-    pub day: Date,
 }
 
 /// Whose permit for what.
@@ -50,10 +47,11 @@ impl Permits {
         self.standing.insert(holder, permit);
     }
 
-    /// Ends the permit that entry `seq` issued, if it is remembered.
-    pub fn end(&mut self, holder: Holder, seq: u64) -> Option<Permit> {
-        let stood = self.standing.get(&holder).is_some_and(|permit| permit.seq == seq);
-        if stood { self.standing.remove(&holder) } else { None }
+    /// Ends the permit that entry `seq` issued, if it stands.
+    pub fn end(&mut self, holder: Holder, seq: u64) {
+        if self.standing.get(&holder).is_some_and(|permit| permit.seq == seq) {
+            self.standing.remove(&holder);
+        }
     }
 
     /// Forgets what has ended.

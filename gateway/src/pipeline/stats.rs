@@ -46,7 +46,9 @@ impl Stats {
             self.replies.resize(operator + 1, [0; MARKS.len()]);
         }
         let slot = MARKS.iter().position(|&other| other == mark);
-        if let Some(count) = self.replies.get_mut(operator).zip(slot).and_then(|(counts, slot)| counts.get_mut(slot)) {
+        if let Some(count) =
+            self.replies.get_mut(operator).zip(slot).and_then(|(counts, slot)| counts.get_mut(slot))
+        {
             *count += 1;
         }
     }
@@ -61,7 +63,8 @@ impl Stats {
     pub fn decisions(&self) -> impl Iterator<Item = (Outcome, Option<Reason>, Option<u8>, u64)> {
         self.decisions.iter().enumerate().filter(|&(_, &count)| count > 0).map(|(index, &count)| {
             let reason = u8::try_from(index / PURPOSES).ok().and_then(Reason::from_byte);
-            let purpose = u8::try_from(index % PURPOSES).ok().filter(|&purpose| usize::from(purpose) < PURPOSES - 1);
+            let purpose =
+                u8::try_from(index % PURPOSES).ok().filter(|&purpose| usize::from(purpose) < PURPOSES - 1);
             (reason.map_or(Outcome::Granted, Reason::outcome), reason, purpose, count)
         })
     }
@@ -78,9 +81,9 @@ mod tests {
         stats.decided(None, Some(2));
         stats.decided(Some(Reason::Receipt), None);
         let all: Vec<_> = stats.decisions().collect();
-        assert_eq!(all, [
-            (Outcome::Granted, None, Some(2), 2),
-            (Outcome::Ignored, Some(Reason::Receipt), None, 1),
-        ]);
+        assert_eq!(
+            all,
+            [(Outcome::Granted, None, Some(2), 2), (Outcome::Ignored, Some(Reason::Receipt), None, 1),]
+        );
     }
 }

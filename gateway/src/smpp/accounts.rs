@@ -77,7 +77,8 @@ impl Account {
 /// [`Refused`] with the first thing that is wrong.
 pub fn authenticate(accounts: &[Account], request: &BindRequest<'_>) -> Result<u16, Refused> {
     let found = accounts.iter().position(|account| account.system_id == request.system_id());
-    let expected = found.and_then(|index| accounts.get(index)).map_or(&b""[..], |account| account.password.expose());
+    let expected =
+        found.and_then(|index| accounts.get(index)).map_or(&b""[..], |account| account.password.expose());
     let same = bool::from(padded(expected).ct_eq(&padded(request.password())));
     let account = found.and_then(|index| accounts.get(index)).ok_or(Refused::SystemId)?;
     if !same || request.password().len() != expected.len() {

@@ -79,7 +79,11 @@ impl Client {
         match client.next().await? {
             Incoming::Bound => Ok(client),
             Incoming::Refused(status) => {
-                bail!("{server} refused the bind: {} ({:#x}); check system_id and password", status.name(), status.0)
+                bail!(
+                    "{server} refused the bind: {} ({:#x}); check system_id and password",
+                    status.name(),
+                    status.0
+                )
             }
             Incoming::Closed(reason) => bail!("{server} closed the connection: {reason}"),
             _ => bail!("{server} answered the bind with something else"),
@@ -95,7 +99,14 @@ impl Client {
     ///
     /// # Errors
     /// If the window is full or the text is too long.
-    pub fn text(&mut self, from: &str, to: &str, body: &str, reference: u8, token: u64) -> Result<usize, SendError> {
+    pub fn text(
+        &mut self,
+        from: &str,
+        to: &str,
+        body: &str,
+        reference: u8,
+        token: u64,
+    ) -> Result<usize, SendError> {
         let parts = text::split(body, Alphabet::Gsm7, segment::Reference::Octet(reference));
         let parts: Vec<_> = parts.map_err(|_| SendError::WindowFull)?.collect();
         if self.session.window_free() < parts.len() {
@@ -194,7 +205,8 @@ impl Client {
                 Event::Unanswered { token } => Incoming::Response { token, status: None },
                 Event::Message { request, message } => {
                     let mine = self.phone.as_ref().is_none_or(|p| p.as_bytes() == message.destination.digits);
-                    self.unanswered.push((request, if mine { Status::ESME_ROK } else { Status::ESME_RX_T_APPN }));
+                    self.unanswered
+                        .push((request, if mine { Status::ESME_ROK } else { Status::ESME_RX_T_APPN }));
                     if !mine {
                         continue;
                     }

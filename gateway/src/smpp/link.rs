@@ -221,13 +221,21 @@ impl Link {
             return last;
         }
         let session = &mut self.session;
+        // SMPP 3.3 has message_ids of at most eight hexadecimal digits; the last ones differ.
+        let id_max = if session.interface_version().has_tlvs() { 16 } else { 8 };
         let mut requests = batch.requests.drain(..);
         pipeline.receive(bound.operator, &batch.intake, world, now, |accepted| {
             let Some(request) = requests.next() else { return };
             match accepted {
                 Ok(Accepted { seq, .. }) => {
                     last = last.max(seq);
-                    session.respond(request, Status::ESME_ROK, message_id(seq).as_bytes());
+                    let id = message_id(seq);
+                    let excess = id.len().saturating_sub(id_max);
+                    session.respond(
+                        request,
+                        Status::ESME_ROK,
+                        id.get(excess..).unwrap_or_default().as_bytes(),
+                    );
                 }
                 Err(_) => session.respond(request, bound.terms.retry_status, &[]),
             }

@@ -1,16 +1,20 @@
 //! The listener, and the driver of each connection: a loop with no opinions of its own.
 
 use std::io;
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
+use icaze_codec::pdu::BindKind;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
+use super::accounts::Refused;
+use super::backoff::Backoff;
 use super::link::{Link, Wake};
 use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
@@ -26,7 +30,7 @@ const LINGER: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// If the address is taken or not ours; the message names the key.
-pub async fn bind(listen: std::net::SocketAddr) -> anyhow::Result<TcpListener> {
+pub async fn bind(listen: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(listen).await.with_context(|| {
         format!("smpp.listen: cannot listen on {listen}; choose a free port, or 0 to take any")
     })
@@ -41,11 +45,12 @@ pub struct Limits {
     pub unbound_max: usize,
 }
 
-/// Connections, counted for the bounds and for draining.
+/// Connections, counted for the bounds and for draining, and addresses that are kept waiting.
 #[derive(Debug, Default)]
 pub struct Open {
     links: AtomicUsize,
     unbound: AtomicUsize,
+    backoff: Mutex<Backoff>,
 }
 
 impl Open {
@@ -53,6 +58,10 @@ impl Open {
     #[must_use]
     pub fn links(&self) -> usize {
         self.links.load(Ordering::Acquire)
+    }
+
+    fn backoff(&self) -> MutexGuard<'_, Backoff> {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -71,8 +80,9 @@ pub async fn accept(
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
         };
-        let stream = match accepted.and_then(|(stream, _)| stream.into_std()) {
-            Ok(stream) => stream,
+        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip())));
+        let (stream, address) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: the ones that close make room.
                 tracing::warn!(%error, "accepting a connection failed");
@@ -80,12 +90,16 @@ pub async fn accept(
                 continue;
             }
         };
+        if open.backoff().blocks(address, Now::read().monotonic) {
+            gateway.telemetry.bind_refused("backoff");
+            continue;
+        }
         if open.links() >= limits.sessions_max || open.unbound.load(Ordering::Relaxed) >= limits.unbound_max {
             gateway.telemetry.bind_refused("too_many_connections");
             continue;
         }
         let Some(worker) = next.next() else { return };
-        let guard = Guard::new(Arc::clone(&open));
+        let guard = Guard::new(Arc::clone(&open), address);
         let gateway = Arc::clone(&gateway);
         worker.spawn(async move {
             let driven = async { Driver::new(TcpStream::from_std(stream)?, gateway, guard)?.run().await };
@@ -99,26 +113,30 @@ pub async fn accept(
 /// Counts a connection for as long as it lives.
 struct Guard {
     open: Arc<Open>,
+    address: IpAddr,
     bound: bool,
 }
 
 impl Guard {
-    fn new(open: Arc<Open>) -> Self {
+    fn new(open: Arc<Open>, address: IpAddr) -> Self {
         open.links.fetch_add(1, Ordering::AcqRel);
         open.unbound.fetch_add(1, Ordering::Relaxed);
-        Self { open, bound: false }
+        Self { open, address, bound: false }
     }
 
-    fn bound(&mut self) {
-        if !std::mem::replace(&mut self.bound, true) {
+    /// The link is bound, or gone: it no longer counts as unbound. Whether that is news.
+    fn settled(&mut self) -> bool {
+        let news = !std::mem::replace(&mut self.bound, true);
+        if news {
             self.open.unbound.fetch_sub(1, Ordering::Relaxed);
         }
+        news
     }
 }
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        self.bound();
+        self.settled();
         self.open.links.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -150,7 +168,9 @@ impl Driver {
         self.link.disconnected(&self.gateway.port, now);
         self.exchange(now);
         if let Some(bound) = self.link.bound() {
-            self.gateway.port.close_session(bound.operator);
+            let port = &self.gateway.port;
+            port.close_session(bound.operator);
+            self.gateway.telemetry.session(port.name(bound.operator), bind_name(bound.kind), false);
             self.gateway.wake_siblings(bound.operator);
         }
         result
@@ -183,6 +203,7 @@ impl Driver {
                 () = changed(&mut self.siblings) => self.exchange(Now::read()),
                 _ = phase.changed() => match *phase.borrow_and_update() {
                     Phase::Running => {}
+                    Phase::Draining if self.link.bound().is_none() => return Ok(()),
                     Phase::Draining => {
                         self.link.drain();
                         self.exchange(Now::read());
@@ -208,8 +229,13 @@ impl Driver {
         };
         let now = Now::read();
         let bytes = self.buffer.get(..count).unwrap_or_default();
-        let telemetry = &self.gateway.telemetry;
-        self.link.receive(bytes, &self.gateway.port, now, |cause| telemetry.bind_refused(&cause.to_string()));
+        let (telemetry, guard) = (&self.gateway.telemetry, &self.guard);
+        self.link.receive(bytes, &self.gateway.port, now, |cause| {
+            telemetry.bind_refused(&cause.to_string());
+            if matches!(cause, Refused::SystemId | Refused::Password) {
+                guard.open.backoff().refused(guard.address, now.monotonic);
+            }
+        });
         self.exchange(now);
         Ok(true)
     }
@@ -229,8 +255,11 @@ impl Driver {
             self.gateway.wake_committer();
         }
         let Some(bound) = self.link.bound() else { return };
-        self.guard.bound();
         let gateway = &self.gateway;
+        if self.guard.settled() {
+            self.guard.open.backoff().accepted(self.guard.address);
+            gateway.telemetry.session(gateway.port.name(bound.operator), bind_name(bound.kind), true);
+        }
         let siblings = self.siblings.get_or_insert_with(|| {
             gateway.siblings(bound.operator).unwrap_or_else(|| watch::Sender::new(()).subscribe())
         });
@@ -259,6 +288,15 @@ impl Driver {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+/// The `bind` of a session in the metrics.
+fn bind_name(kind: BindKind) -> &'static str {
+    match kind {
+        BindKind::Transceiver => "transceiver",
+        BindKind::Transmitter => "transmitter",
+        BindKind::Receiver => "receiver",
     }
 }
 

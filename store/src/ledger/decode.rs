@@ -80,7 +80,9 @@ impl<'a> Decoder<'a> {
             })?,
             outcome: Outcome::from_byte(plain.u8()?).ok_or(Malformed)?,
             reason: there(flags, has::REASON, || Reason::from_byte(plain.u8()?).ok_or(Malformed))?,
-            permit: there(flags, has::PERMIT, || Ok(Permit { code: 0, day: day(plain.u16()?), intervals: intervals(plain)? }))?,
+            permit: there(flags, has::PERMIT, || {
+                Ok(Permit { code: 0, day: day(plain.u16()?), intervals: intervals(plain)? })
+            })?,
             reply: there(flags, has::REPLY, || {
                 Ok(Reply { text: "", language: language(plain.u8()?)?, expires_at: instant(plain)? })
             })?,
@@ -142,7 +144,11 @@ fn decision_person<'a>(decision: &mut Decision<'a>, person: &mut Cursor<'a>) -> 
     Ok(())
 }
 
-fn there<T>(flags: u16, bit: u16, read: impl FnOnce() -> Result<T, Malformed>) -> Result<Option<T>, Malformed> {
+fn there<T>(
+    flags: u16,
+    bit: u16,
+    read: impl FnOnce() -> Result<T, Malformed>,
+) -> Result<Option<T>, Malformed> {
     if flags & bit == 0 { Ok(None) } else { read().map(Some) }
 }
 

@@ -161,6 +161,8 @@ struct Line<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refers_to: Option<RefersTo<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    again: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<&'a str>,
 }
 
@@ -189,6 +191,7 @@ struct FactsLine<'a> {
 struct PermitLine {
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<String>,
+    day: String,
     intervals: Vec<IntervalLine>,
 }
 
@@ -238,6 +241,7 @@ impl<'a> Line<'a> {
         let person = visible.person;
         self.permit = decision.permit.as_ref().map(|permit| PermitLine {
             code: person.then(|| (with.code)(permit.code)),
+            day: permit.day.to_string(),
             intervals: permit
                 .intervals
                 .iter()
@@ -251,6 +255,7 @@ impl<'a> Line<'a> {
             expires_at: reply.expires_at,
         });
         self.refers_to = decision.refers_to.map(RefersTo::One);
+        self.again = decision.again;
         if person {
             self.from = Some(digits(&decision.from));
             self.identity = Some(format!("{:032x}", decision.identity));
@@ -265,11 +270,7 @@ impl<'a> Line<'a> {
         self.channel = Some(channel_name(part.channel));
         self.operator = Some(part.operator);
         self.to = Some(digits(&part.to));
-        self.part = Some(PartLine {
-            reference: part.reference,
-            number: part.number,
-            total: part.total,
-        });
+        self.part = Some(PartLine { reference: part.reference, number: part.number, total: part.total });
         if visible.person {
             self.from = Some(digits(&part.from));
             self.identity = Some(format!("{:032x}", part.identity));

@@ -65,15 +65,23 @@ impl MasterKey {
     /// # Errors
     /// [`KeyError`] says which file, and what to do.
     pub fn open(key_file: &Path, storage: &impl Storage) -> Result<Self, KeyError> {
+        Self::find(key_file, storage)?.map_or_else(|| Self::create(key_file), Ok)
+    }
+
+    /// The key in `key_file`; `None` if neither the file nor any record in `storage` exists.
+    ///
+    /// # Errors
+    /// [`KeyError`] says which file, and what to do.
+    pub fn find(key_file: &Path, storage: &impl Storage) -> Result<Option<Self>, KeyError> {
         match Self::load(key_file) {
             Err(KeyError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
-            loaded => return loaded,
+            loaded => return loaded.map(Some),
         }
         let names = storage.list().map_err(|source| KeyError::io(key_file, "look into the store", source))?;
         if names.iter().any(|name| segment::number_of_log(name).is_some()) {
             return Err(KeyError::Missing { store: storage.location(), key_file: key_file.to_owned() });
         }
-        Self::create(key_file)
+        Ok(None)
     }
 
     /// The key in `key_file`.

@@ -117,6 +117,8 @@ pub(super) struct Segment<F> {
     keys: SegmentKeys,
     /// Where the next frame goes.
     end: u64,
+    /// Up to where zeros were written, beyond `end` or not.
+    zeroed: u64,
     size: u64,
 }
 
@@ -212,8 +214,9 @@ impl<S: Storage> Ledger<S> {
         !self.poisoned && (self.spare.is_some() || self.current.end + 3 * batch <= self.current.size)
     }
 
-    /// Sets the next segment's space aside, unless that was done. Call it after each commit, once the commit's messages
-    /// were acknowledged: it costs nothing but once in a segment. Returns [`has_room`](Self::has_room).
+    /// Sets the next segment's space aside and writes zeros ahead of the frames, as far as that was not done. Call it
+    /// after each commit, once the commit's messages were acknowledged: it mostly costs nothing. Returns
+    /// [`has_room`](Self::has_room).
     ///
     /// # Errors
     /// [`CommitError`], but never for a full disk. Nothing may be committed after it.
@@ -221,9 +224,9 @@ impl<S: Storage> Ledger<S> {
         if self.poisoned {
             return Err(CommitError::Poisoned);
         }
-        let prepared = self.prepare();
+        let prepared = self.prepare().and_then(|_| self.write_zeros_ahead());
         self.poisoned = prepared.is_err();
-        prepared.map(|_| self.has_room())
+        prepared.map(|()| self.has_room())
     }
 
     /// Whether the next segment is there. A full disk is no error.
@@ -242,6 +245,23 @@ impl<S: Storage> Ledger<S> {
             }
         }
         Ok(self.spare.is_some())
+    }
+
+    /// The first write to a block that was only set aside changes the file system's metadata, and the sync then waits
+    /// for its journal. Zeros written ahead take that off the path of most commits. The next commit's sync takes them
+    /// along; losing them does no harm.
+    fn write_zeros_ahead(&mut self) -> Result<(), CommitError> {
+        static ZEROS: [u8; 256 << 10] = [0; 256 << 10];
+        let Segment { file, end, zeroed, size, id, .. } = &mut self.current;
+        if *zeroed >= *size || *zeroed >= *end + ZEROS.len() as u64 / 2 {
+            return Ok(());
+        }
+        let start = (*zeroed).max(*end);
+        let count = (*size - start).min(ZEROS.len() as u64);
+        let written = self.storage.write_at(file, start, ZEROS.get(..count as usize).unwrap_or(&ZEROS));
+        *zeroed = start + count;
+        let id = *id;
+        written.map_err(|source| self.segment_error("write zeros to", id, source))
     }
 
     fn segment_error(&self, action: &'static str, id: SegmentId, source: io::Error) -> CommitError {
@@ -274,7 +294,7 @@ impl<F> Segment<F> {
             let _ = storage.remove(&segment::keys_name(number));
             let _ = storage.remove(&segment::prepared_name(number));
         }
-        Ok(Self { file: prepared?, id, keys, end: FRAMES_START, size })
+        Ok(Self { file: prepared?, id, keys, end: FRAMES_START, zeroed: FRAMES_START, size })
     }
 
     /// Writes the header and the first frames, if there are any, and gives the segment its name: from then on it is

@@ -124,12 +124,32 @@ pub fn read<S: Storage>(
     key: Option<&MasterKey>,
     mut visit: impl FnMut(&Record<'_>, Visible),
 ) -> Result<Summary, ReadError> {
-    let wrapping = key.map(WrappingKey::new).transpose().map_err(|source| ReadError::Io {
+    let wrapping = wrapping(storage, key)?;
+    Walker::new(storage, wrapping.as_ref(), 0).walk(&mut visit).map(|walked| walked.summary)
+}
+
+/// Visits the records behind `after` that the first closed segment with such records holds, and returns the number of
+/// its last one; `None` if no segment that is closed has any. A closed segment has a successor and never changes again.
+/// Without `key` the personal fields are empty. May run beside a writer; takes a segment's length of memory.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_closed<S: Storage>(
+    storage: &S,
+    key: Option<&MasterKey>,
+    after: u64,
+    mut visit: impl FnMut(&Record<'_>, Visible),
+) -> Result<Option<u64>, ReadError> {
+    let wrapping = wrapping(storage, key)?;
+    Walker::new(storage, wrapping.as_ref(), after.saturating_add(1)).walk_closed(&mut visit)
+}
+
+fn wrapping<S: Storage>(storage: &S, key: Option<&MasterKey>) -> Result<Option<WrappingKey>, ReadError> {
+    key.map(WrappingKey::new).transpose().map_err(|source| ReadError::Io {
         file: storage.location(),
         action: "derive keys for",
         source,
-    })?;
-    Walker::new(storage, wrapping.as_ref(), 0).walk(&mut visit).map(|walked| walked.summary)
+    })
 }
 
 /// Where a walk ended.
@@ -167,7 +187,7 @@ impl<'s, S: Storage> Walker<'s, S> {
     }
 
     pub(super) fn walk(mut self, visit: Visit<'_>) -> Result<Walked, ReadError> {
-        let Some(first) = self.first_segment()? else { return Ok(Walked::default()) };
+        let Some(&first) = self.segments()?.first() else { return Ok(Walked::default()) };
         let mut segment = self.begin(self.header(first)?);
         while let Some(next) = self.header_if_there(segment.header.id.number + 1)? {
             if next.first_seq > self.visit_from {
@@ -181,8 +201,32 @@ impl<'s, S: Storage> Walker<'s, S> {
         Ok(Walked { summary: self.summary, last: Some(LastSegment { header, end, last_frame, next_seq }) })
     }
 
-    /// The lowest number; the others must follow it without gaps.
-    fn first_segment(&self) -> Result<Option<u64>, ReadError> {
+    /// Reads the first segment that has a successor and a record to visit.
+    fn walk_closed(mut self, visit: Visit<'_>) -> Result<Option<u64>, ReadError> {
+        let segments = self.segments()?;
+        // The first successor that begins behind `visit_from`.
+        let (mut low, mut high) = (1, segments.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            let header = segments.get(middle).map(|&number| self.header(number)).transpose()?;
+            if header.is_some_and(|header| header.first_seq > self.visit_from) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        let Some(&[number, next]) = segments.get(low - 1..=low).and_then(|pair| pair.first_chunk()) else {
+            return Ok(None);
+        };
+        let (header, next) = (self.header(number)?, self.header(next)?);
+        let mut segment = self.begin(header);
+        self.scan(&mut segment, Some(next.previous_end), visit)?;
+        self.check_joint(&segment, &next)?;
+        Ok(Some(next.first_seq.saturating_sub(1)))
+    }
+
+    /// The segments' numbers, in order and without gaps.
+    fn segments(&self) -> Result<Vec<u64>, ReadError> {
         let names = self.storage.list().map_err(|source| ReadError::Io {
             file: self.storage.location(),
             action: "list",
@@ -197,7 +241,7 @@ impl<'s, S: Storage> Walker<'s, S> {
                 return Err(ReadError::MissingSegment { file: self.path(&segment::log_name(before + 1)) });
             }
         }
-        Ok(numbers.first().copied())
+        Ok(numbers)
     }
 
     fn header_if_there(&self, number: u64) -> Result<Option<Header>, ReadError> {

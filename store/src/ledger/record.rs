@@ -25,6 +25,7 @@ pub struct Record<'a> {
 
 /// The kinds of entries.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "lives on the stack for as long as it is encoded or applied")]
 pub enum Entry<'a> {
     /// A request was decided.
     Decision(Decision<'a>),

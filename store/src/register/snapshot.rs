@@ -312,8 +312,7 @@ fn side_from(bytes: &[u8]) -> Option<SideMap> {
     let mut side = SideMap::with_capacity(records.len());
     for record in records {
         let series = str::from_utf8(&record.series).ok()?.trim_end_matches('\0');
-        let digits = format!("{:0width$}", record.number.get(), width = usize::from(record.digits.min(9)));
-        let document = Document::new(series, &digits).ok().filter(|it| it.digits() == record.digits)?;
+        let document = Document::from_number(series, record.number.get(), record.digits.into()).ok()?;
         let status = Status::from_byte(record.status).filter(|_| record.expires.is_sound())?;
         let entry = Entry { person: record.person.get(), status, expires: record.expires.get() };
         if side.insert(document, entry).is_some() {

@@ -38,9 +38,14 @@ fn grant() -> Entry<'static> {
         facts: Some(Facts { region: "Baku", age_band: 30, flags: 4 }),
         outcome: Outcome::Granted,
         reason: None,
-        permit: Some(Permit { code: 1, intervals: Cow::Owned(vec![Interval { start, end }]) }),
+        permit: Some(Permit {
+            code: 1,
+            day: jiff::civil::date(2020, 12, 14),
+            intervals: Cow::Owned(vec![Interval { start, end }]),
+        }),
         reply: Some(Reply { text: "İCAZƏ VAR", language: Language::Az, expires_at: end }),
         refers_to: None,
+        again: Some(end),
         text: "",
     })
 }
@@ -54,7 +59,8 @@ fn a_grant_has_the_contracts_fields() {
         "document": "AZE12345678", "person": 17, "purpose": 2,
         "regime": {"id": "2020-12", "hash": "00000000000000ff"}, "register": 9,
         "facts": {"region": "Baku", "age_band": 30, "flags": 4}, "outcome": "granted",
-        "permit": {"code": "0000-0001",
+        "again": "2020-12-14T13:15:00Z",
+        "permit": {"code": "0000-0001", "day": "2020-12-14",
             "intervals": [{"start": "2020-12-14T10:15:00Z", "end": "2020-12-14T13:15:00Z"}]},
         "reply": {"text": "İCAZƏ VAR", "language": "az", "parts": 1, "expires_at": "2020-12-14T13:15:00Z"},
     });

@@ -7,7 +7,8 @@ use icaze_store::ledger::{
     Reply,
 };
 use icaze_store::{Document, Outcome, Reason};
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -48,9 +49,10 @@ pub(crate) struct OwnedDecision {
     facts: Option<(String, u8, u8)>,
     outcome: Outcome,
     reason: Option<Reason>,
-    permit: Option<(u64, Vec<Interval>)>,
+    permit: Option<(u64, u16, Vec<Interval>)>,
     reply: Option<(String, Language, Timestamp)>,
     refers_to: Option<u64>,
+    again: Option<Timestamp>,
     text: String,
 }
 
@@ -62,8 +64,8 @@ pub(crate) struct OwnedPart {
     to: OwnedAddress,
     identity: u128,
     reference: u16,
-    numbers: (u8, u8, u8),
-    user_data: Vec<u8>,
+    numbers: (u8, u8),
+    text: String,
 }
 
 impl Written {
@@ -79,8 +81,7 @@ impl Written {
                 reference: part.reference,
                 total: part.numbers.0,
                 number: part.numbers.1,
-                data_coding: part.numbers.2,
-                user_data: &part.user_data,
+                text: &part.text,
             }),
             Owned::Mark(mark, seqs) => Entry::Mark(*mark, Cow::Borrowed(seqs)),
             Owned::Receiver(operator, open) => Entry::Receiver(operator, *open),
@@ -115,16 +116,18 @@ impl OwnedDecision {
             }),
             outcome: self.outcome,
             reason: self.reason,
-            permit: self
-                .permit
-                .as_ref()
-                .map(|(code, intervals)| Permit { code: *code, intervals: Cow::Borrowed(intervals) }),
+            permit: self.permit.as_ref().map(|(code, day, intervals)| Permit {
+                code: *code,
+                day: date(*day),
+                intervals: Cow::Borrowed(intervals),
+            }),
             reply: self.reply.as_ref().map(|(text, language, expires_at)| Reply {
                 text,
                 language: *language,
                 expires_at: *expires_at,
             }),
             refers_to: self.refers_to,
+            again: self.again,
             text: &self.text,
         }
     }
@@ -137,6 +140,10 @@ fn address((ton, npi, digits): &OwnedAddress) -> Address<'_> {
 fn instant() -> impl Strategy<Value = Timestamp> {
     let range = Timestamp::MIN.as_microsecond()..=Timestamp::MAX.as_microsecond();
     range.prop_map(|micros| Timestamp::from_microsecond(micros).unwrap())
+}
+
+fn date(number: u16) -> Date {
+    Date::constant(1970, 1, 1).saturating_add(i64::from(number).days())
 }
 
 fn second() -> impl Strategy<Value = Timestamp> {
@@ -176,14 +183,14 @@ fn decision() -> impl Strategy<Value = OwnedDecision> {
         option::of((".{0,12}", any::<u8>(), any::<u8>())),
         select(Outcome::ALL),
         option::of(select(Reason::ALL)),
-        option::of((any::<u64>(), intervals)),
+        option::of((any::<u64>(), any::<u16>(), intervals)),
         option::of((".{0,70}", language, instant())),
         option::of(any::<u64>()),
-        ".{0,20}",
+        (option::of(instant()), ".{0,20}"),
     );
     (request, verdict).prop_map(|(request, verdict)| {
         let (channel, operator, from, to, parts, identity, document, person, purpose) = request;
-        let (regime, register, facts, outcome, reason, permit, reply, refers_to, text) = verdict;
+        let (regime, register, facts, outcome, reason, permit, reply, refers_to, (again, text)) = verdict;
         OwnedDecision {
             channel,
             operator,
@@ -202,6 +209,7 @@ fn decision() -> impl Strategy<Value = OwnedDecision> {
             permit,
             reply,
             refers_to,
+            again,
             text,
         }
     })
@@ -215,10 +223,10 @@ fn part() -> impl Strategy<Value = OwnedPart> {
         any_address(),
         any::<u128>(),
         any::<u16>(),
-        any::<(u8, u8, u8)>(),
-        vec(any::<u8>(), 0..140),
+        any::<(u8, u8)>(),
+        ".{0,70}",
     )
-        .prop_map(|(channel, operator, from, to, identity, reference, numbers, user_data)| OwnedPart {
+        .prop_map(|(channel, operator, from, to, identity, reference, numbers, text)| OwnedPart {
             channel,
             operator,
             from,
@@ -226,7 +234,7 @@ fn part() -> impl Strategy<Value = OwnedPart> {
             identity,
             reference,
             numbers,
-            user_data,
+            text,
         })
 }
 
@@ -263,8 +271,8 @@ pub(crate) fn numbered(number: u64) -> Written {
             to: (0, 1, b"8103".to_vec()),
             identity: number.into(),
             reference: 7,
-            numbers: (2, 1, 8),
-            user_data: number.to_string().into_bytes(),
+            numbers: (2, 1),
+            text: number.to_string(),
         }),
     }
 }
@@ -274,7 +282,7 @@ pub(crate) fn number_of(entry: &Entry<'_>) -> u64 {
     match entry {
         Entry::Part(part) => {
             let number = part.identity.try_into().unwrap();
-            assert_eq!(part.user_data, u64::to_string(&number).as_bytes());
+            assert_eq!(part.text, u64::to_string(&number));
             number
         }
         other => panic!("not a numbered entry: {other:?}"),

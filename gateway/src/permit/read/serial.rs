@@ -192,9 +192,7 @@ impl Serial {
         if !lengths.contains(&self.len) || (self.doubtful && lengths.contains(&(self.len + 1))) {
             return None;
         }
-        let digits = self.digits();
-        let digits = std::str::from_utf8(digits.get(digits.len() - self.len..)?).ok()?;
-        Document::new(self.series.letters, digits).ok()
+        Document::from_number(self.series.letters, u32::try_from(self.value).ok()?, self.len).ok()
     }
 
     /// The last nine digits, with zeros before them.

@@ -1,1 +1,0 @@
-//! Criterion benches of each stage of the hot path.

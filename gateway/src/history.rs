@@ -1,0 +1,270 @@
+//! The thread that keeps the history views: it adds each segment of the ledger once that is closed, and answers
+//! nothing itself. Look-ups read beside it, and the committer never waits for it. Views that fail are built again from
+//! the ledger; until then look-ups in the history have no answer.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use icaze_config::gateway::Config;
+use icaze_store::ledger::{FileStorage, MasterKey, ReadError, read_closed};
+use icaze_store::views::{Index, Keying, Views, ViewsError};
+use tokio::runtime::Runtime;
+
+use crate::gateway::{Gateway, Phase};
+use crate::pipeline::Numbering;
+
+/// How often closed segments are looked for.
+const POLL: Duration = Duration::from_secs(5);
+/// How long the views are left alone after a failure.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// The history as look-ups see it.
+#[derive(Default)]
+pub struct History {
+    /// `None` while there are no views: at the start, and after a failure.
+    index: Mutex<Option<Index>>,
+    position: AtomicU64,
+    /// A look-up found the views damaged.
+    damaged: AtomicBool,
+}
+
+impl History {
+    /// The last record of the ledger that the history covers; 0 without views. Take it before a look-up: what is behind
+    /// it is answered from memory.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// Asks the index, which reads from disk: not for a thread that serves links. `None` if the history has no answer
+    /// now; ask again in a minute.
+    pub fn look_up<T>(&self, ask: impl FnOnce(&Index) -> Result<T, ViewsError>) -> Option<T> {
+        let index = self.index().clone()?;
+        let answer = ask(&index);
+        if let Err(error) = &answer {
+            tracing::warn!(%error, "a look-up in the history failed; the views are built again");
+            self.damaged.store(true, Ordering::Release);
+        }
+        answer.ok()
+    }
+
+    fn index(&self) -> MutexGuard<'_, Option<Index>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, views: &Views) {
+        *self.index() = Some(views.index().clone());
+        self.position.store(views.position(), Ordering::Release);
+    }
+
+    fn withdraw(&self) {
+        *self.index() = None;
+        self.position.store(0, Ordering::Release);
+    }
+}
+
+/// What the thread works with.
+pub struct Keeper {
+    store: PathBuf,
+    key: MasterKey,
+    keying: Keying,
+    /// For waiting: wakes when the gateway stops.
+    runtime: Runtime,
+}
+
+/// Why the history does not advance.
+#[derive(Debug, thiserror::Error)]
+enum KeepError {
+    /// The views are in doubt.
+    #[error(transparent)]
+    Views(#[from] ViewsError),
+    /// The views are sound, but the ledger cannot be read.
+    #[error(transparent)]
+    Ledger(#[from] ReadError),
+    /// The same.
+    #[error("cannot open {}: {source}", store.display())]
+    Store { store: PathBuf, source: std::io::Error },
+    /// The views know records that the ledger lacks.
+    #[error("the history views are ahead of the ledger")]
+    Ahead,
+    /// A look-up failed, and has said why.
+    #[error("the history views are damaged")]
+    Damaged,
+}
+
+impl KeepError {
+    fn doubts_views(&self) -> bool {
+        match self {
+            Self::Views(_) | Self::Ahead | Self::Damaged => true,
+            Self::Ledger(_) | Self::Store { .. } => false,
+        }
+    }
+}
+
+impl Keeper {
+    /// Keeps the views of the ledger in `config.store.dir` beside it, in `views`.
+    ///
+    /// # Errors
+    /// If the system has no more timers.
+    pub fn new(config: &Config, key: &MasterKey) -> std::io::Result<Self> {
+        let Numbering { country, national } = Numbering::of(config);
+        Ok(Self {
+            store: config.store.dir.clone(),
+            key: key.clone(),
+            keying: Keying { secret: key.derive("history views"), country, national },
+            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build()?,
+        })
+    }
+
+    /// Keeps the views until the gateway stops. A failure is logged and never ends the gateway.
+    pub fn run(&self, gateway: &Gateway) {
+        let mut views = None;
+        loop {
+            let durable = gateway.durable().borrow().position();
+            let wait = self.step(&gateway.history, durable, &mut views);
+            if self.stopped_within(gateway, wait) {
+                return;
+            }
+        }
+    }
+
+    /// Adds the next closed segment, or deals with the failure to; how long to wait before the next step.
+    fn step(&self, history: &History, durable: u64, views: &mut Option<Views>) -> Duration {
+        match self.advance(history, durable, views) {
+            Ok(true) => Duration::ZERO,
+            Ok(false) => POLL,
+            Err(error) => {
+                tracing::warn!(%error, "the history does not advance; tried again in a minute");
+                if error.doubts_views() {
+                    history.withdraw();
+                    if let Some(Err(error)) = views.take().map(Views::discard) {
+                        tracing::warn!(%error, "the history views could not be discarded");
+                    }
+                }
+                RETRY
+            }
+        }
+    }
+
+    /// Adds the next closed segment; whether there was one.
+    fn advance(&self, history: &History, durable: u64, views: &mut Option<Views>) -> Result<bool, KeepError> {
+        let views = match views {
+            Some(views) => views,
+            None => views.insert(self.open(history)?),
+        };
+        if history.damaged.swap(false, Ordering::AcqRel) {
+            return Err(KeepError::Damaged);
+        }
+        let position = views.position();
+        if position > durable {
+            return Err(KeepError::Ahead);
+        }
+        let source = |source| KeepError::Store { store: self.store.clone(), source };
+        let storage = FileStorage::read_only(&self.store).map_err(source)?;
+        let mut run = views.run();
+        let closed = read_closed(&storage, Some(&self.key), position, |record, _| run.add(record))?;
+        run.load()?;
+        history.publish(views);
+        Ok(closed.is_some())
+    }
+
+    fn open(&self, history: &History) -> Result<Views, KeepError> {
+        let views = Views::open(&self.store.join("views"), self.keying)?;
+        tracing::info!(position = views.position(), "history views");
+        history.damaged.store(false, Ordering::Release);
+        Ok(views)
+    }
+
+    fn stopped_within(&self, gateway: &Gateway, wait: Duration) -> bool {
+        let mut phase = gateway.phase();
+        self.runtime.block_on(async {
+            let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
+            tokio::time::timeout(wait, stopped).await.is_ok()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icaze_store::ledger::{Entry, Ledger, Mark, Options};
+    use jiff::Timestamp;
+
+    /// A keeper of a ledger with several closed segments: each second record is a mark on the decision before it.
+    fn keeper(dir: &std::path::Path) -> (Keeper, u64) {
+        let storage = FileStorage::open(dir).unwrap();
+        let key = MasterKey::random().unwrap();
+        let options = Options { segment_bytes: 16 << 10, ..Options::default() };
+        let (mut ledger, mut batch) = Ledger::open(storage, &key, 0, options, |_| {}).unwrap();
+        let at = Timestamp::from_second(1_607_900_000).unwrap();
+        for _ in 0..1000 {
+            batch.append(at, at, &Entry::Start).unwrap();
+            let marked = batch.last_seq();
+            batch.append(at, at, &Entry::Mark(Mark::Sent, vec![marked].into())).unwrap();
+            if batch.len() == 40 {
+                ledger.commit(&mut batch).unwrap();
+            }
+        }
+        let keeper = Keeper {
+            store: dir.to_owned(),
+            key,
+            keying: Keying { secret: [1; 16], country: 994, national: 9 },
+            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
+        };
+        (keeper, ledger.durable().position())
+    }
+
+    fn catch_up(keeper: &Keeper, history: &History, durable: u64, views: &mut Option<Views>) {
+        while keeper.step(history, durable, views) == Duration::ZERO {}
+    }
+
+    #[test]
+    fn closed_segments_are_looked_up_beside_the_ledger() {
+        let dir = tempfile::tempdir().unwrap();
+        let (keeper, durable) = keeper(dir.path());
+        let (history, mut views) = (History::default(), None);
+        assert_eq!(history.look_up(|index| index.marks(1)), None, "before the views are open");
+        catch_up(&keeper, &history, durable, &mut views);
+        assert!((1000..durable).contains(&history.position()), "{} of {durable}", history.position());
+        assert_eq!(history.look_up(|index| index.marks(1)), Some(vec![2]));
+        let last = history.position();
+        drop(views);
+        history.withdraw();
+        let mut views = None;
+        assert_eq!(keeper.step(&history, durable, &mut views), POLL, "nothing is read twice");
+        assert_eq!(history.position(), last);
+    }
+
+    #[test]
+    fn doubtful_views_give_no_answer_until_they_are_built_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let (keeper, durable) = keeper(dir.path());
+        let (history, mut views) = (History::default(), None);
+        catch_up(&keeper, &history, durable, &mut views);
+        let position = history.position();
+
+        assert_eq!(history.look_up(|_| Err::<(), _>(ViewsError::Malformed)), None);
+        assert_eq!(keeper.step(&history, durable, &mut views), RETRY, "a damaged entry was met");
+        assert_eq!((history.position(), history.look_up(Index::position)), (0, None));
+        catch_up(&keeper, &history, durable, &mut views);
+        assert_eq!(history.position(), position);
+
+        assert_eq!(keeper.step(&history, position - 1, &mut views), RETRY, "ahead of its ledger");
+        assert_eq!(history.position(), 0);
+        catch_up(&keeper, &history, durable, &mut views);
+        assert_eq!(history.look_up(|index| index.marks(1)), Some(vec![2]));
+    }
+
+    #[test]
+    fn a_ledger_that_cannot_be_read_leaves_the_views_as_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut keeper, durable) = keeper(dir.path());
+        let (history, mut views) = (History::default(), None);
+        catch_up(&keeper, &history, durable, &mut views);
+        keeper.key = MasterKey::random().unwrap();
+        assert_eq!(keeper.step(&history, durable, &mut views), RETRY);
+        assert_eq!(history.look_up(|index| index.marks(1)), Some(vec![2]));
+    }
+}

@@ -1,0 +1,78 @@
+//! `GET /metrics`: what the parts have counted, read when somebody asks.
+
+use std::path::Path;
+
+use axum::extract::State;
+use axum::http::header;
+use axum::response::IntoResponse;
+use icaze_store::ledger::Mark;
+use metrics::{counter, gauge};
+
+use super::Shared;
+use crate::clock::Now;
+use crate::gateway::Gateway;
+use crate::pipeline::Pipeline;
+use crate::world::World;
+
+/// Prometheus' text format.
+const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+pub(super) async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
+    let text = shared.gateway.telemetry.render(|| publish(&shared.gateway, &shared.store));
+    ([(header::CONTENT_TYPE, TEXT)], text)
+}
+
+fn publish(gateway: &Gateway, store: &Path) {
+    let now = Now::read();
+    gauge!("icaze_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
+    if let Ok(disk) = rustix::fs::statvfs(store) {
+        gauge!("icaze_disk_free_bytes").set(disk.f_bavail as f64 * disk.f_frsize as f64);
+    }
+    let durable = gateway.durable().borrow().position();
+    gauge!("icaze_view_lag_records").set(durable.saturating_sub(gateway.history.position()) as f64);
+    publish_world(&gateway.world(), now);
+    publish_pipeline(&gateway.pipeline(), now);
+}
+
+fn publish_world(world: &World, now: Now) {
+    gauge!("icaze_register_documents").set(world.register.documents() as f64);
+    let age = now.wall.duration_since(world.register.made_at());
+    gauge!("icaze_register_age_seconds").set(age.as_secs_f64());
+    for regime in world.regimes.as_slice() {
+        let hash = format!("{:016x}", regime.hash());
+        let in_force = world.regimes.at(now.wall).is_some_and(|current| current.hash() == regime.hash());
+        gauge!("icaze_regime_info", "id" => regime.id.clone(), "hash" => hash).set(f64::from(in_force));
+    }
+}
+
+fn publish_pipeline(pipeline: &Pipeline, now: Now) {
+    gauge!("icaze_ledger_position").set(pipeline.position() as f64);
+    for (outcome, reason, purpose, count) in pipeline.stats().decisions() {
+        let purpose = purpose.map(|purpose| purpose.to_string()).unwrap_or_default();
+        let reason = reason.map_or("", icaze_store::Reason::name);
+        counter!("icaze_decisions_total", "outcome" => outcome.name(), "reason" => reason, "purpose" => purpose)
+            .absolute(count);
+    }
+    for (id, operator) in (0_u16..).zip(pipeline.operators()) {
+        let waiting = pipeline.outbox().waiting(id);
+        gauge!("icaze_replies_waiting", "operator" => operator.name.to_string()).set(waiting as f64);
+        for (mark, count) in pipeline.stats().replies(id) {
+            let result = result_of(mark);
+            counter!("icaze_replies_total", "operator" => operator.name.to_string(), "result" => result)
+                .absolute(count);
+        }
+    }
+    gauge!("icaze_replies_oldest_seconds").set(pipeline.outbox().oldest(now.wall).as_secs_f64());
+    gauge!("icaze_permits_standing").set(pipeline.permits().len() as f64);
+}
+
+/// The `result` of a reply.
+fn result_of(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Sent => "sent",
+        Mark::Delivered => "delivered",
+        Mark::Expired => "expired",
+        Mark::Undelivered => "undelivered",
+        Mark::Rejected => "rejected",
+    }
+}

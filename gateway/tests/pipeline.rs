@@ -1,0 +1,385 @@
+//! The pipeline as an operator's texts meet it, one story a test; restarts through a ledger in memory.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+use std::path::Path;
+use std::time::Duration;
+
+use icaze_codec::text::Part;
+use icaze_config::gateway::{Config, Settings};
+use icaze_config::regime::Regimes;
+use icaze_config::replies::Texts;
+use icaze_gateway::clock::Now;
+use icaze_gateway::permit::code::CodeKey;
+use icaze_gateway::pipeline::codes::Codes;
+use icaze_gateway::pipeline::intake::{Body, Intake};
+use icaze_gateway::pipeline::outbox::Verdict;
+use icaze_gateway::pipeline::{self, Operator, Pipeline};
+use icaze_gateway::world::{Contacts, World};
+use icaze_store::Msisdn;
+use icaze_store::ledger::{Address, Batch, FaultyStorage, Ledger, MasterKey, Options};
+use icaze_store::register::{Builder, synth};
+use jiff::{SignedDuration, Timestamp};
+
+const OPTIONS: Options = Options { segment_bytes: 256 << 10, visit_from: 1 };
+const HELP: &str = "SMS oxunmadı";
+
+/// A node without sockets.
+struct Node {
+    storage: FaultyStorage,
+    key: MasterKey,
+    config: Config,
+    world: World,
+    pipeline: Pipeline,
+    ledger: Ledger<FaultyStorage>,
+    spare: Batch,
+    now: Now,
+    sent: u64,
+}
+
+impl Node {
+    fn start(at: &str) -> Self {
+        let mut settings = Settings::shipped();
+        settings.file("test", "[limits]\nphone_max = 5\n[smpp]\nparts_timeout_s = 60\n");
+        let config = settings.validate().unwrap();
+        let now = Now { wall: at.parse().unwrap(), ..Now::read() };
+        let storage = FaultyStorage::new(1);
+        let key = MasterKey::random().unwrap();
+        let (pipeline, ledger) = open(&config, &storage, &key, now);
+        let spare = pipeline.spare_batch();
+        Self { storage, key, config, world: world(), pipeline, ledger, spare, now, sent: 0 }
+    }
+
+    /// The process ends at once, and starts again on what the disk has.
+    fn crash(&mut self) {
+        self.storage = self.storage.crash();
+        let (pipeline, ledger) = open(&self.config, &self.storage, &self.key, self.now);
+        self.spare = pipeline.spare_batch();
+        (self.pipeline, self.ledger) = (pipeline, ledger);
+    }
+
+    fn pass(&mut self, seconds: i64) {
+        self.now.wall += SignedDuration::from_secs(seconds);
+        self.now.monotonic += Duration::from_secs(u64::try_from(seconds).unwrap());
+        self.pipeline.tick(&self.world, self.now);
+        self.commit();
+    }
+
+    fn commit(&mut self) {
+        self.pipeline.take_batch(&mut self.spare);
+        self.ledger.commit(&mut self.spare).unwrap();
+    }
+
+    /// A message, made durable; the number of its entry.
+    fn take(&mut self, from: &str, identity: u128, body: Body<'_>) -> u64 {
+        let mut intake = Intake::default();
+        let phone = Msisdn::parse(from, 994, 9);
+        intake.push(address(from), address("8103"), phone, identity, self.now.wall, body);
+        let mut entry = None;
+        self.pipeline
+            .receive(0, &intake, &self.world, self.now, |accepted| entry = Some(accepted.unwrap().seq));
+        self.commit();
+        entry.unwrap()
+    }
+
+    /// A text that is like no other, and its reply; none if nothing is to be sent.
+    fn text(&mut self, from: &str, text: &str) -> Option<String> {
+        self.sent += 1;
+        self.take(from, u128::from(self.sent), Body::Text(text));
+        self.reply()
+    }
+
+    fn part(&mut self, from: &str, number: u8, total: u8, text: &str) -> Option<String> {
+        self.sent += 1;
+        let part = Part::new(7, total, number).unwrap();
+        self.take(from, u128::from(self.sent), Body::Part(part, text));
+        self.reply()
+    }
+
+    /// The reply that waits, taken by the operator.
+    fn reply(&mut self) -> Option<String> {
+        let (seq, text) = self.pending()?;
+        self.pipeline.answered(seq, Verdict::Taken, self.now);
+        Some(text)
+    }
+
+    /// The reply that waits, in flight on a bind that comes and goes for it.
+    fn pending(&mut self) -> Option<(u64, String)> {
+        self.pipeline.receiver(0, true);
+        let taken = self.pipeline.take_reply(0, self.now);
+        let taken = taken.map(|(seq, _, envelope)| (seq, envelope.text().to_owned()));
+        self.pipeline.receiver(0, false);
+        taken
+    }
+}
+
+fn open(
+    config: &Config,
+    storage: &FaultyStorage,
+    key: &MasterKey,
+    now: Now,
+) -> (Pipeline, Ledger<FaultyStorage>) {
+    let codes = Codes::new(CodeKey::new(key.derive("code")), 0);
+    let mut pipeline = Pipeline::new(pipeline::Settings::of(config), Operator::of(config), codes, now);
+    let replay = |record: &icaze_store::ledger::Record<'_>| pipeline.replay(record);
+    let (ledger, batch) = Ledger::open(storage.clone(), key, 0, OPTIONS, replay).unwrap();
+    pipeline.start(batch, now);
+    (pipeline, ledger)
+}
+
+fn world() -> World {
+    let mut builder = Builder::default();
+    for (line, row) in (1..).zip(synth::rows(20, 1)) {
+        builder.add(line, &row).unwrap();
+    }
+    let regimes =
+        Regimes::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/regimes/demo"))).unwrap();
+    let contacts =
+        Contacts { hotline: "9108".into(), emergency: "103".into(), example: "2 AZE12345678".into() };
+    World::new(builder.finish(1, Timestamp::UNIX_EPOCH), regimes, Texts::shipped().unwrap(), contacts)
+}
+
+fn address(digits: &str) -> Address<'_> {
+    Address { ton: 1, npi: 1, digits: digits.as_bytes() }
+}
+
+/// The permit code in a reply.
+fn code(reply: &str) -> &str {
+    reply.split_whitespace().last().unwrap()
+}
+
+const ANNA: &str = "994501111111";
+const BORIS: &str = "994502222222";
+const NOON: &str = "2024-03-06T12:00:00+04:00";
+
+#[test]
+fn a_repeat_is_answered_with_the_permit_and_a_stranger_with_neither_times_nor_code() {
+    let mut node = Node::start(NOON);
+    let granted = node.text(ANNA, "2 AZE20000000").unwrap();
+    assert!(
+        granted.starts_with("İCAZƏ VAR: AZE20000000") && granted.contains("06.03 12:00-15:00"),
+        "{granted}"
+    );
+    node.pass(60);
+    let repeated = node.text(ANNA, "kod 2 aze 20000000").unwrap();
+    assert!(repeated.starts_with("İCAZƏ ARTIQ VAR") && repeated.contains("12:00-15:00"), "{repeated}");
+    assert_eq!(code(&repeated), code(&granted));
+    let stranger = node.text(BORIS, "2 AZE20000000").unwrap();
+    assert!(!stranger.contains("15:00") && !stranger.contains(code(&granted)), "{stranger}");
+    node.pass(3 * 3600);
+    let spent = node.text(ANNA, "2 AZE20000000").unwrap();
+    assert!(spent.contains("limit bitib") && spent.contains("07.03 saat 00:00"), "{spent}");
+    node.pass(9 * 3600);
+    let next_day = node.text(ANNA, "2 AZE20000000").unwrap();
+    assert!(next_day.starts_with("İCAZƏ VAR") && code(&next_day) != code(&granted), "{next_day}");
+}
+
+#[test]
+fn two_documents_of_one_person_share_their_allowance() {
+    let mut node = Node::start(NOON);
+    let granted = node.text(ANNA, "2 AZE10000001").unwrap();
+    let repeated = node.text(ANNA, "2 AA1000001").unwrap();
+    assert_eq!(code(&repeated), code(&granted));
+}
+
+#[test]
+fn the_same_message_again_gets_the_same_entry_and_the_same_text() {
+    let mut node = Node::start(NOON);
+    let first = node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+    let reply = node.reply().unwrap();
+    assert_eq!(node.take(ANNA, 1, Body::Text("2 AZE20000000")), first);
+    assert_eq!(node.reply().as_ref(), Some(&reply));
+    node.crash();
+    assert_eq!(node.take(ANNA, 1, Body::Text("2 AZE20000000")), first, "also after a restart");
+    assert_eq!(node.reply().as_ref(), Some(&reply));
+    node.pass(601);
+    assert_ne!(node.take(ANNA, 1, Body::Text("2 AZE20000000")), first, "after its time it is a new request");
+    assert_eq!(code(&node.reply().unwrap()), code(&reply));
+}
+
+#[test]
+fn a_redelivery_while_the_reply_waits_makes_no_second_reply() {
+    let mut node = Node::start(NOON);
+    node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+    node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+    assert!(node.reply().is_some());
+    assert_eq!(node.reply(), None);
+}
+
+#[test]
+fn a_refusal_until_midnight_is_not_repeated_after_it() {
+    let mut node = Node::start("2024-03-06T19:50:00+04:00");
+    node.text(ANNA, "2 AZE20000000").unwrap();
+    node.pass(4 * 3600);
+    let refused = node.take(ANNA, 99, Body::Text("2 AZE20000000"));
+    assert!(node.reply().unwrap().contains("limit bitib"));
+    node.crash();
+    node.pass(599);
+    assert_eq!(node.take(ANNA, 99, Body::Text("2 AZE20000000")), refused);
+    assert!(node.reply().unwrap().contains("limit bitib"));
+    node.pass(2);
+    assert_ne!(node.take(ANNA, 99, Body::Text("2 AZE20000000")), refused);
+    assert!(node.reply().unwrap().starts_with("İCAZƏ VAR"));
+}
+
+#[test]
+fn one_phone_gets_one_notice_and_its_neighbour_none() {
+    let mut node = Node::start(NOON);
+    for _ in 0..5 {
+        assert!(node.text(ANNA, "salam").unwrap().starts_with(HELP));
+    }
+    let notice = node.text(ANNA, "salam").unwrap();
+    assert!(notice.contains("12:10-dən"), "{notice}");
+    assert_eq!(node.text(ANNA, "salam"), None);
+    node.crash();
+    assert_eq!(node.text(ANNA, "2 AZE20000000"), None, "a restart forgives nothing");
+    assert!(node.text(BORIS, "2 AZE20000000").is_some());
+    node.pass(600);
+    assert!(node.text(ANNA, "2 AZE20000001").unwrap().starts_with("İCAZƏ VAR"));
+}
+
+#[test]
+fn an_auto_reply_phone_that_repeats_itself_falls_silent() {
+    let mut node = Node::start(NOON);
+    let mut replies = Vec::new();
+    for _ in 0..20 {
+        node.take(ANNA, 1, Body::Text("I am driving"));
+        replies.extend(node.reply());
+    }
+    assert_eq!(replies.len(), 6, "five answers and one notice");
+}
+
+#[test]
+fn short_codes_names_and_receipts_are_never_answered() {
+    let mut node = Node::start(NOON);
+    assert_eq!(node.text("8103", "2 AZE20000000"), None);
+    assert_eq!(node.text("Azercell", "2 AZE20000000"), None);
+    node.take(ANNA, 77, Body::Receipt);
+    assert_eq!(node.reply(), None);
+    node.take(ANNA, 78, Body::Binary);
+    assert!(node.reply().is_some(), "a binary message is answered with help");
+}
+
+#[test]
+fn parts_in_any_order_are_one_request_also_across_a_restart() {
+    let mut node = Node::start(NOON);
+    assert_eq!(node.part(ANNA, 3, 3, "0000"), None);
+    assert_eq!(node.part(ANNA, 1, 3, "salam, mənə icazə verin: 2 A"), None);
+    node.crash();
+    let reply = node.part(ANNA, 2, 3, "ZE2000").unwrap();
+    assert!(reply.starts_with("İCAZƏ VAR: AZE20000000"), "{reply}");
+    node.pass(61);
+    assert_eq!(node.reply(), None, "nothing is left over");
+}
+
+#[test]
+fn a_part_that_never_comes_is_answered_with_help() {
+    let mut node = Node::start(NOON);
+    assert_eq!(node.part(ANNA, 1, 2, "2 AZE2000"), None);
+    node.pass(30);
+    node.crash();
+    node.pass(29);
+    assert_eq!(node.reply(), None);
+    node.pass(1);
+    assert!(node.reply().is_some());
+    assert_eq!(node.part(ANNA, 2, 2, "0000"), None, "its sibling comes too late and waits anew");
+}
+
+#[test]
+fn guessing_serials_is_slowed() {
+    let mut node = Node::start(NOON);
+    for serial in 0..5 {
+        assert!(node.text(ANNA, &format!("2 AZE9900000{serial}")).unwrap().contains("tapılmadı"));
+    }
+    assert!(node.text(ANNA, "2 AZE99000009").unwrap().contains("çox SMS"));
+}
+
+#[test]
+fn a_permit_that_no_phone_can_have_ends_and_gives_its_allowance_back_once() {
+    let mut node = Node::start(NOON);
+    node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+    node.pass(601);
+    assert_eq!(node.reply(), None, "expired, with no bind that takes replies");
+    let again = node.text(BORIS, "2 AZE20000000").unwrap();
+    assert!(again.starts_with("İCAZƏ VAR"), "the permit has ended, the allowance is back: {again}");
+    node.pass(3 * 3600);
+    assert!(node.text(BORIS, "2 AZE20000000").unwrap().contains("limit bitib"), "once");
+    node.crash();
+    assert!(node.text(BORIS, "2 AZE20000000").unwrap().contains("limit bitib"), "and not once more");
+}
+
+#[test]
+fn a_permit_that_a_phone_may_have_stands_and_stays_spent() {
+    let mut node = Node::start(NOON);
+    node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+    let (seq, text) = node.pending().unwrap();
+    node.pipeline.unanswered(seq);
+    node.pass(601);
+    assert_eq!(node.pending(), None);
+    let repeated = node.text(ANNA, "2 aze20000000").unwrap();
+    assert_eq!(code(&repeated), code(&text));
+    node.pass(3 * 3600);
+    assert!(node.text(ANNA, "2 AZE20000000").unwrap().contains("limit bitib"));
+}
+
+#[test]
+fn a_crash_with_a_receiver_bound_counts_as_sent() {
+    for (bound, expected) in [(true, "limit bitib"), (false, "İCAZƏ VAR")] {
+        let mut node = Node::start(NOON);
+        if bound {
+            node.pipeline.receiver(0, true);
+        }
+        node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+        node.crash();
+        node.pass(3 * 3600 + 1);
+        let reply = node.text(BORIS, "2 AZE20000000").unwrap();
+        assert!(reply.contains(expected), "bound: {bound}: {reply}");
+    }
+}
+
+#[test]
+fn a_reply_that_was_refused_for_good_gives_the_allowance_back() {
+    let mut node = Node::start(NOON);
+    let first = node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+    let (seq, text) = node.pending().unwrap();
+    node.pipeline.answered(seq, Verdict::Refused, node.now);
+    node.commit();
+    assert_ne!(node.take(ANNA, 1, Body::Text("2 AZE20000000")), first, "a dead permit is no answer");
+    let granted = node.reply().unwrap();
+    assert!(granted.starts_with("İCAZƏ VAR") && code(&granted) != code(&text), "{granted}");
+}
+
+#[test]
+fn a_crash_between_decision_and_reply_sends_the_same_reply() {
+    let mut node = Node::start(NOON);
+    node.take(ANNA, 1, Body::Text("2 AZE20000000"));
+    let (_, before) = node.pending().unwrap();
+    node.crash();
+    assert_eq!(node.reply(), Some(before));
+    node.commit();
+    node.crash();
+    assert_eq!(node.reply(), None, "its mark is in the ledger");
+}
+
+#[test]
+fn without_room_a_message_is_put_off_and_nothing_is_spent() {
+    let mut node = Node::start(NOON);
+    node.pipeline.set_room(false);
+    let mut intake = Intake::default();
+    let phone = Msisdn::parse(ANNA, 994, 9);
+    intake.push(address(ANNA), address("8103"), phone, 1, node.now.wall, Body::Text("2 AZE20000000"));
+    let mut refused = false;
+    node.pipeline.receive(0, &intake, &node.world, node.now, |accepted| refused = accepted.is_err());
+    assert!(refused);
+    node.pipeline.set_room(true);
+    assert!(node.text(ANNA, "2 AZE20000000").unwrap().starts_with("İCAZƏ VAR"));
+}
+
+#[test]
+fn ledger_time_never_goes_back() {
+    let mut node = Node::start("2024-03-06T23:59:50+04:00");
+    node.text(ANNA, "1 AZE20000000").unwrap();
+    node.pass(20);
+    assert!(node.text(ANNA, "2 AZE20000001").unwrap().contains("07.03 00:00"));
+    node.now.wall -= SignedDuration::from_secs(3600);
+    assert!(node.text(ANNA, "2 AZE20000002").unwrap().contains("07.03 00:00"), "the same midnight once");
+}

@@ -1,0 +1,10 @@
+//! The program from outside: its commands, its SMPP port, and other people's software bound to it.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod cli;
+mod hostile;
+mod operator;
+/// Needs what `./check peers` installs.
+#[cfg(feature = "peers")]
+mod peers;
+mod support;

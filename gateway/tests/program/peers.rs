@@ -1,0 +1,140 @@
+//! The gateway as operators' own software meets it: Python's smpplib and Node's smpp, over real sockets.
+//!
+//! Needs what `./check peers` installs, hence the feature `peers`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::support::{Site, workspace};
+use serde_json::{Value, json};
+
+const PASSWORD: &str = "s3cret";
+
+/// Where `./check peers` installs: in the target directory.
+fn installed() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("peers")
+}
+
+fn smpplib() -> Command {
+    let mut command = Command::new(installed().join("venv/bin/python"));
+    command.arg(workspace().join("gateway/tests/peers/smpplib_operator.py"));
+    command
+}
+
+fn node() -> Command {
+    let mut command = Command::new("node");
+    command.arg(workspace().join("gateway/tests/peers/node_operator.js"));
+    command.env("NODE_PATH", installed().join("node_modules"));
+    command
+}
+
+/// One message as the scenario has it, and how its one reply begins and what else it holds.
+struct Case {
+    text: String,
+    encoding: &'static str,
+    form: &'static str,
+    begins: &'static str,
+    holds: String,
+}
+
+/// A text in every encoding and form; `first` is the first of the synthetic documents to use, so that each is granted.
+fn cases(first: u32) -> Vec<Case> {
+    let rows = [
+        ("2 AZE", "gsm", "plain", "İCAZƏ VAR"),
+        ("en 2 AZE", "gsm", "plain", "PERMIT"),
+        ("2 aze", "latin1", "plain", "İCAZƏ VAR"),
+        ("2*AZE", "ucs2", "plain", "İCAZƏ VAR"),
+        // Cyrillic А and Е, as a phone in Russian types them.
+        ("2 АZЕ", "ucs2", "plain", "İCAZƏ VAR"),
+        ("RU 2 AZE", "ucs2", "plain", "РАЗРЕШЕНО"),
+        ("2 AZE", "gsm", "udh8", "İCAZƏ VAR"),
+        ("2 AZE", "ucs2", "udh16", "İCAZƏ VAR"),
+        ("2 AZE", "gsm", "sar", "İCAZƏ VAR"),
+        ("2 AZE", "ucs2", "payload", "İCAZƏ VAR"),
+        ("2 AZE", "gsm", "data_sm", "İCAZƏ VAR"),
+    ];
+    let granted = rows.into_iter().zip(first..).map(|((before, encoding, form, begins), serial)| Case {
+        text: format!("{before}{serial}"),
+        encoding,
+        form,
+        begins,
+        holds: format!("AZE{serial}"),
+    });
+    let help = Case {
+        text: "Sabahınız xeyir, əziz şəhər".to_owned(),
+        encoding: "ucs2",
+        form: "plain",
+        begins: "",
+        holds: "2 AZE12345678".to_owned(),
+    };
+    granted.chain([help]).collect()
+}
+
+/// Runs a peer on every case: each phone gets exactly one reply, and it is the right one.
+fn converse(mut peer: Command, bind: &str, first: u32) {
+    let account = format!("[operators.peer]\nsystem_id = \"peer\"\npassword = {PASSWORD:?}\n");
+    let site = Site::new(&account);
+    let gateway = site.start();
+    let (host, port) = gateway.smpp.rsplit_once(':').unwrap();
+    let cases: BTreeMap<String, Case> =
+        (994_501_000_000_u64..).map(|phone| phone.to_string()).zip(cases(first)).collect();
+    let messages: Vec<Value> = cases
+        .iter()
+        .map(|(phone, case)| {
+            json!({ "from": phone, "to": "8103", "text": case.text, "encoding": case.encoding, "form": case.form })
+        })
+        .collect();
+    let scenario = json!({
+        "system_id": "peer", "password": PASSWORD, "bind": bind,
+        "replies": cases.len(), "timeout_s": 30, "messages": messages,
+    });
+
+    let mut run = peer.args([host, port]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    run.stdin.take().unwrap().write_all(scenario.to_string().as_bytes()).unwrap();
+    let output = run.wait_with_output().unwrap();
+    assert!(output.status.success(), "the peer's own words are above");
+
+    let replies: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(replies.len(), cases.len());
+    let by_phone: BTreeMap<&str, &Value> =
+        replies.iter().map(|reply| (reply["to"].as_str().unwrap(), reply)).collect();
+    assert_eq!(by_phone.len(), cases.len(), "one reply to each phone");
+    for (phone, case) in &cases {
+        let reply = by_phone[phone.as_str()];
+        let text = reply["text"].as_str().unwrap();
+        assert_eq!(reply["from"], "8103");
+        assert!(
+            text.starts_with(case.begins) && text.contains(&case.holds),
+            "{:?} as {} by {} got {text:?}",
+            case.text,
+            case.encoding,
+            case.form
+        );
+    }
+}
+
+#[test]
+fn smpplib_as_a_transceiver() {
+    converse(smpplib(), "transceiver", 20_000_100);
+}
+
+#[test]
+fn smpplib_as_a_transmitter_and_a_receiver() {
+    converse(smpplib(), "pair", 20_000_200);
+}
+
+#[test]
+fn node_smpp_as_a_transceiver() {
+    converse(node(), "transceiver", 20_000_300);
+}
+
+#[test]
+fn node_smpp_as_a_transmitter_and_a_receiver() {
+    converse(node(), "pair", 20_000_400);
+}

@@ -1,0 +1,114 @@
+//! A gateway as a process of its own: its configuration and store in a directory that goes with the test.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// The folder that the program's default paths start from.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+}
+
+/// A configuration on free ports, with a store that is empty at first.
+pub(crate) struct Site {
+    pub(crate) dir: tempfile::TempDir,
+}
+
+impl Site {
+    /// With `more` at the end of its configuration.
+    pub(crate) fn new(more: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let text = format!(
+            "[smpp]\nlisten = \"127.0.0.1:0\"\n[http]\nlisten = \"127.0.0.1:0\"\n\
+             [store]\ndir = {:?}\nkey_file = {:?}\nsegment_mib = 1\n{more}",
+            dir.path().join("data"),
+            dir.path().join("ledger.key"),
+        );
+        fs::write(dir.path().join("gateway.toml"), text).unwrap();
+        Self { dir }
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.dir.path().join("gateway.toml")
+    }
+
+    /// What the last gateway here has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// Starts `icaze serve` and waits until it is ready.
+    pub(crate) fn start(&self) -> Gateway {
+        self.start_with(&[])
+    }
+
+    /// The same with `settings` over the configuration, each `SECTION__KEY=VALUE`.
+    pub(crate) fn start_with(&self, settings: &[&str]) -> Gateway {
+        let settings = settings.iter().map(|setting| setting.split_once('=').unwrap());
+        let mut process = Command::new(env!("CARGO_BIN_EXE_icaze"))
+            .args(["serve", "--config"])
+            .arg(self.config())
+            .envs(settings.map(|(key, value)| (format!("ICAZE_{key}"), value)))
+            .current_dir(workspace())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(File::create(self.dir.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut ready = String::new();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        stdout.read_line(&mut ready).unwrap();
+        let address =
+            |name| ready.split_whitespace().find_map(|word| word.strip_prefix(name)).map(str::to_owned);
+        let (smpp, http) = (address("smpp="), address("http="));
+        let gateway = Gateway {
+            process,
+            smpp: smpp.unwrap_or_default(),
+            http: http.unwrap_or_default(),
+            _stdout: stdout,
+        };
+        assert!(!gateway.smpp.is_empty(), "not ready: {ready:?}\n{}", self.log());
+        gateway
+    }
+}
+
+/// A running gateway, killed when dropped.
+pub(crate) struct Gateway {
+    process: Child,
+    pub(crate) smpp: String,
+    http: String,
+    /// Held, so that whatever else it prints has a reader.
+    _stdout: BufReader<ChildStdout>,
+}
+
+impl Gateway {
+    /// What it measures.
+    pub(crate) fn metrics(&self) -> String {
+        let mut stream = TcpStream::connect(&self.http).unwrap();
+        write!(stream, "GET /metrics HTTP/1.1\r\nHost: icaze\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Asks it to end in order.
+    pub(crate) fn terminate(&self) {
+        let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
+        assert!(asked.success());
+    }
+
+    /// Its exit status, once it has ended.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        self.process.wait().unwrap().code()
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,178 @@
+//! The real gateway, as a process of its own on a store of its own.
+
+use std::fs::{self, File};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long a start, and how long a stop in order may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A program, and the directory of its store, its key and its register, which goes when this does.
+pub(crate) struct Site {
+    icaze: PathBuf,
+    dir: TempDir,
+}
+
+/// A running gateway. Killed when it is dropped.
+pub(crate) struct Gateway {
+    child: Child,
+}
+
+/// How a start ended.
+pub(crate) enum Started {
+    /// The SMPP port, and how long it took.
+    Ready(SocketAddr, Duration),
+    /// It was not ready when it was to be killed.
+    Early,
+}
+
+impl Site {
+    /// A fresh store with a register of so many documents from AZE20000000 on.
+    pub(crate) fn new(icaze: &Path, documents: u32) -> anyhow::Result<Self> {
+        let named = icaze.display();
+        let icaze = icaze.canonicalize().with_context(|| {
+            format!("{named} is not there; build it first: cargo build --release -p icaze-gateway")
+        })?;
+        let dir = TempDir::with_prefix("icaze-kills-")?;
+        let mut register = std::io::BufWriter::new(File::create(dir.path().join("residents.csv"))?);
+        writeln!(register, "document,person,birth_date,document_expires,status,region,flags")?;
+        for index in 0..documents {
+            writeln!(
+                register,
+                "AZE{},{},1985-03-12,2149-12-31,valid,Baku,",
+                20_000_000 + index,
+                1000 + index
+            )?;
+        }
+        register.into_inner()?.sync_all()?;
+        fs::write(dir.path().join("gateway.toml"), "")?;
+        Ok(Self { icaze, dir })
+    }
+
+    /// The program with a store, key and register of its own, on free ports.
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.icaze);
+        let path = |name: &str| self.dir.path().join(name);
+        command
+            // The shipped regime is named by a path of the repository.
+            .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
+            .env("ICAZE_SMPP__LISTEN", "127.0.0.1:0")
+            .env("ICAZE_HTTP__LISTEN", "127.0.0.1:0")
+            .env("ICAZE_STORE__DIR", path("data"))
+            .env("ICAZE_STORE__KEY_FILE", path("ledger.key"))
+            // Small, so that many are begun and finished.
+            .env("ICAZE_STORE__SEGMENT_MIB", "1")
+            .env("ICAZE_REGISTER__PATH", path("residents.csv"))
+            .env("ICAZE_LOG__LEVEL", "warn")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Starts the gateway; unless it is ready by `kill_at`, kills it.
+    pub(crate) fn start(&self, kill_at: Option<Instant>) -> anyhow::Result<(Gateway, Started)> {
+        let began = Instant::now();
+        let log = File::create(self.dir.path().join("gateway.log"))?;
+        let mut command = self.command();
+        command.args(["serve", "--config"]).arg(self.dir.path().join("gateway.toml"));
+        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().context("cannot start icaze")?;
+        let stdout = child.stdout.take();
+        let mut gateway = Gateway { child };
+        let (said, ready) = mpsc::channel();
+        thread::spawn(move || {
+            let line = stdout.and_then(|stdout| BufReader::new(stdout).lines().next());
+            // Nobody listens any more where the gateway was killed before.
+            let _ = said.send(line.and_then(Result::ok));
+        });
+        let until = kill_at.unwrap_or(began + PATIENCE);
+        match ready.recv_timeout(until.saturating_duration_since(began)) {
+            Ok(Some(line)) => Ok((gateway, Started::Ready(smpp_address(&line)?, began.elapsed()))),
+            Ok(None) => bail!("the gateway ended before it was ready:\n{}", self.log()),
+            Err(_) if kill_at.is_some() => {
+                gateway.kill()?;
+                Ok((gateway, Started::Early))
+            }
+            Err(_) => bail!("the gateway was not ready within {} s:\n{}", PATIENCE.as_secs(), self.log()),
+        }
+    }
+
+    /// What the gateway wrote to its log since its start.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("gateway.log")).unwrap_or_default()
+    }
+
+    /// Checks the ledger while the gateway is down.
+    pub(crate) fn verify(&self) -> anyhow::Result<()> {
+        let verified =
+            self.command().args(["ledger", "verify"]).arg(self.dir.path().join("data")).output()?;
+        let said = String::from_utf8_lossy(&verified.stderr);
+        ensure!(verified.status.success(), "icaze ledger verify: {}\n{said}", verified.status);
+        Ok(())
+    }
+
+    /// Hands out the lines of the ledger's dump.
+    pub(crate) fn dump(&self, mut line: impl FnMut(&str) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        let mut command = self.command();
+        command.args(["ledger", "dump"]).arg(self.dir.path().join("data"));
+        command.arg("--config").arg(self.dir.path().join("gateway.toml"));
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
+        if let Some(stdout) = child.stdout.take() {
+            for read in BufReader::new(stdout).lines() {
+                line(&read?)?;
+            }
+        }
+        let status = child.wait()?;
+        ensure!(status.success(), "icaze ledger dump: {status}");
+        Ok(())
+    }
+}
+
+impl Gateway {
+    /// Kills it with SIGKILL, and waits for its end.
+    pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Whether it has ended of its own accord.
+    pub(crate) fn has_ended(&mut self) -> anyhow::Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Asks it to drain and end.
+    pub(crate) fn terminate(&self) -> anyhow::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        let _ = self.kill();
+    }
+}
+
+fn smpp_address(line: &str) -> anyhow::Result<SocketAddr> {
+    let address = line.strip_prefix("ready smpp=").and_then(|rest| rest.split(' ').next()?.parse().ok());
+    address.with_context(|| format!("the gateway's first line is not its ready line: {line}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ready_line_names_the_port() {
+        let address = smpp_address("ready smpp=127.0.0.1:40123 http=127.0.0.1:40124").unwrap();
+        assert_eq!(address, "127.0.0.1:40123".parse().unwrap());
+        assert!(smpp_address("icaze 0.1.0").is_err());
+    }
+}

@@ -1,0 +1,151 @@
+//! The ledger as its dump tells it (`icaze ledger dump`): the fields that the reconciliation needs.
+
+use std::borrow::Cow;
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::phone::Phones;
+
+/// One line of the dump.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Line<'a> {
+    seq: u64,
+    #[serde(borrow)]
+    kind: Cow<'a, str>,
+    decided_at: Option<Timestamp>,
+    message_id: Option<String>,
+    #[serde(borrow)]
+    from: Option<Cow<'a, str>>,
+    #[serde(default)]
+    parts: Vec<u64>,
+    identity: Option<String>,
+    person: Option<u32>,
+    purpose: Option<u8>,
+    #[serde(borrow)]
+    outcome: Option<Cow<'a, str>>,
+    permit: Option<Permit>,
+    reply: Option<Reply>,
+    refers_to: Option<RefersTo>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Permit {
+    intervals: Vec<Interval>,
+}
+
+/// Half-open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) struct Interval {
+    pub(crate) start: Timestamp,
+    pub(crate) end: Timestamp,
+}
+
+#[derive(Debug, Deserialize)]
+struct Reply {
+    text: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum RefersTo {
+    One(u64),
+    Many(Vec<u64>),
+}
+
+/// A message's record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) seq: u64,
+    pub(crate) message_id: String,
+    pub(crate) phone: Option<u64>,
+    pub(crate) decided_at: Timestamp,
+    pub(crate) what: What,
+}
+
+/// What a record holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum What {
+    /// A part whose siblings are awaited.
+    Part,
+    /// An outcome.
+    Decision {
+        identity: String,
+        /// The records of the earlier parts.
+        parts: Vec<u64>,
+        /// The text that the phone is owed.
+        reply: Option<String>,
+        /// Set where a permit was issued.
+        grant: Option<Grant>,
+    },
+}
+
+/// A new permit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Grant {
+    pub(crate) person: u32,
+    pub(crate) purpose: u8,
+    pub(crate) intervals: Vec<Interval>,
+}
+
+/// How a reply ended without reaching its phone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Its time of use passed.
+    Expired,
+    /// The operator refused it; a permit in it ended, and its allowance returned.
+    Refused,
+}
+
+/// What the ledger says.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    pub(crate) records: Vec<Record>,
+    /// Decisions whose replies ended.
+    pub(crate) ends: Vec<(u64, End)>,
+}
+
+impl Ledger {
+    /// Adds a line of the dump.
+    pub(crate) fn line(&mut self, line: &str, phones: Phones) -> anyhow::Result<()> {
+        let line: Line<'_> = serde_json::from_str(line)?;
+        let end = match &*line.kind {
+            "expired" => Some(End::Expired),
+            "undelivered" | "rejected" => Some(End::Refused),
+            _ => None,
+        };
+        if let Some(end) = end {
+            match line.refers_to {
+                Some(RefersTo::One(seq)) => self.ends.push((seq, end)),
+                Some(RefersTo::Many(seqs)) => self.ends.extend(seqs.into_iter().map(|seq| (seq, end))),
+                None => {}
+            }
+            return Ok(());
+        }
+        let phone = line.from.as_deref().and_then(|from| phones.index(from.as_bytes()));
+        let what = match &*line.kind {
+            "part" => What::Part,
+            "decision" => What::Decision {
+                identity: line.identity.unwrap_or_default(),
+                parts: line.parts,
+                reply: line.reply.and_then(|reply| reply.text),
+                grant: line.permit.filter(|_| line.outcome.as_deref() == Some("granted")).map(|permit| {
+                    Grant {
+                        person: line.person.unwrap_or_default(),
+                        purpose: line.purpose.unwrap_or_default(),
+                        intervals: permit.intervals,
+                    }
+                }),
+            },
+            _ => return Ok(()),
+        };
+        self.records.push(Record {
+            seq: line.seq,
+            message_id: line.message_id.unwrap_or_default(),
+            phone,
+            decided_at: line.decided_at.unwrap_or_default(),
+            what,
+        });
+        Ok(())
+    }
+}

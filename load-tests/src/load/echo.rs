@@ -1,0 +1,92 @@
+//! The floor: an SMSC that answers each submit_sm with its response and one deliver_sm, and does nothing else.
+
+use std::io::{self, Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::thread;
+
+use icaze_codec::frame::{self, Frame, Header};
+use icaze_codec::pdu::{Command, Message, MessageKind, Status, Version, tlv};
+use icaze_codec::text;
+
+/// As long as a grant is: 67 characters of UCS-2.
+const REPLY: &str = "İCAZƏ VAR: AZE20000001, kod 2 ərzaq, 14.12 14:15-17:15, № 7K3M-9QXF";
+/// The largest PDU it takes.
+const FRAME_MAX: usize = 1 << 16;
+
+/// Listens on a free port of loopback until the process ends, a thread for each connection.
+pub(crate) fn start() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let address = listener.local_addr()?;
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || serve(stream));
+        }
+    });
+    Ok(address)
+}
+
+fn serve(mut stream: TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut reply = Vec::new();
+    let data_coding = text::encode(REPLY, &mut reply).data_coding();
+    let (mut input, mut filled) = (vec![0; 256 << 10], 0);
+    let (mut output, mut sequence) = (Vec::new(), 0);
+    loop {
+        let count = stream.read(input.get_mut(filled..).unwrap_or_default())?;
+        if count == 0 {
+            return Ok(());
+        }
+        filled += count;
+        let mut read = 0;
+        loop {
+            let rest = input.get(read..filled).unwrap_or_default();
+            let split = frame::split(rest, FRAME_MAX);
+            let Some((frame, length)) = split.map_err(|error| io::Error::other(error.to_string()))? else {
+                break;
+            };
+            answer(frame, &reply, data_coding, &mut sequence, &mut output);
+            read += length;
+        }
+        input.copy_within(read..filled, 0);
+        filled -= read;
+        stream.write_all(&output)?;
+        output.clear();
+    }
+}
+
+/// Writes what a PDU is answered with.
+fn answer(
+    Frame { header, body }: Frame<'_>,
+    reply: &[u8],
+    data_coding: u8,
+    sequence: &mut u32,
+    out: &mut Vec<u8>,
+) {
+    if header.command.is_response() {
+        return;
+    }
+    let response = Header { command: header.command.response(), status: Status::ESME_ROK, ..header };
+    match header.command {
+        Command::SUBMIT_SM => {
+            let Ok(message) = Message::decode(MessageKind::SubmitSm, body) else { return };
+            frame::write(out, response, |out| out.extend_from_slice(b"00000000\0"));
+            *sequence += 1;
+            let request =
+                Header { command: Command::DELIVER_SM, status: Status::ESME_ROK, sequence: *sequence };
+            let delivery = Message {
+                kind: MessageKind::DeliverSm,
+                source: message.destination,
+                destination: message.source,
+                data_coding,
+                payload: reply,
+                ..Message::default()
+            };
+            frame::write(out, request, |out| delivery.encode(out, Version::V3_4));
+        }
+        Command::BIND_TRANSCEIVER => frame::write(out, response, |out| {
+            out.extend_from_slice(b"floor\0");
+            tlv::put(out, tlv::SC_INTERFACE_VERSION, &[Version::V3_4.0]);
+        }),
+        _ => frame::write(out, response, |_| ()),
+    }
+}

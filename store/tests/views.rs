@@ -1,0 +1,431 @@
+//! The history views: they answer as the records themselves would, whatever runs they came in, however the process
+//! ended between two of them, and whatever became of their files.
+
+// The configuration that allows it in tests does not reach their helpers.
+#![allow(clippy::unwrap_used)]
+
+use std::borrow::Cow;
+use std::fs;
+use std::ops::Range;
+use std::panic::catch_unwind;
+use std::path::{Path, PathBuf};
+
+use icaze_store::ledger::{
+    Address, Channel, Decision, Entry, FaultyStorage, Interval, Ledger, Mark, MasterKey, Options, Permit,
+    Record, Storage, read_closed,
+};
+use icaze_store::views::{Index, Keying, Views, ViewsError};
+use icaze_store::{Document, Msisdn, Outcome, Reason};
+use jiff::Timestamp;
+use jiff::civil::date;
+use proptest::prelude::*;
+
+const KEYING: Keying = Keying { secret: *b"secret of a test", country: 994, national: 9 };
+
+/// What the test remembers of a record.
+#[derive(Debug, Clone)]
+enum Fact {
+    Decision { code: Option<u64>, granted: bool, document: u32, person: Option<u32>, phone: u32 },
+    Marks(Vec<u64>),
+    Start,
+}
+
+#[derive(Debug, Clone)]
+struct Fed {
+    seq: u64,
+    at: Timestamp,
+    fact: Fact,
+}
+
+impl Fed {
+    fn with<T>(&self, use_it: impl FnOnce(&Record<'_>) -> T) -> T {
+        let phone = phone_digits(match self.fact {
+            Fact::Decision { phone, .. } => phone,
+            _ => 0,
+        });
+        let entry = match &self.fact {
+            Fact::Decision { code, granted, document, person, .. } => {
+                Entry::Decision(decision(phone.as_bytes(), *code, *granted, serial(*document), *person))
+            }
+            Fact::Marks(decisions) => Entry::Mark(Mark::Sent, Cow::Borrowed(decisions)),
+            Fact::Start => Entry::Start,
+        };
+        use_it(&Record { seq: self.seq, node: 0, received_at: self.at, decided_at: self.at, entry })
+    }
+}
+
+fn serial(number: u32) -> Document {
+    Document::new("AZE", &format!("{:08}", 20_000_000 + number)).unwrap()
+}
+
+fn phone_digits(number: u32) -> String {
+    format!("05012345{number:02}")
+}
+
+fn phone(number: u32) -> Msisdn {
+    Msisdn::parse(&format!("+99450123{:04}", 4500 + number), 994, 9).unwrap()
+}
+
+fn decision<'a>(
+    from: &'a [u8],
+    code: Option<u64>,
+    granted: bool,
+    document: Document,
+    person: Option<u32>,
+) -> Decision<'a> {
+    let start = Timestamp::from_second(1_607_900_000).unwrap();
+    let intervals = vec![Interval { start, end: Timestamp::from_second(1_607_910_800).unwrap() }];
+    Decision {
+        channel: Channel::Sms,
+        operator: "demo",
+        from: Address { ton: 1, npi: 1, digits: from },
+        to: Address { ton: 0, npi: 1, digits: b"8103" },
+        parts: Cow::Borrowed(&[]),
+        identity: 7,
+        document: Some(document),
+        person,
+        purpose: Some(2),
+        regime: None,
+        register: 1,
+        facts: None,
+        outcome: if granted { Outcome::Granted } else { Outcome::Repeated },
+        reason: (!granted).then_some(Reason::Standing),
+        permit: code.map(|code| Permit { code, day: date(2020, 12, 14), intervals: intervals.into() }),
+        reply: None,
+        refers_to: None,
+        again: None,
+        text: "",
+    }
+}
+
+fn micros(at: i64) -> Timestamp {
+    Timestamp::from_microsecond(1_607_900_000_000_000 + at).unwrap()
+}
+
+/// What the index must say, by looking at every record.
+fn assert_answers(index: &Index, records: &[Fed]) {
+    let position = records.last().map_or(0, |record| record.seq);
+    assert_eq!(index.position().unwrap(), position);
+    let seqs = |wanted: &dyn Fn(&Fact) -> bool| -> Vec<u64> {
+        records.iter().rev().filter(|record| wanted(&record.fact)).map(|record| record.seq).collect()
+    };
+    for number in 0..6 {
+        let issued = seqs(
+            &|fact| matches!(fact, Fact::Decision { code: Some(code), granted: true, .. } if *code == u64::from(number)),
+        );
+        assert_eq!(index.by_code(number.into()).unwrap(), issued.first().copied());
+        let of = seqs(&|fact| matches!(fact, Fact::Decision { document, .. } if *document == number));
+        assert_eq!(index.by_document(serial(number), None, 1000).unwrap(), of);
+        let of =
+            seqs(&|fact| matches!(fact, Fact::Decision { person: Some(person), .. } if *person == number));
+        assert_eq!(index.by_person(number, None, 1000).unwrap(), of);
+        let of = seqs(&|fact| matches!(fact, Fact::Decision { phone, .. } if *phone == number));
+        assert_eq!(index.by_phone(phone(number), None, 1000).unwrap(), of);
+        // In pages of two.
+        let (mut paged, mut before) = (Vec::new(), None);
+        loop {
+            let page = index.by_phone(phone(number), before, 2).unwrap();
+            let Some(&oldest) = page.last() else { break };
+            before = Some(oldest);
+            paged.extend(page);
+        }
+        assert_eq!(paged, of);
+    }
+    for decision in 0..10 {
+        let mut of = seqs(&|fact| matches!(fact, Fact::Marks(decisions) if decisions.contains(&decision)));
+        of.reverse();
+        assert_eq!(index.marks(decision).unwrap(), of);
+    }
+    let first_at =
+        |at| records.iter().find(|record| record.at >= at).map_or(position + 1, |record| record.seq);
+    for (from, to) in [(0, 40), (1, 2), (3, 3), (2, 9), (5, 30), (9, 4), (-5, 0)] {
+        let (from, to) = (micros(from), micros(to));
+        let expected = first_at(from)..first_at(to).max(first_at(from));
+        assert_eq!(index.by_time(from..to).unwrap(), expected);
+    }
+}
+
+/// Offers the records of `range` to the views as one run.
+fn feed(views: &mut Views, records: &[Fed], range: Range<usize>) {
+    let mut run = views.run();
+    records[range].iter().for_each(|record| record.with(|record| run.add(record)));
+    run.load().unwrap();
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Every file below `dir`.
+fn files(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).unwrap().map(Result::unwrap) {
+        if entry.file_type().unwrap().is_dir() {
+            found.extend(files(&entry.path()));
+        } else {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    found
+}
+
+fn facts() -> impl Strategy<Value = Vec<(i64, Fact)>> {
+    let decision =
+        (proptest::option::of(0..6_u64), any::<bool>(), 0..6_u32, proptest::option::of(0..6_u32), 0..6_u32)
+            .prop_map(|(code, granted, document, person, phone)| Fact::Decision {
+                code,
+                granted,
+                document,
+                person,
+                phone,
+            });
+    let marks = prop::collection::vec(0..10_u64, 1..4).prop_map(Fact::Marks);
+    let fact = prop_oneof![6 => decision, 2 => marks, 1 => Just(Fact::Start)];
+    prop::collection::vec((0..3_i64, fact), 1..60)
+}
+
+/// A ledger that begins with `first`, as retention may have left it.
+fn ledger(first: u64, facts: Vec<(i64, Fact)>) -> Vec<Fed> {
+    let mut at = 0;
+    let record = |(seq, (later, fact)): (u64, (i64, Fact))| {
+        at += later;
+        Fed { seq, at: micros(at), fact }
+    };
+    (first..).zip(facts).map(record).collect()
+}
+
+fn some_records() -> Vec<Fed> {
+    let decision = |number: u32| Fact::Decision {
+        code: Some(u64::from(number % 6)),
+        granted: true,
+        document: number % 6,
+        person: Some(number % 6),
+        phone: number % 6,
+    };
+    ledger(1, (0..200).map(|number| (1, decision(number))).collect())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_runs_and_any_restarts_answer_as_the_records_would(
+        facts in facts(),
+        first in 1..5_u64,
+        steps in prop::collection::vec((0..20_usize, 0..20_usize, 0..3_u8), 1..5),
+    ) {
+        let records = ledger(first, facts);
+        let root = tempfile::tempdir().unwrap();
+        let mut dir = root.path().join("0");
+        let mut views = Views::open(&dir, KEYING).unwrap();
+        let mut done = 0;
+        for (step, (again, more, then)) in steps.into_iter().enumerate() {
+            let end = (done + more).min(records.len());
+            feed(&mut views, &records, done.saturating_sub(again)..end);
+            done = end;
+            match then {
+                // Goes on.
+                0 => {}
+                // Ends in order.
+                1 => {
+                    drop(views);
+                    views = Views::open(&dir, KEYING).unwrap();
+                }
+                // Is killed in the middle of the next run: what it left behind is opened.
+                _ => {
+                    let mut run = views.run();
+                    records.iter().for_each(|record| record.with(|record| run.add(record)));
+                    drop(run);
+                    let left = root.path().join(format!("{}", step + 1));
+                    copy(&dir, &left);
+                    dir = left;
+                    views = Views::open(&dir, KEYING).unwrap();
+                }
+            }
+            prop_assert_eq!(views.position(), records[..done].last().map_or(0, |record| record.seq));
+            assert_answers(views.index(), &records[..done]);
+        }
+    }
+}
+
+#[test]
+fn views_of_another_version_or_keying_are_built_again() {
+    let root = tempfile::tempdir().unwrap();
+    let dir = root.path().join("views");
+    let records = some_records();
+    let fill = |keying| {
+        let mut views = Views::open(&dir, keying).unwrap();
+        let found = views.position();
+        feed(&mut views, &records, 0..records.len());
+        assert_answers(views.index(), &records);
+        found
+    };
+    assert_eq!(fill(KEYING), 0);
+    assert_eq!(fill(KEYING), 200);
+    let stamp = fs::read_to_string(dir.join("stamp")).unwrap();
+    fs::write(dir.join("stamp"), stamp.replace("views 1", "views 0")).unwrap();
+    assert_eq!(fill(KEYING), 0, "another version");
+    assert_eq!(fill(Keying { secret: [9; 16], ..KEYING }), 0, "another secret");
+    assert_eq!(fill(KEYING), 0, "back again");
+    let mut views = Views::open(&dir, Keying { national: 8, ..KEYING }).unwrap();
+    assert_eq!(views.position(), 0, "another numbering");
+    feed(&mut views, &records, 0..10);
+    views.discard().unwrap();
+    assert_eq!(fill(KEYING), 0, "discarded");
+}
+
+#[test]
+fn views_that_are_in_use_are_left_alone() {
+    let root = tempfile::tempdir().unwrap();
+    let records = some_records();
+    let mut views = Views::open(root.path(), KEYING).unwrap();
+    feed(&mut views, &records, 0..records.len());
+    assert!(Views::open(root.path(), KEYING).is_err());
+    assert_answers(views.index(), &records);
+}
+
+/// Some of everything, as a look-up would find it.
+fn answers(index: &Index) -> Result<Vec<Vec<u64>>, ViewsError> {
+    let mut found = vec![Vec::from_iter(index.by_time(micros(3)..micros(150))?)];
+    for number in 0..6 {
+        found.push(Vec::from_iter(index.by_code(number.into())?));
+        found.push(index.by_phone(phone(number), None, 1000)?);
+    }
+    Ok(found)
+}
+
+/// Whatever happened to a file: opening gives views that are whole or empty, at the next start if the first one panics,
+/// and a look-up has the right answer or an error.
+#[test]
+fn damage_never_gives_a_wrong_answer() {
+    let root = tempfile::tempdir().unwrap();
+    let sound = root.path().join("sound");
+    let records = some_records();
+    let mut views = Views::open(&sound, KEYING).unwrap();
+    feed(&mut views, &records, 0..100);
+    feed(&mut views, &records, 100..200);
+    let right = answers(views.index()).unwrap();
+    drop(views);
+    let mut survived = 0;
+    for file in files(&sound) {
+        let name = file.strip_prefix(&sound).unwrap().display();
+        for (what, damage) in [("flipped", flip as fn(&mut Vec<u8>)), ("cut", cut)] {
+            let dir = root.path().join("damaged");
+            copy(&sound, &dir);
+            let mut bytes = fs::read(&file).unwrap();
+            damage(&mut bytes);
+            fs::write(dir.join(file.strip_prefix(&sound).unwrap()), bytes).unwrap();
+            let opened = catch_unwind(|| Views::open(&dir, KEYING).unwrap());
+            let views = opened.unwrap_or_else(|_| Views::open(&dir, KEYING).unwrap());
+            match (views.position(), answers(views.index())) {
+                (200, Ok(answers)) => assert_eq!(answers, right, "{name} {what}"),
+                (200, Err(_)) => survived += 1,
+                (position, _) => assert_eq!(position, 0, "{name} {what}"),
+            }
+            drop(views);
+            fs::remove_dir_all(&dir).unwrap();
+        }
+    }
+    assert!(survived > 0, "no damage got past opening");
+}
+
+fn flip(bytes: &mut [u8]) {
+    let middle = bytes.len() / 2;
+    if let Some(byte) = bytes.get_mut(middle) {
+        *byte ^= 0x10;
+    }
+}
+
+fn cut(bytes: &mut Vec<u8>) {
+    bytes.truncate(bytes.len() / 2);
+}
+
+#[test]
+fn a_copy_of_the_views_names_nobody() {
+    let root = tempfile::tempdir().unwrap();
+    let records = some_records();
+    let mut views = Views::open(root.path(), KEYING).unwrap();
+    feed(&mut views, &records, 0..200);
+    drop(views);
+    let number = phone(3).as_u64();
+    let serial = serial(3).number();
+    let secrets: [Vec<u8>; 7] = [
+        phone_digits(3).into_bytes(),
+        number.to_string().into_bytes(),
+        number.to_be_bytes().to_vec(),
+        number.to_le_bytes().to_vec(),
+        serial.to_string().into_bytes(),
+        serial.to_be_bytes().to_vec(),
+        serial.to_le_bytes().to_vec(),
+    ];
+    for file in files(root.path()) {
+        let bytes = fs::read(&file).unwrap();
+        for secret in &secrets {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret), "{}", file.display());
+        }
+    }
+}
+
+/// The views follow a ledger that is being written, and go on after its restarts.
+#[test]
+fn closed_segments_come_once_and_in_order() {
+    let root = tempfile::tempdir().unwrap();
+    let storage = FaultyStorage::new(1);
+    let key = MasterKey::random().unwrap();
+    let options = Options { segment_bytes: 16 << 10, ..Options::default() };
+    let mut views = Views::open(root.path(), KEYING).unwrap();
+    let mut records = Vec::new();
+    assert_eq!(follow(&mut views, &storage, &key), 0, "an empty store");
+    for _ in 0..3 {
+        let (mut ledger, mut batch) = Ledger::open(storage.clone(), &key, 0, options, |_| {}).unwrap();
+        for _ in 0..120 {
+            let number = records.len() as u32;
+            let fact = Fact::Decision {
+                code: Some(u64::from(number % 6)),
+                granted: number.is_multiple_of(2),
+                document: number % 6,
+                person: None,
+                phone: number % 5,
+            };
+            let record = Fed { seq: batch.next_seq(), at: micros(number.into()), fact };
+            record.with(|record| batch.append(record.received_at, record.decided_at, &record.entry)).unwrap();
+            records.push(record);
+            let durable = ledger.commit(&mut batch).unwrap();
+            let before = views.position();
+            let fed = follow(&mut views, &storage, &key);
+            assert_eq!(views.position(), before + fed);
+            assert!(views.position() < durable.position(), "the open segment has the newest record");
+        }
+    }
+    assert!(views.position() >= 240, "two runs of the node have ended: {}", views.position());
+    assert_answers(views.index(), &records[..views.position() as usize]);
+}
+
+/// Feeds what is closed; how many records that were.
+fn follow<S: Storage>(views: &mut Views, storage: &S, key: &MasterKey) -> u64 {
+    let mut fed = 0;
+    loop {
+        let position = views.position();
+        let mut run = views.run();
+        let mut expected = position;
+        let closed = read_closed(storage, Some(key), position, |record, _| {
+            expected += 1;
+            assert_eq!(record.seq, expected);
+            run.add(record);
+        })
+        .unwrap();
+        run.load().unwrap();
+        let Some(last) = closed else { return fed };
+        assert_eq!((last, views.position()), (expected, expected));
+        fed += last - position;
+    }
+}
