@@ -435,6 +435,12 @@ impl Pipeline {
         &self.operators
     }
 
+    /// The ledger's time: the wall clock's, but never going back.
+    #[must_use]
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
     /// The last entry that was appended.
     #[must_use]
     pub fn position(&self) -> u64 {

@@ -406,3 +406,176 @@ impl Outbox {
         if front { queue.waiting.push_front(seq) } else { queue.waiting.push_back(seq) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: SignedDuration = SignedDuration::from_secs(600);
+    const ISSUED: Issued = Issued { holder: (7, 2), day: Date::constant(2020, 12, 14) };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_607_940_000 + seconds).unwrap()
+    }
+
+    /// Tests need some origin of time; only differences matter.
+    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+    fn origin() -> Instant {
+        Instant::now()
+    }
+
+    struct Bench {
+        outbox: Outbox,
+        now: Instant,
+    }
+
+    impl Bench {
+        /// Two operators without agreed rates.
+        fn new() -> Self {
+            let now = origin();
+            Self { outbox: Outbox::new([0, 0], LIFETIME, now), now }
+        }
+
+        /// A reply of operator 0 that was decided `seconds` after the beginning.
+        fn insert(&mut self, seq: u64, seconds: i64, permit: Option<Issued>) {
+            let address = Address { ton: 1, npi: 1, digits: b"1" };
+            let envelope = Envelope::new(&address, &address, "text");
+            self.outbox.insert(seq, 0, envelope, at(seconds) + LIFETIME, permit);
+        }
+
+        fn take(&mut self, seconds: i64) -> Option<u64> {
+            self.outbox.take(0, self.now, at(seconds)).map(|(seq, _)| seq)
+        }
+
+        fn answered(&mut self, seq: u64, verdict: Verdict) -> Option<Mark> {
+            self.outbox.answered(seq, verdict, self.now).map(|settled| settled.mark)
+        }
+
+        fn expire(&mut self, seconds: i64) -> Option<(u64, Mark)> {
+            self.outbox.expire(at(seconds)).map(|settled| (settled.seq, settled.mark))
+        }
+    }
+
+    #[test]
+    fn replies_go_in_the_order_of_their_decisions() {
+        let mut bench = Bench::new();
+        (1..=3).for_each(|seq| bench.insert(seq, 0, None));
+        assert_eq!(
+            [bench.take(1), bench.take(1), bench.take(1), bench.take(1)],
+            [Some(1), Some(2), Some(3), None]
+        );
+        assert!(bench.outbox.take(1, bench.now, at(1)).is_none(), "another operator's are its own");
+    }
+
+    #[test]
+    fn after_an_absence_the_newest_goes_first() {
+        let mut bench = Bench::new();
+        (1..=3).for_each(|seq| bench.insert(seq, 100 * seq as i64, None));
+        assert_eq!([bench.take(301), bench.take(301), bench.take(301)], [Some(3), Some(2), Some(1)]);
+    }
+
+    #[test]
+    fn a_reply_ends_once() {
+        let mut bench = Bench::new();
+        bench.insert(1, 0, Some(ISSUED));
+        bench.take(1);
+        assert_eq!(bench.answered(1, Verdict::Taken), Some(Mark::Sent));
+        assert_eq!(bench.answered(1, Verdict::Refused), None);
+        assert_eq!(bench.expire(700), None);
+        assert_eq!(bench.outbox.waiting(0), 0);
+    }
+
+    #[test]
+    fn throttled_replies_wait_and_slow_the_operator_down() {
+        let mut bench = Bench::new();
+        (1..=2).for_each(|seq| bench.insert(seq, 0, None));
+        assert_eq!(bench.take(1), Some(1));
+        assert_eq!(bench.answered(1, Verdict::Throttled), None);
+        assert_eq!((bench.outbox.waiting(0), bench.take(1)), (2, None));
+        let next = bench.outbox.next_send(0, bench.now).unwrap();
+        assert!(next > bench.now);
+        bench.now = next;
+        assert_eq!(bench.take(2), Some(1), "it had its turn");
+    }
+
+    #[test]
+    fn what_nobody_can_have_seen_ends_its_permit_once() {
+        let mut bench = Bench::new();
+        bench.insert(1, 0, Some(ISSUED));
+        bench.insert(2, 0, None);
+        assert_eq!(bench.expire(599), None);
+        let expired = [bench.expire(600), bench.expire(600), bench.expire(600)];
+        assert_eq!(expired, [Some((1, Mark::Undelivered)), Some((2, Mark::Expired)), None]);
+        assert_eq!(bench.outbox.apply(1, Mark::Undelivered), Some((0, Some(ISSUED))));
+        assert_eq!(bench.outbox.apply(1, Mark::Undelivered), Some((0, None)));
+    }
+
+    #[test]
+    fn what_may_have_been_sent_keeps_its_permit() {
+        let mut bench = Bench::new();
+        (1..=3).for_each(|seq| bench.insert(seq, 0, Some(ISSUED)));
+        assert_eq!(bench.take(1), Some(1));
+        bench.outbox.unanswered(1);
+        bench.outbox.touch(0, Some(2));
+        bench.outbox.keep_permit(3);
+        let mut expired = [bench.expire(600), bench.expire(600), bench.expire(600)];
+        expired.sort_by_key(|settled| settled.map(|(seq, _)| seq));
+        assert_eq!(expired, [1, 2, 3].map(|seq| Some((seq, Mark::Expired))));
+    }
+
+    #[test]
+    fn a_refusal_ends_the_permit_unless_an_earlier_attempt_may_have_arrived() {
+        let mut bench = Bench::new();
+        bench.insert(1, 0, Some(ISSUED));
+        assert_eq!(bench.take(1), Some(1));
+        assert_eq!(bench.answered(1, Verdict::Refused), Some(Mark::Undelivered));
+        bench.insert(2, 0, Some(ISSUED));
+        assert_eq!(bench.take(1), Some(2));
+        bench.outbox.unanswered(2);
+        assert_eq!(bench.take(1), Some(2));
+        assert_eq!(bench.answered(2, Verdict::Refused), Some(Mark::Rejected));
+        bench.insert(3, 0, None);
+        assert_eq!(bench.take(1), Some(3));
+        assert_eq!(bench.answered(3, Verdict::Refused), Some(Mark::Rejected));
+    }
+
+    #[test]
+    fn a_settled_reply_goes_again_if_its_permit_did_not_end() {
+        let mut bench = Bench::new();
+        (1..=2).for_each(|seq| bench.insert(seq, 0, Some(ISSUED)));
+        assert_eq!([bench.take(1), bench.take(1)], [Some(1), Some(2)]);
+        assert_eq!(bench.answered(1, Verdict::Taken), Some(Mark::Sent));
+        assert_eq!(bench.answered(2, Verdict::Refused), Some(Mark::Undelivered));
+        assert!(bench.outbox.reopen(1, at(100)));
+        assert!(!bench.outbox.reopen(2, at(100)));
+        assert_eq!(bench.expire(699), None, "it has a new life");
+        assert_eq!(bench.take(101), Some(1));
+        assert_eq!(
+            bench.answered(1, Verdict::Refused),
+            Some(Mark::Rejected),
+            "the first one is on the phone"
+        );
+    }
+
+    #[test]
+    fn what_is_marked_and_forgotten_takes_no_memory() {
+        let mut bench = Bench::new();
+        bench.insert(1, 0, None);
+        bench.outbox.forget(1);
+        assert!(bench.outbox.has(1), "it still waits");
+        bench.expire(600);
+        bench.outbox.apply(1, Mark::Expired);
+        assert!(!bench.outbox.has(1));
+    }
+
+    #[test]
+    fn the_queue_of_an_operator_who_never_comes_is_bounded() {
+        let mut bench = Bench::new();
+        for seq in 1..=5000 {
+            bench.insert(seq, seq as i64, None);
+            bench.expire(seq as i64);
+        }
+        assert_eq!(bench.outbox.waiting(0), 600);
+        assert_eq!(bench.outbox.queues[0].waiting.len(), 600);
+    }
+}

@@ -72,3 +72,61 @@ impl Held {
         self.marks.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use icaze_store::ledger::{Batch, Entry, FaultyStorage, Ledger, MasterKey, Options};
+    use jiff::Timestamp;
+
+    /// Proof that 1, 2 and so on up to `count` entries are durable.
+    fn tokens(count: usize) -> Vec<Durable> {
+        let key = MasterKey::random().unwrap();
+        let opened = Ledger::open(FaultyStorage::new(1), &key, 0, Options::default(), |_| {});
+        let (mut ledger, mut batch): (_, Batch) = opened.unwrap();
+        let mut commit = || {
+            batch.append(Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH, &Entry::Start).unwrap();
+            ledger.commit(&mut batch).unwrap()
+        };
+        (0..count).map(|_| commit()).collect()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
+    fn origin() -> Instant {
+        Instant::now()
+    }
+
+    #[test]
+    fn bytes_leave_in_order_and_not_before_their_entries() {
+        let (tokens, now) = (tokens(3), origin());
+        let mut held = Held::default();
+        held.mark(10, 0, 0, now);
+        held.mark(30, 2, 1, now);
+        held.mark(40, 0, 0, now);
+        held.mark(50, 3, 2, now);
+        let mut replies = 0;
+        let mut writable =
+            |held: &mut Held, token| held.writable(token, |released| replies += released.replies);
+        assert_eq!(writable(&mut held, tokens[0]), 10);
+        assert_eq!(writable(&mut held, tokens[1]), 40, "what follows waits for nothing of its own");
+        assert_eq!(writable(&mut held, tokens[1]), 40);
+        assert_eq!(writable(&mut held, tokens[2]), 50);
+        assert_eq!(replies, 3, "each is told once");
+    }
+
+    #[test]
+    fn what_is_written_in_pieces_moves_every_mark() {
+        let (tokens, now) = (tokens(2), origin());
+        let mut held = Held::default();
+        held.mark(10, 1, 0, now);
+        held.mark(30, 2, 0, now);
+        held.written(4);
+        assert_eq!(held.writable(tokens[0], |_| {}), 6);
+        held.written(6);
+        assert_eq!((held.writable(tokens[0], |_| {}), held.writable(tokens[1], |_| {})), (0, 20));
+        held.written(20);
+        assert!(held.is_empty());
+        held.mark(0, 1, 0, now);
+        assert!(held.is_empty(), "no bytes, no mark");
+    }
+}

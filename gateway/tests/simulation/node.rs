@@ -49,15 +49,23 @@ struct Decoy {
 }
 
 impl Site {
-    /// A pipeline that has read the ledger.
-    pub(crate) fn replay(&self, disk: Disk, now: Now) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
+    /// A pipeline that has read the ledger, if nothing is broken on purpose.
+    pub(crate) fn replay(
+        &self,
+        disk: Disk,
+        now: Now,
+        variant: Variant,
+    ) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
         let codes = Codes::new(CodeKey::new([7; 16]), self.config.node);
         let settings = Settings::of(&self.config);
         let mut pipeline = Pipeline::new(settings, Operator::of(&self.config), codes, now);
         let mut waiting = Vec::new();
         let opened = Ledger::open(disk, &self.key, self.config.node, self.options, |record| {
             match &record.entry {
-                Entry::Receiver(..) if self.variant == Variant::ReceiversForgotten => return,
+                Entry::Receiver(operator, _) if variant == Variant::ReceiversForgotten => {
+                    return pipeline
+                        .replay(&Record { entry: Entry::Receiver(operator, false), ..record.clone() });
+                }
                 Entry::Decision(decision) if decision.permit.is_some() && decision.refers_to.is_none() => {
                     waiting.push(record.seq);
                 }
@@ -67,7 +75,7 @@ impl Site {
             pipeline.replay(record);
         });
         let (ledger, batch) = opened?;
-        if self.variant == Variant::RestartGivesBack {
+        if variant == Variant::RestartGivesBack {
             let entry = Entry::Mark(Mark::Undelivered, waiting.into());
             let (received_at, decided_at) = (now.wall, now.wall);
             pipeline.replay(&Record { seq: 0, node: 0, received_at, decided_at, entry });
@@ -76,7 +84,7 @@ impl Site {
     }
 
     pub(crate) fn start(&self, disk: Disk, now: Now) -> Result<Node, OpenError> {
-        let (mut pipeline, ledger, batch) = self.replay(disk.clone(), now)?;
+        let (mut pipeline, ledger, batch) = self.replay(disk.clone(), now, self.variant)?;
         pipeline.start(batch, now);
         let decoy = (self.variant == Variant::AckBeforeSync).then(|| {
             let opened = Ledger::open(FaultyStorage::new(0), &self.key, 0, self.options, |_| {});
@@ -123,29 +131,30 @@ impl Node {
 
     /// One turn of the committer.
     pub(crate) fn commit(&mut self) -> Result<(), CommitError> {
-        let before = self.position();
-        let committed = self.try_commit();
-        if self.disk.failed_syncs.get() > 0 {
-            self.failed_at.get_or_insert(before);
-        }
-        committed
-    }
-
-    fn try_commit(&mut self) -> Result<(), CommitError> {
         self.pipeline.set_room(self.ledger.has_room());
         if self.batch.is_empty() {
             self.pipeline.take_batch(&mut self.batch);
         }
         if !self.batch.is_empty() {
-            match self.ledger.commit(&mut self.batch) {
+            let before = self.position();
+            let committed = self.ledger.commit(&mut self.batch);
+            self.look_for_failure(before);
+            match committed {
                 Ok(durable) => self.durable = durable,
                 Err(CommitError::NoRoom) => return Ok(()),
                 Err(error) => return Err(error),
             }
         }
-        let room = self.ledger.make_room()?;
-        self.pipeline.set_room(room);
+        let room = self.ledger.make_room();
+        self.look_for_failure(self.position());
+        self.pipeline.set_room(room?);
         Ok(())
+    }
+
+    fn look_for_failure(&mut self, position: u64) {
+        if self.disk.failed_syncs.get() > 0 {
+            self.failed_at.get_or_insert(position);
+        }
     }
 
     /// One turn of the ticker.

@@ -84,11 +84,11 @@ impl Plan {
             (Event::Answer, 60),
             (Event::Commit, 120),
             (Event::Tick, 60),
-            (Event::Connect, 50),
+            (Event::Connect, 80),
         ];
         let rare = [
             (Event::Unbind, 8),
-            (Event::Drop, 15),
+            (Event::Drop, 10),
             (Event::Hang, 6),
             (Event::Away, 6),
             (Event::Kill, 6),
@@ -99,7 +99,7 @@ impl Plan {
             (Event::DiskRoom, 12),
             (Event::ClockJump, 3),
             (Event::Restart, 4),
-            (Event::Lull, 10),
+            (Event::Lull, 8),
         ];
         // A run without a fault finds what a run with all of them hides.
         weights.extend(rare.into_iter().filter(|_| random.chance(70)));

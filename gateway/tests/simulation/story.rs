@@ -107,6 +107,12 @@ impl Story {
         replies.map(|(seq, decided, text)| (seq, &*decided.operator, &*decided.from, text))
     }
 
+    /// How many replies of an operator have no mark.
+    pub(crate) fn unmarked(&self, operator: &str) -> usize {
+        let marked: BTreeSet<u64> = self.marks.iter().flat_map(|(_, _, seqs)| seqs.iter().copied()).collect();
+        self.replies().filter(|(seq, name, ..)| *name == operator && !marked.contains(seq)).count()
+    }
+
     fn count(&self, seq: u64, mark: Mark) -> usize {
         let of = self.marks.iter().filter(|(_, other, _)| *other == mark);
         of.flat_map(|(_, _, seqs)| seqs).filter(|&&other| other == seq).count()
@@ -214,13 +220,14 @@ impl Story {
         let facts = entry.as_ref().and_then(|entry| world.facts(entry));
         let mut history = History::default();
         if let (Some(person), Ok(rules)) = (person, moment.rules()) {
-            let counted = grants.iter().filter(|grant| grant.person == person.number && !grant.given_back);
+            let mut counted =
+                grants.iter().filter(|grant| grant.person == person.number && !grant.given_back);
             for grant in counted.clone() {
                 history.usage.day[usize::from(grant.purpose)] += u8::from(grant.day == rules.date);
                 history.usage.week[usize::from(grant.purpose)] +=
                     u8::from(monday(grant.day) == monday(rules.date));
             }
-            let latest = counted.filter(|grant| grant.purpose == request.purpose).next_back();
+            let latest = counted.rfind(|grant| grant.purpose == request.purpose);
             history.standing = latest.filter(|grant| decided.at < grant.interval.end).map(|grant| Standing {
                 decided_at: grant.at,
                 interval: grant.interval,

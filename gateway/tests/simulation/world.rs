@@ -28,7 +28,7 @@ pub(crate) struct Person {
 pub(crate) fn people() -> Vec<Person> {
     let person = |number: u32| {
         let mut documents = vec![document(&format!("AZE1000{number:04}"))];
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             documents.push(document(&format!("AA100{number:04}")));
         }
         Person { number, documents, exempt: number == 7 }

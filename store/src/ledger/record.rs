@@ -52,7 +52,7 @@ pub enum Mark {
     Expired,
     /// Its operator refused it for good, or it expired with not a byte written: a permit in it ends, and the allowance returns.
     Undelivered,
-    /// The operator refused it for good, and it carried no permit.
+    /// The operator refused it for good, and it carried no permit, or one that an earlier attempt may have brought.
     Rejected,
 }
 
