@@ -99,6 +99,7 @@ impl Node {
     /// # Errors
     /// If the ledger failed.
     pub async fn stop(self, drain: Duration) -> anyhow::Result<()> {
+        self.gateway.pipeline().drain();
         self.gateway.set_phase(Phase::Draining);
         let drained = async {
             while self.open.links() > 0 {

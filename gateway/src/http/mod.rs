@@ -15,6 +15,9 @@ use tokio::net::TcpListener;
 
 use crate::gateway::Gateway;
 
+/// What stands at `/` until there is a dashboard.
+const INDEX: &str = "Icaze. /healthz: is it alive; /readyz: does it take messages; /metrics: what it does\n";
+
 /// What the handlers share.
 #[derive(Clone)]
 struct Shared {
@@ -29,6 +32,7 @@ struct Shared {
 /// If the listener fails.
 pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, store: PathBuf) -> std::io::Result<()> {
     let router = Router::new()
+        .route("/", get(async || INDEX))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::metrics))

@@ -12,8 +12,10 @@ pub struct PhoneLimits {
     pub texts_max: u16,
     /// Well-formed serials that the register lacks, in one window, before the phone counts as guessing.
     pub unknown_max: u16,
-    /// The length of a window. One notice is sent in each.
+    /// The length of a window.
     pub window: SignedDuration,
+    /// From a notice to the next one, at least.
+    pub notice: SignedDuration,
     /// Phones that are remembered, at most; the oldest window is forgotten early when more text.
     pub phones_max: usize,
 }
@@ -35,13 +37,14 @@ struct Counter {
     until: Timestamp,
     texts: u16,
     unknown: u16,
-    noticed: bool,
+    /// No other notice before this instant.
+    quiet_until: Timestamp,
 }
 
 /// Counts by phone, in two generations so that forgetting costs nothing per phone.
 ///
-/// A window begins with a phone's first text. A phone is remembered for at least its window, unless more than
-/// `phones_max` of them text within one.
+/// A window begins with a phone's first text. A phone is remembered for at least its window and its notice, unless more
+/// than `phones_max` of them text within that time.
 #[derive(Debug)]
 pub struct Limits {
     limits: PhoneLimits,
@@ -63,9 +66,9 @@ impl Limits {
         let counter = self.counter(phone, now);
         counter.texts = counter.texts.saturating_add(1);
         let before = *counter;
-        let allowed = self.allowed(&before, before.texts);
+        let allowed = self.allowed(&before, before.texts, now);
         if let Allowed::Notice(_) = allowed {
-            self.counter(phone, now).noticed = true;
+            self.counter(phone, now).quiet_until = now + self.limits.notice;
         }
         allowed
     }
@@ -75,7 +78,7 @@ impl Limits {
     pub fn peek(&self, phone: Msisdn, now: Timestamp) -> Allowed {
         let counter = self.young.get(&phone).or_else(|| self.old.get(&phone));
         match counter.filter(|counter| now < counter.until) {
-            Some(counter) => self.allowed(counter, counter.texts.saturating_add(1)),
+            Some(counter) => self.allowed(counter, counter.texts.saturating_add(1), now),
             None => Allowed::Yes,
         }
     }
@@ -86,10 +89,10 @@ impl Limits {
         counter.unknown = counter.unknown.saturating_add(1);
     }
 
-    fn allowed(&self, counter: &Counter, texts: u16) -> Allowed {
+    fn allowed(&self, counter: &Counter, texts: u16, now: Timestamp) -> Allowed {
         if texts <= self.limits.texts_max && counter.unknown < self.limits.unknown_max {
             Allowed::Yes
-        } else if counter.noticed {
+        } else if now < counter.quiet_until {
             Allowed::Silent
         } else {
             Allowed::Notice(counter.until)
@@ -98,11 +101,11 @@ impl Limits {
 
     fn counter(&mut self, phone: Msisdn, now: Timestamp) -> &mut Counter {
         self.turn_over(now);
-        let fresh = Counter { until: now + self.limits.window, texts: 0, unknown: 0, noticed: false };
+        let fresh = Counter { until: now + self.limits.window, texts: 0, unknown: 0, quiet_until: Timestamp::MIN };
         let old = &mut self.old;
         let counter = self.young.entry(phone).or_insert_with(|| old.remove(&phone).unwrap_or(fresh));
         if counter.until <= now {
-            *counter = fresh;
+            *counter = Counter { quiet_until: counter.quiet_until, ..fresh };
         }
         counter
     }
@@ -111,7 +114,7 @@ impl Limits {
         if now < self.turn && self.young.len() < self.limits.phones_max / 2 {
             return;
         }
-        self.turn = now + self.limits.window;
+        self.turn = now + self.limits.window.max(self.limits.notice);
         self.old = std::mem::take(&mut self.young);
     }
 }
@@ -120,8 +123,13 @@ impl Limits {
 mod tests {
     use super::*;
 
-    const LIMITS: PhoneLimits =
-        PhoneLimits { texts_max: 3, unknown_max: 2, window: SignedDuration::from_mins(10), phones_max: 100 };
+    const LIMITS: PhoneLimits = PhoneLimits {
+        texts_max: 3,
+        unknown_max: 2,
+        window: SignedDuration::from_mins(10),
+        notice: SignedDuration::from_mins(10),
+        phones_max: 100,
+    };
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_607_940_000 + seconds).unwrap()
@@ -147,6 +155,16 @@ mod tests {
         );
         assert_eq!(limits.count(phone(1), at(599)), Allowed::Silent);
         assert_eq!(limits.count(phone(1), at(600)), Allowed::Yes);
+    }
+
+    #[test]
+    fn notices_keep_their_distance_whatever_the_window() {
+        for (notice, expected) in [(SignedDuration::from_mins(2), 5), (SignedDuration::from_mins(25), 1)] {
+            let mut limits = Limits::new(PhoneLimits { notice, ..LIMITS });
+            let verdicts = (0..600).map(|second| limits.count(phone(1), at(second)));
+            let notices = verdicts.filter(|allowed| matches!(allowed, Allowed::Notice(_))).count();
+            assert_eq!(notices, expected, "{notice:?}");
+        }
     }
 
     #[test]

@@ -116,6 +116,8 @@ pub struct Pipeline {
     room: bool,
     /// Whether the wall clock can be trusted.
     clock: bool,
+    /// Whether the node is about to stop: what is decided is sent, nothing more is decided.
+    draining: bool,
     /// The ledger's time: never goes back.
     time: Timestamp,
     requests: Requests,
@@ -148,6 +150,7 @@ impl Settings {
                 texts_max: u16::try_from(config.limits.phone_max).unwrap_or(u16::MAX),
                 unknown_max: u16::try_from(config.limits.unknown_max).unwrap_or(u16::MAX),
                 window: signed(config.limits.phone_window),
+                notice: signed(config.limits.notice),
                 phones_max: PHONES_MAX,
             },
             numbering: Numbering::of(config),
@@ -193,6 +196,7 @@ impl Pipeline {
             urgent: false,
             room: true,
             clock: true,
+            draining: false,
             time: Timestamp::MIN,
             requests: Requests::new(settings.dedupe, settings.requests_max),
             limits: Limits::new(settings.phone),
@@ -238,7 +242,7 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        if !self.room || !self.clock || !self.marks.is_empty() {
+        if !self.room || !self.clock || self.draining || !self.marks.is_empty() {
             return Err(Full);
         }
         if let Some(accepted) = self.again(message)? {
@@ -297,6 +301,7 @@ impl Pipeline {
         let wall = self.advance(now.wall);
         let moment = world.moment(wall);
         while self.room
+            && !self.draining
             && let Some(incomplete) = self.parts.expire(wall)
         {
             if self.decide_incomplete(&incomplete, world, &moment).is_err() {
@@ -338,6 +343,11 @@ impl Pipeline {
     /// Whether the wall clock can be trusted; without it every message is asked to come again.
     pub fn set_clock(&mut self, sound: bool) {
         self.clock = sound;
+    }
+
+    /// Decides nothing more: messages are asked to come again, and parts wait for the next start.
+    pub fn drain(&mut self) {
+        self.draining = true;
     }
 
     /// A bind of `operator` that takes replies opened, or closed.
