@@ -151,6 +151,7 @@ impl Pipeline {
         if self.id(name) == u16::MAX {
             self.operators.push(Operator {
                 name: name.into(),
+                rate_in: 0,
                 rate_out: 0,
                 latin: false,
                 receivers: 0,

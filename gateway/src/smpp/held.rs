@@ -91,7 +91,6 @@ mod tests {
         (0..count).map(|_| commit()).collect()
     }
 
-    #[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
     fn origin() -> Instant {
         Instant::now()
     }

@@ -418,7 +418,6 @@ impl Simulation {
 }
 
 /// Virtual time needs some origin; only differences matter.
-#[expect(clippy::disallowed_methods, reason = "an origin for virtual time")]
 fn origin() -> Instant {
     Instant::now()
 }
