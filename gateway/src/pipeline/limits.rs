@@ -101,7 +101,8 @@ impl Limits {
 
     fn counter(&mut self, phone: Msisdn, now: Timestamp) -> &mut Counter {
         self.turn_over(now);
-        let fresh = Counter { until: now + self.limits.window, texts: 0, unknown: 0, quiet_until: Timestamp::MIN };
+        let fresh =
+            Counter { until: now + self.limits.window, texts: 0, unknown: 0, quiet_until: Timestamp::MIN };
         let old = &mut self.old;
         let counter = self.young.entry(phone).or_insert_with(|| old.remove(&phone).unwrap_or(fresh));
         if counter.until <= now {

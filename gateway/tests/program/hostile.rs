@@ -222,6 +222,16 @@ fn sigterm_drains_unbinds_and_loses_nothing() {
 }
 
 #[test]
+fn a_second_signal_ends_at_once() {
+    let (_site, mut gateway) = gateway(&["SMPP__DRAIN_S=600", "SMPP__RESPONSE_TIMER_S=300"]);
+    let mut peer = Peer::bound(&gateway.smpp);
+    gateway.terminate();
+    assert_eq!(peer.read().map(|pdu| pdu.command), Some(Command::UNBIND), "it waits for the answer");
+    gateway.terminate();
+    assert_eq!(gateway.wait(), Some(1), "and is not given one");
+}
+
+#[test]
 fn nothing_personal_stands_in_logs_and_metrics() {
     let (site, mut gateway) = gateway(&["LOG__LEVEL=trace"]);
     let mut peer = Peer::bound(&gateway.smpp);

@@ -91,6 +91,7 @@ fn what_is_broken_on_purpose_is_noticed() {
     let mutants = [
         Variant::AckBeforeSync,
         Variant::SyncRetried,
+        Variant::Forgetful,
         Variant::DocumentIsPerson,
         Variant::RestartGivesBack,
         Variant::ReceiversForgotten,

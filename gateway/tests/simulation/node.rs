@@ -13,6 +13,7 @@ use icaze_gateway::world::World;
 use icaze_store::ledger::{
     Batch, CommitError, Durable, Entry, FaultyStorage, Ledger, Mark, MasterKey, OpenError, Options, Record,
 };
+use jiff::SignedDuration;
 
 use crate::disk::Disk;
 use crate::plan::Variant;
@@ -57,7 +58,10 @@ impl Site {
         variant: Variant,
     ) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
         let codes = Codes::new(CodeKey::new([7; 16]), self.config.node);
-        let settings = Settings::of(&self.config);
+        let mut settings = Settings::of(&self.config);
+        if variant == Variant::Forgetful {
+            settings.dedupe = SignedDuration::ZERO;
+        }
         let mut pipeline = Pipeline::new(settings, Operator::of(&self.config), codes, now);
         let mut waiting = Vec::new();
         let opened = Ledger::open(disk, &self.key, self.config.node, self.options, |record| {

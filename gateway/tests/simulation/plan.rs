@@ -11,6 +11,8 @@ pub(crate) enum Variant {
     AckBeforeSync,
     /// The storage answers a failed sync by syncing once more.
     SyncRetried,
+    /// No request is remembered: a redelivery is decided anew.
+    Forgetful,
     /// The register holds each document as a person of its own.
     DocumentIsPerson,
     /// A start gives back every permit whose reply has no mark yet.

@@ -373,6 +373,8 @@ impl Simulation {
         }
         self.check_replay()?;
         let story = Story::read(&self.storage, &self.site.key)?;
+        let dedupe = SignedDuration::try_from(self.site.config.smpp.dedupe).unwrap();
+        story.check_once(dedupe)?;
         story.check_rules(&self.site.world, &self.people)?;
         self.model.check_end(&story)?;
         Ok(story)

@@ -9,8 +9,8 @@ use icaze_gateway::permit::decide::{History, Standing, Subject, decide};
 use icaze_gateway::world::World;
 use icaze_store::ledger::{Entry, Interval, Mark, MasterKey, Storage, read};
 use icaze_store::{Document, Outcome, Reason};
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::world::Person;
 
@@ -25,6 +25,9 @@ pub(crate) struct Decided {
     reason: Option<Reason>,
     permit: Option<(u64, Date, Option<Interval>)>,
     reply: Option<String>,
+    /// When the same message would be decided anew at the latest.
+    again: Option<Timestamp>,
+    identity: u128,
 }
 
 #[derive(Default)]
@@ -73,6 +76,8 @@ impl Story {
                             .as_ref()
                             .map(|permit| (permit.code, permit.day, permit.intervals.first().copied())),
                         reply: decision.reply.as_ref().map(|reply| reply.text.to_owned()),
+                        again: decision.again,
+                        identity: decision.identity,
                     };
                     story.decided.insert(record.seq, decided);
                 }
@@ -161,6 +166,25 @@ impl Story {
             }
             if self.sent(seq) > 0 {
                 return Err(format!("the permit of entry {seq} was given back though its reply was sent"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The same message is decided once for as long as it is remembered, unless what was decided is no answer any more.
+    pub(crate) fn check_once(&self, dedupe: SignedDuration) -> Result<(), String> {
+        let mut earlier: BTreeMap<u128, u64> = BTreeMap::new();
+        for (&seq, decided) in self.decided.iter().filter(|(_, decided)| decided.identity != 0) {
+            let Some(first) = earlier.insert(decided.identity, seq) else { continue };
+            let before = &self.decided[&first];
+            let over =
+                decided.at >= before.at + dedupe || before.again.is_some_and(|again| decided.at >= again);
+            let notice = decided.reason == Some(Reason::Phone);
+            let refused = self.marks.iter().any(|(at, mark, seqs)| {
+                *at < seq && matches!(mark, Mark::Undelivered | Mark::Rejected) && seqs.contains(&first)
+            });
+            if !over && !notice && !refused {
+                return Err(format!("entries {first} and {seq} are decisions of one message"));
             }
         }
         Ok(())
