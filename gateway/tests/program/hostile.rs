@@ -1,5 +1,7 @@
 //! Peers that are slow, hostile or only clumsy, against the real program (rows 19 to 25, 28, 32, 33, 40 of docs/faults.md).
 
+use std::io::Write as _;
+
 use icaze_codec::pdu::{Command, Status};
 
 use crate::operator::{Peer, pdu, submit};
@@ -7,6 +9,9 @@ use crate::support::{Gateway, Site};
 
 /// Its digits stand in no timestamp and no measure by chance.
 const PHONE: &str = "994507391846";
+
+/// Messages in a flood, sent without waiting for anything.
+const FLOOD: u32 = 20_000;
 
 /// A gateway whose configuration has `settings`, `SECTION__KEY=VALUE`, and the directory that it lives in.
 fn gateway(settings: &[&str]) -> (Site, Gateway) {
@@ -112,12 +117,14 @@ fn malformed_bodies_get_their_status_and_the_session_lives() {
 fn a_flood_beyond_the_window_is_put_off_and_the_rest_is_answered() {
     let (_site, gateway) = gateway(&["OPERATORS__DEMO__WINDOW_IN=10", "OPERATORS__DEMO__RETRY_STATUS=0x14"]);
     let mut peer = Peer::bound(&gateway.smpp);
-    let flood: Vec<u8> = (0..1000)
-        .flat_map(|n| submit(n + 2, &format!("99450{n:07}"), "8103", &format!("2 AZE2000{n:04}")))
+    let before = resident_bytes(&gateway);
+    let flood: Vec<u8> = (0..FLOOD)
+        .flat_map(|n| submit(n + 2, &format!("99450{n:07}"), "8103", &format!("2 AZE2000{:04}", n % 10_000)))
         .collect();
-    peer.send(&flood);
+    let mut sender = peer.sender();
+    let sending = std::thread::spawn(move || sender.write_all(&flood).unwrap());
     let (mut taken, mut put_off, mut answered) = (0, 0, 0);
-    while taken + put_off < 1000 || answered < taken {
+    while taken + put_off < FLOOD || answered < taken {
         let pdu = peer.read().unwrap();
         match (pdu.command, pdu.status) {
             (Command::SUBMIT_SM_RESP, Status::ESME_ROK) => taken += 1,
@@ -129,7 +136,17 @@ fn a_flood_beyond_the_window_is_put_off_and_the_rest_is_answered() {
             other => panic!("{other:?}"),
         }
     }
+    sending.join().unwrap();
     assert!(put_off > 0 && taken >= 10, "taken {taken}, put off {put_off}");
+    let grown = resident_bytes(&gateway) - before;
+    assert!(grown < 64.0 * 1024.0 * 1024.0, "{grown} bytes more for {FLOOD} messages");
+}
+
+/// The memory that the process holds.
+fn resident_bytes(gateway: &Gateway) -> f64 {
+    let metrics = gateway.metrics();
+    let line = metrics.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes "));
+    line.unwrap().parse().unwrap()
 }
 
 #[test]

@@ -49,6 +49,11 @@ impl Peer {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// The connection, to write from another thread.
+    pub(crate) fn sender(&self) -> TcpStream {
+        self.stream.try_clone().unwrap()
+    }
+
     /// The next PDU; `None` once the gateway has closed the connection.
     pub(crate) fn read(&mut self) -> Option<Pdu> {
         loop {
