@@ -2,7 +2,7 @@
 //!
 //! One [`Pipeline`] sees every message of the node, a batch at a time: the same request, the phone's limit, the parts
 //! of a long text, the decision, its entry in the open ledger batch, the reply. It does no I/O and reads no clock.
-//! Everything it remembers is made from ledger entries by [`apply`](Pipeline::apply), at start and while running alike.
+//! Everything it remembers is made from ledger entries by `apply`, at start and while running alike.
 
 mod apply;
 pub mod codes;

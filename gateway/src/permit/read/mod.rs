@@ -1,8 +1,8 @@
 //! From a citizen's text to a request.
 //!
-//! Characters fold into digits and Latin capitals by what they look or sound like ([`glyph`]); these form runs of
-//! letters and of digits ([`token`]); a known series and the digits after it form a serial ([`serial`]); of the
-//! digits that are left, one is the purpose ([`purpose`]), with the help of the few words that matter ([`word`]).
+//! Characters fold into digits and Latin capitals by what they look or sound like (`glyph`); these form runs of
+//! letters and of digits (`token`); a known series and the digits after it form a serial (`serial`); of the
+//! digits that are left, one is the purpose (`purpose`), with the help of the few words that matter (`word`).
 //! There must be exactly one of each. The rules:
 //!
 //! * Between and around the pieces may stand anything, or nothing: `2AZE12345678`, `AZE 1234-5678 kod:2`.
