@@ -94,6 +94,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         Variant::Forgetful,
         Variant::DocumentIsPerson,
         Variant::RestartGivesBack,
+        Variant::RestoredTwice,
         Variant::ReceiversForgotten,
         Variant::DamageCut,
     ];

@@ -1,5 +1,6 @@
 //! The process: pipeline, ledger and links, driven as the listener, the committer and the node drive them.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use icaze_config::gateway::Config;
@@ -11,8 +12,10 @@ use icaze_gateway::smpp::link::{Link, Wake};
 use icaze_gateway::smpp::port::Port;
 use icaze_gateway::world::World;
 use icaze_store::ledger::{
-    Batch, CommitError, Durable, Entry, FaultyStorage, Ledger, Mark, MasterKey, OpenError, Options, Record,
+    Address, Batch, Channel, CommitError, Decision, Durable, Entry, FaultyStorage, Language, Ledger, Mark,
+    MasterKey, OpenError, Options, Permit, Record, Reply,
 };
+use icaze_store::{Document, Outcome};
 use jiff::SignedDuration;
 
 use crate::disk::Disk;
@@ -49,6 +52,62 @@ struct Decoy {
     batch: Batch,
 }
 
+/// A grant that outlives its record, for the mutant that gives its allowance back once more.
+struct Grant {
+    operator: String,
+    from: Vec<u8>,
+    holder: (u32, u8),
+    document: Document,
+    permit: Permit<'static>,
+}
+
+impl Grant {
+    fn of(decision: &Decision<'_>) -> Option<Self> {
+        let permit = decision.permit.as_ref()?;
+        Some(Self {
+            operator: decision.operator.to_owned(),
+            from: decision.from.digits.to_owned(),
+            holder: (decision.person?, decision.purpose?),
+            document: decision.document?,
+            permit: Permit {
+                code: permit.code,
+                day: permit.day,
+                intervals: permit.intervals.to_vec().into(),
+            },
+        })
+    }
+
+    /// Counts a grant of the next day, which forgets this day's counts, and takes it back.
+    fn restore(&self, record: &Record<'_>, pipeline: &mut Pipeline) {
+        const SEQ: u64 = u64::MAX;
+        let address = |digits| Address { ton: 1, npi: 1, digits };
+        let decision = Decision {
+            channel: Channel::Sms,
+            operator: &self.operator,
+            from: address(&self.from),
+            to: address(b"8103"),
+            parts: (&[]).into(),
+            identity: 0,
+            document: Some(self.document),
+            person: Some(self.holder.0),
+            purpose: Some(self.holder.1),
+            regime: None,
+            register: 0,
+            facts: None,
+            outcome: Outcome::Granted,
+            reason: None,
+            permit: Some(Permit { day: self.permit.day.tomorrow().unwrap(), ..self.permit.clone() }),
+            reply: Some(Reply { text: "", language: Language::Az, expires_at: record.decided_at }),
+            refers_to: None,
+            again: None,
+            text: "",
+        };
+        pipeline.replay(&Record { seq: SEQ, entry: Entry::Decision(decision), ..record.clone() });
+        let entry = Entry::Mark(Mark::Undelivered, vec![SEQ].into());
+        pipeline.replay(&Record { seq: SEQ, entry, ..record.clone() });
+    }
+}
+
 impl Site {
     /// A pipeline that has read the ledger, if nothing is broken on purpose.
     pub(crate) fn replay(
@@ -64,6 +123,7 @@ impl Site {
         }
         let mut pipeline = Pipeline::new(settings, Operator::of(&self.config), codes, now);
         let mut waiting = Vec::new();
+        let mut grants = BTreeMap::new();
         let opened = Ledger::open(disk, &self.key, self.config.node, self.options, |record| {
             match &record.entry {
                 Entry::Receiver(operator, _) if variant == Variant::ReceiversForgotten => {
@@ -72,11 +132,17 @@ impl Site {
                 }
                 Entry::Decision(decision) if decision.permit.is_some() && decision.refers_to.is_none() => {
                     waiting.push(record.seq);
+                    grants.insert(record.seq, Grant::of(decision));
                 }
                 Entry::Mark(_, seqs) => waiting.retain(|seq| !seqs.contains(seq)),
                 _ => {}
             }
             pipeline.replay(record);
+            if let (Variant::RestoredTwice, Entry::Mark(Mark::Undelivered, seqs)) = (variant, &record.entry) {
+                seqs.iter().filter_map(|seq| grants.get(seq)?.as_ref()).for_each(|grant| {
+                    grant.restore(record, &mut pipeline);
+                });
+            }
         });
         let (ledger, batch) = opened?;
         if variant == Variant::RestartGivesBack {

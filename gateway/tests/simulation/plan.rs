@@ -17,6 +17,8 @@ pub(crate) enum Variant {
     DocumentIsPerson,
     /// A start gives back every permit whose reply has no mark yet.
     RestartGivesBack,
+    /// A start gives an allowance that came back once more: whatever else was granted on its day is free again.
+    RestoredTwice,
     /// A start does not read that receivers were bound.
     ReceiversForgotten,
     /// Damage to the newest synced batch is cut off like a torn write.
