@@ -15,6 +15,9 @@ use crate::random::Random;
 
 /// Messages of one bind that may await their responses.
 const WINDOW: usize = 50;
+/// A message is delivered again though it was acked only if it is one of the last so many: far within the time for which
+/// the gateway knows a message as the same (`smpp.dedupe_s`). Later it is a new request, and so no fault.
+const RECENT: u64 = 1000;
 /// How often the binds are looked at.
 const TURN: Duration = Duration::from_millis(1);
 /// How long what was written before a death is read.
@@ -81,7 +84,7 @@ impl Operator {
                 let token = self.witness.hand(mo);
                 self.send(binds, token, now);
                 if self.random.percent(3) {
-                    self.witness.forget(self.random.below(token + 1));
+                    self.witness.forget(token - self.random.below(RECENT.min(token + 1)));
                 }
             }
             self.redeliver(binds, now);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::reconcile::Verdict;
 use crate::machine;
 
-/// What is wrong is told in full up to so many lines.
+/// Of what is lost, and of what is doubled, so many lines are told.
 const TOLD_MAX: usize = 20;
 const COLUMNS: [&str; 11] = [
     "kills",
@@ -66,7 +66,8 @@ impl Report {
 
     fn wrong(verdict: &Verdict) -> Vec<String> {
         let lost = verdict.lost.iter().map(|what| format!("lost: {what}"));
-        lost.chain(verdict.doubled.iter().map(|what| format!("doubled: {what}"))).take(TOLD_MAX).collect()
+        let doubled = verdict.doubled.iter().map(|what| format!("doubled: {what}"));
+        lost.take(TOLD_MAX).chain(doubled.take(TOLD_MAX)).collect()
     }
 
     fn notes(&self) -> String {
