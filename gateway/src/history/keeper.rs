@@ -3,15 +3,15 @@
 //! the ledger; until then look-ups in the history have no answer.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use icaze_config::gateway::Config;
 use icaze_store::ledger::{FileStorage, MasterKey, ReadError, read_closed};
-use icaze_store::views::{Index, Keying, Views, ViewsError};
+use icaze_store::views::{Keying, Views, ViewsError};
 use tokio::runtime::Runtime;
 
+use super::History;
 use crate::gateway::{Gateway, Phase};
 use crate::pipeline::Numbering;
 
@@ -19,51 +19,6 @@ use crate::pipeline::Numbering;
 const POLL: Duration = Duration::from_secs(5);
 /// How long the views are left alone after a failure.
 const RETRY: Duration = Duration::from_secs(60);
-
-/// The history as look-ups see it.
-#[derive(Default)]
-pub struct History {
-    /// `None` while there are no views: at the start, and after a failure.
-    index: Mutex<Option<Index>>,
-    position: AtomicU64,
-    /// A look-up found the views damaged.
-    damaged: AtomicBool,
-}
-
-impl History {
-    /// The last record of the ledger that the history covers; 0 without views. Take it before a look-up: what is behind
-    /// it is answered from memory.
-    #[must_use]
-    pub fn position(&self) -> u64 {
-        self.position.load(Ordering::Acquire)
-    }
-
-    /// Asks the index, which reads from disk: not for a thread that serves links. `None` if the history has no answer
-    /// now; ask again in a minute.
-    pub fn look_up<T>(&self, ask: impl FnOnce(&Index) -> Result<T, ViewsError>) -> Option<T> {
-        let index = self.index().clone()?;
-        let answer = ask(&index);
-        if let Err(error) = &answer {
-            tracing::warn!(%error, "a look-up in the history failed; the views are built again");
-            self.damaged.store(true, Ordering::Release);
-        }
-        answer.ok()
-    }
-
-    fn index(&self) -> MutexGuard<'_, Option<Index>> {
-        self.index.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn publish(&self, views: &Views) {
-        *self.index() = Some(views.index().clone());
-        self.position.store(views.position(), Ordering::Release);
-    }
-
-    fn withdraw(&self) {
-        *self.index() = None;
-        self.position.store(0, Ordering::Release);
-    }
-}
 
 /// What the thread works with.
 pub struct Keeper {
@@ -190,6 +145,7 @@ impl Keeper {
 mod tests {
     use super::*;
     use icaze_store::ledger::{Entry, Ledger, Mark, Options};
+    use icaze_store::views::Index;
     use jiff::Timestamp;
 
     /// A keeper of a ledger with several closed segments: each second record is a mark on the decision before it.

@@ -1,0 +1,55 @@
+//! The history: decisions that have left the pipeline's memory, found through the views that a thread of their own keeps.
+
+mod keeper;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use icaze_store::views::{Index, Views, ViewsError};
+
+pub use keeper::Keeper;
+
+/// The history as look-ups see it.
+#[derive(Default)]
+pub struct History {
+    /// `None` while there are no views: at the start, and after a failure.
+    index: Mutex<Option<Index>>,
+    position: AtomicU64,
+    /// A look-up found the views damaged.
+    damaged: AtomicBool,
+}
+
+impl History {
+    /// The last record of the ledger that the history covers; 0 without views. Take it before a look-up: what is behind
+    /// it is answered from memory.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// Asks the index, which reads from disk: not for a thread that serves links. `None` if the history has no answer
+    /// now; ask again in a minute.
+    pub fn look_up<T>(&self, ask: impl FnOnce(&Index) -> Result<T, ViewsError>) -> Option<T> {
+        let index = self.index().clone()?;
+        let answer = ask(&index);
+        if let Err(error) = &answer {
+            tracing::warn!(%error, "a look-up in the history failed; the views are built again");
+            self.damaged.store(true, Ordering::Release);
+        }
+        answer.ok()
+    }
+
+    fn index(&self) -> MutexGuard<'_, Option<Index>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, views: &Views) {
+        *self.index() = Some(views.index().clone());
+        self.position.store(views.position(), Ordering::Release);
+    }
+
+    fn withdraw(&self) {
+        *self.index() = None;
+        self.position.store(0, Ordering::Release);
+    }
+}
