@@ -285,6 +285,19 @@ fn a_part_that_never_comes_is_answered_with_help() {
 }
 
 #[test]
+fn the_last_part_again_awaits_no_siblings_even_if_its_reply_was_refused() {
+    let mut node = Node::start(NOON);
+    let part = |number, text| Body::Part(Part::new(7, 2, number).unwrap(), text);
+    node.take(ANNA, 1, part(1, "2 AZE2000"));
+    let decided = node.take(ANNA, 2, part(2, "0000"));
+    let (seq, _) = node.pending().unwrap();
+    node.pipeline.answered(seq, Verdict::Refused, node.now);
+    assert_eq!(node.take(ANNA, 2, part(2, "0000")), decided);
+    node.pass(61);
+    assert_eq!(node.reply(), None);
+}
+
+#[test]
 fn guessing_serials_is_slowed() {
     let mut node = Node::start(NOON);
     for serial in 0..5 {

@@ -10,6 +10,7 @@ use icaze_store::ledger::{
 };
 
 use super::{Configured, Output, remark, told};
+use crate::permit::code::Code;
 
 /// Checks or prints a store's ledger, also while the gateway runs.
 #[derive(Debug, clap::Subcommand)]
@@ -116,7 +117,12 @@ fn print(storage: &FileStorage, key: Option<&MasterKey>, out: &mut Output) -> Re
 }
 
 fn json(record: &Record<'_>, visible: Visible) -> String {
-    dump_json(record, visible, DumpWith { code: DumpWith::crockford, reply_parts })
+    dump_json(record, visible, DumpWith { code: letters, reply_parts })
+}
+
+/// A permit code as citizens read it; its number, if that is no code.
+fn letters(code: u64) -> String {
+    Code::from_u64(code).map_or_else(|| code.to_string(), |code| code.to_string())
 }
 
 /// How many short messages a text takes.

@@ -53,6 +53,12 @@ fn publish_pipeline(pipeline: &Pipeline, now: Now) {
         counter!("icaze_decisions_total", "outcome" => outcome.name(), "reason" => reason, "purpose" => purpose)
             .absolute(count);
     }
+    // A part has no decision of its own, but an outcome; like the others it is shown once there is one.
+    let parts = pipeline.stats().parts;
+    if parts > 0 {
+        counter!("icaze_decisions_total", "outcome" => "part", "reason" => "", "purpose" => "")
+            .absolute(parts);
+    }
     for (id, operator) in (0_u16..).zip(pipeline.operators()) {
         let waiting = pipeline.outbox().waiting(id);
         gauge!("icaze_replies_waiting", "operator" => operator.name.to_string()).set(waiting as f64);

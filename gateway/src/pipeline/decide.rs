@@ -190,7 +190,7 @@ impl Pipeline {
         self.urgent = true;
         self.apply(seq, self.time, &entry);
         self.stats.parts += 1;
-        Ok(Accepted { seq, reply: false })
+        Ok(Accepted { seq })
     }
 
     /// What the rules say of a request.
@@ -296,7 +296,7 @@ impl Pipeline {
             self.stats.decided(ruling.reason, ruling.request.map(|request| request.purpose));
         }
         self.reply = text;
-        appended.map(|seq| Accepted { seq, reply: ruling.answered })
+        appended.map(|seq| Accepted { seq })
     }
 
     fn name(&self, operator: u16) -> Arc<str> {

@@ -98,8 +98,6 @@ pub struct Operator {
 pub struct Accepted {
     /// The entry that holds it; its message_id is made from it.
     pub seq: u64,
-    /// Whether a reply of that entry waits to be sent.
-    pub reply: bool,
 }
 
 /// The node's memory, and the open batch of its ledger.
@@ -230,7 +228,6 @@ impl Pipeline {
             let agreed =
                 self.intake.get_mut(usize::from(operator)).is_none_or(|pace| pace.take(now.monotonic));
             let accepted = if agreed { self.message(operator, &message, world, &moment) } else { Err(Full) };
-            self.stats.full += u64::from(accepted.is_err());
             answer(accepted);
         }
     }
@@ -245,7 +242,7 @@ impl Pipeline {
         if !self.room || !self.clock || self.draining || !self.marks.is_empty() {
             return Err(Full);
         }
-        if let Some(accepted) = self.again(message)? {
+        if let Some(accepted) = self.again(message) {
             return Ok(accepted);
         }
         let Content::Part(part) = message.content else {
@@ -273,26 +270,23 @@ impl Pipeline {
     }
 
     /// The same request once more: answered with what was decided, within the phone's limit.
-    fn again(&mut self, message: &Message<'_>) -> Result<Option<Accepted>, Full> {
-        let Some(seq) = self.requests.find(message.identity, self.time) else { return Ok(None) };
+    fn again(&mut self, message: &Message<'_>) -> Option<Accepted> {
+        let seq = self.requests.find(message.identity, self.time)?;
+        // A part that came again cannot be decided anew by itself: its siblings are not coming.
+        let part = matches!(message.content, Content::Part(_));
         let allowed = message.phone.map_or(Allowed::Silent, |phone| self.limits.peek(phone, self.time));
-        match allowed {
-            Allowed::Notice(_) => Ok(None),
-            Allowed::Silent => Ok(Some(Accepted { seq, reply: false })),
-            Allowed::Yes => {
-                if !self.outbox.has(seq) {
-                    return Ok(Some(Accepted { seq, reply: false }));
-                }
-                if !self.outbox.reopen(seq, self.time) {
-                    return Ok(None);
-                }
-                if let Some(phone) = message.phone {
+        let answers = match allowed {
+            Allowed::Notice(_) => part,
+            Allowed::Yes if self.outbox.has(seq) => {
+                let reopened = self.outbox.reopen(seq, self.time);
+                if let Some(phone) = message.phone.filter(|_| reopened) {
                     self.limits.count(phone, self.time);
                 }
-                self.stats.again += 1;
-                Ok(Some(Accepted { seq, reply: true }))
+                reopened || part
             }
-        }
+            Allowed::Silent | Allowed::Yes => true,
+        };
+        answers.then_some(Accepted { seq })
     }
 
     /// What waits for nobody: parts and replies whose time has passed, marks, and what may be forgotten. Called at

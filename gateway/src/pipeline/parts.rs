@@ -168,24 +168,6 @@ impl Parts {
         self.by_seq.extend(pieces.iter().map(|(_, piece)| (piece.seq, key.clone())));
         self.messages.insert(key, Pending { pieces, first_seq });
     }
-
-    /// When [`expire`](Self::expire) next has something to do.
-    #[must_use]
-    pub fn next_deadline(&self) -> Option<Timestamp> {
-        self.deadlines.front().map(|&(deadline, ..)| deadline)
-    }
-
-    /// Messages that are awaited.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.messages.len()
-    }
-
-    /// Whether none is awaited.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.messages.is_empty()
-    }
 }
 
 #[cfg(test)]
@@ -218,7 +200,7 @@ mod tests {
         parts.insert(key(7, 3), 1, piece(2), at(1));
         let siblings = parts.complete(&key(7, 3), 2).unwrap();
         assert_eq!(siblings.iter().map(|piece| piece.seq).collect::<Vec<_>>(), [2, 1]);
-        assert!(parts.is_empty());
+        assert!(parts.messages.is_empty());
     }
 
     #[test]

@@ -11,12 +11,8 @@ const REASONS: usize = 64;
 #[derive(Debug)]
 pub struct Stats {
     decisions: Vec<u64>,
-    /// Requests that came again and were answered with what had been decided.
-    pub again: u64,
     /// Parts that were kept until their siblings come.
     pub parts: u64,
-    /// Messages that found no room in the ledger or its batch.
-    pub full: u64,
     /// By operator: replies by what became of them, in the order of [`MARKS`].
     replies: Vec<[u64; MARKS.len()]>,
 }
@@ -25,7 +21,7 @@ const MARKS: [Mark; 5] = [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Unde
 
 impl Default for Stats {
     fn default() -> Self {
-        Self { decisions: vec![0; REASONS * PURPOSES], again: 0, parts: 0, full: 0, replies: Vec::new() }
+        Self { decisions: vec![0; REASONS * PURPOSES], parts: 0, replies: Vec::new() }
     }
 }
 

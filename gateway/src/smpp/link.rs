@@ -227,7 +227,7 @@ impl Link {
         pipeline.receive(bound.operator, &batch.intake, world, now, |accepted| {
             let Some(request) = requests.next() else { return };
             match accepted {
-                Ok(Accepted { seq, .. }) => {
+                Ok(Accepted { seq }) => {
                     last = last.max(seq);
                     let id = message_id(seq);
                     let excess = id.len().saturating_sub(id_max);

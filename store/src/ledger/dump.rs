@@ -18,23 +18,6 @@ pub struct DumpWith {
     pub reply_parts: fn(&str) -> usize,
 }
 
-impl DumpWith {
-    /// Eight characters of Crockford base32, written `XXXX-XXXX`.
-    #[must_use]
-    pub fn crockford(code: u64) -> String {
-        const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-        let mut text = String::with_capacity(9);
-        for place in (0..8).rev() {
-            let digit = (code >> (5 * place)) & 31;
-            text.push(ALPHABET.get(digit as usize).copied().unwrap_or(b'?').into());
-            if place == 4 {
-                text.push('-');
-            }
-        }
-        text
-    }
-}
-
 /// A message_id: the sequence number in capital hexadecimal digits, at least eight, at most sixteen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageId {
@@ -300,13 +283,5 @@ mod tests {
         assert_eq!(&*message_id(0xffff_ffff), "FFFFFFFF");
         assert_eq!(&*message_id(0x1_0000_0000), "100000000");
         assert_eq!(&*message_id(u64::MAX), "FFFFFFFFFFFFFFFF");
-    }
-
-    #[test]
-    fn codes_are_eight_characters_big_end_first() {
-        assert_eq!(DumpWith::crockford(0), "0000-0000");
-        assert_eq!(DumpWith::crockford(1), "0000-0001");
-        assert_eq!(DumpWith::crockford(31 << 35), "Z000-0000");
-        assert_eq!(DumpWith::crockford((1 << 40) - 1), "ZZZZ-ZZZZ");
     }
 }

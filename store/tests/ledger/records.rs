@@ -12,7 +12,7 @@ fn options() -> Options {
     Options { segment_bytes: 64 << 10, ..Options::default() }
 }
 
-const WITH: DumpWith = DumpWith { code: DumpWith::crockford, reply_parts: |_| 1 };
+const WITH: DumpWith = DumpWith { code: |code| code.to_string(), reply_parts: |_| 1 };
 
 /// A ledger of node 3 with one batch for each slice.
 fn filled(key: &MasterKey, batches: &[Vec<Written>]) -> FaultyStorage {
