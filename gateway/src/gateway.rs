@@ -5,10 +5,12 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use icaze_store::ledger::Durable;
 use tokio::sync::watch;
 
+use crate::clock::Now;
 use crate::history::History;
 use crate::pipeline::Pipeline;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
+use crate::timeline::Timeline;
 use crate::world::World;
 
 /// Where the gateway is in its life.
@@ -32,6 +34,7 @@ pub struct Gateway {
     pub history: History,
     world: Arc<World>,
     pipeline: Mutex<Pipeline>,
+    timeline: Mutex<Timeline>,
     /// Wakes the committer: the pipeline has something to commit, or the phase changed.
     work: Condvar,
     durable: watch::Sender<Durable>,
@@ -53,6 +56,7 @@ impl Gateway {
             history: History::default(),
             world: Arc::new(world),
             pipeline: Mutex::new(pipeline),
+            timeline: Mutex::new(Timeline::new(Now::read())),
             work: Condvar::new(),
             durable: watch::Sender::new(durable),
             phase: watch::Sender::new(Phase::Running),
@@ -64,6 +68,11 @@ impl Gateway {
     /// The pipeline, for as long as the guard is held: never across an await.
     pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happened lately, for as long as the guard is held: never across an await, nor while the pipeline is.
+    pub fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The facts and rules in use.

@@ -16,4 +16,5 @@ pub mod permit;
 pub mod pipeline;
 pub mod smpp;
 pub mod telemetry;
+pub mod timeline;
 pub mod world;

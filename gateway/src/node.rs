@@ -21,6 +21,7 @@ use crate::pipeline::{Operator, Pipeline, Settings};
 use crate::smpp::listener::{self, Open};
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
+use crate::timeline;
 use crate::world::World;
 
 /// How often the clock is checked and what has expired is looked for.
@@ -91,6 +92,7 @@ impl Node {
         tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
         tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), config.store.dir.clone()));
         tokio::spawn(tick(Arc::clone(&gateway)));
+        tokio::spawn(timeline::keep(Arc::clone(&gateway)));
         Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
     }
 

@@ -1,6 +1,7 @@
 //! What people and programs ask over HTTP. So far: is it alive, is it ready, what does it measure.
 
 mod metrics;
+mod pages;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
