@@ -81,6 +81,7 @@ impl Node {
             let keeper = Keeper::new(config, &key)?;
             thread::Builder::new().name("history".to_owned()).spawn(move || keeper.run(&gateway))?
         };
+        let shared = http::Shared::new(Arc::clone(&gateway), config)?;
         let (workers, handles) = workers()?;
         let open = Arc::new(Open::default());
         let limits = listener::Limits {
@@ -89,7 +90,7 @@ impl Node {
         };
         let (smpp_addr, http_addr) = (smpp.local_addr()?, http_listener.local_addr()?);
         tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
-        tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), config.store.dir.clone()));
+        tokio::spawn(http::serve(http_listener, shared));
         tokio::spawn(tick(Arc::clone(&gateway)));
         Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
     }

@@ -110,6 +110,14 @@ impl Telemetry {
         });
     }
 
+    /// A request over HTTP was answered. `route` is the pattern, which holds nothing of what was asked.
+    pub fn http(&self, route: &str, status: u16) {
+        with_local_recorder(&*self.recorder, || {
+            let (route, status) = (route.to_owned(), status.to_string());
+            counter!("icaze_http_requests_total", "route" => route, "status" => status).increment(1);
+        });
+    }
+
     /// All metrics in Prometheus' text format, after `publish` has set those that are read when somebody asks.
     #[must_use]
     pub fn render(&self, publish: impl FnOnce()) -> String {
@@ -130,6 +138,7 @@ fn describe() {
     describe_counter!("icaze_replies_total", "Replies by what became of them");
     describe_counter!("icaze_smpp_pdus_total", "PDUs of bound sessions");
     describe_counter!("icaze_smpp_binds_refused_total", "Binds and connections turned away");
+    describe_counter!("icaze_http_requests_total", "Requests over HTTP by route and status");
     describe_histogram!("icaze_answer_seconds", "From the message read to its answer released for writing");
     describe_histogram!("icaze_ledger_sync_seconds", "One commit of the ledger: write and sync");
     describe_histogram!("icaze_ledger_batch_records", "Records in one commit");

@@ -16,6 +16,7 @@ pub mod register;
 pub mod replies;
 pub mod serve;
 pub mod sms;
+pub mod token;
 
 /// A command that reads the configuration.
 #[derive(Debug, clap::Args)]

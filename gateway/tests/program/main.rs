@@ -3,6 +3,7 @@
 
 mod cli;
 mod hostile;
+mod http;
 mod operator;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
