@@ -1,6 +1,6 @@
 //! The running gateway: what its tasks share, and its life from start to stop.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use icaze_store::ledger::Durable;
 use tokio::sync::watch;
@@ -24,12 +24,11 @@ pub enum Phase {
 
 /// What links, committer and HTTP share.
 pub struct Gateway {
-    /// The SMPP port's configuration.
-    pub port: Port,
     /// What is measured as it happens.
     pub telemetry: Telemetry,
     /// What the ledger's closed segments say.
     pub history: History,
+    port: RwLock<Arc<Port>>,
     world: Arc<World>,
     pipeline: Mutex<Pipeline>,
     /// Wakes the committer: the pipeline has something to commit, or the phase changed.
@@ -48,9 +47,9 @@ impl Gateway {
     pub fn new(port: Port, world: World, pipeline: Pipeline, durable: Durable, telemetry: Telemetry) -> Self {
         let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
         Self {
-            port,
             telemetry,
             history: History::default(),
+            port: RwLock::new(Arc::new(port)),
             world: Arc::new(world),
             pipeline: Mutex::new(pipeline),
             work: Condvar::new(),
@@ -64,6 +63,12 @@ impl Gateway {
     /// The pipeline, for as long as the guard is held: never across an await.
     pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The SMPP port's configuration.
+    #[must_use]
+    pub fn port(&self) -> Arc<Port> {
+        Arc::clone(&self.port.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The facts and rules in use.

@@ -3,7 +3,9 @@
 pub mod accounts;
 pub mod backoff;
 pub mod client;
+pub mod driver;
 pub mod held;
 pub mod link;
 pub mod listener;
+pub mod open;
 pub mod port;
