@@ -1,13 +1,14 @@
 //! The listener, and the driver of each connection: a loop with no opinions of its own.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use icaze_codec::pdu::BindKind;
+use icaze_codec::pdu::{Command, Status};
+use icaze_codec::session::{CloseReason, Direction};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -15,6 +16,7 @@ use tokio::time::sleep_until;
 
 use super::accounts::Refused;
 use super::backoff::Backoff;
+use super::binds::{Asked, Attempt, Bind, Cause, kind_name};
 use super::link::{Link, Wake};
 use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
@@ -80,8 +82,8 @@ pub async fn accept(
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
         };
-        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip())));
-        let (stream, address) = match accepted {
+        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: the ones that close make room.
@@ -90,16 +92,21 @@ pub async fn accept(
                 continue;
             }
         };
-        if open.backoff().blocks(address, Now::read().monotonic) {
-            gateway.telemetry.bind_refused("backoff");
+        let now = Now::read();
+        let refuse = |label, cause| {
+            gateway.telemetry.bind_refused(label);
+            gateway.binds.refused(Attempt { address: peer.ip(), asked: None, cause }, now.wall);
+        };
+        if open.backoff().blocks(peer.ip(), now.monotonic) {
+            refuse("backoff", Cause::Backoff);
             continue;
         }
         if open.links() >= limits.sessions_max || open.unbound.load(Ordering::Relaxed) >= limits.unbound_max {
-            gateway.telemetry.bind_refused("too_many_connections");
+            refuse("too_many_connections", Cause::Connections);
             continue;
         }
         let Some(worker) = next.next() else { return };
-        let guard = Guard::new(Arc::clone(&open), address);
+        let guard = Guard::new(Arc::clone(&open), peer);
         let gateway = Arc::clone(&gateway);
         worker.spawn(async move {
             let driven = async { Driver::new(TcpStream::from_std(stream)?, gateway, guard)?.run().await };
@@ -113,15 +120,15 @@ pub async fn accept(
 /// Counts a connection for as long as it lives.
 struct Guard {
     open: Arc<Open>,
-    address: IpAddr,
+    peer: SocketAddr,
     bound: bool,
 }
 
 impl Guard {
-    fn new(open: Arc<Open>, address: IpAddr) -> Self {
+    fn new(open: Arc<Open>, peer: SocketAddr) -> Self {
         open.links.fetch_add(1, Ordering::AcqRel);
         open.unbound.fetch_add(1, Ordering::Relaxed);
-        Self { open, address, bound: false }
+        Self { open, peer, bound: false }
     }
 
     /// The link is bound, or gone: it no longer counts as unbound. Whether that is news.
@@ -148,6 +155,8 @@ struct Driver {
     gateway: Arc<Gateway>,
     guard: Guard,
     siblings: Option<watch::Receiver<()>>,
+    /// What others see of the link, once it is bound.
+    bind: Option<Arc<Bind>>,
     /// When the pace of the operator's replies allows the next one.
     paced: Option<Instant>,
     closing: Option<Instant>,
@@ -159,7 +168,17 @@ impl Driver {
         stream.set_nodelay(true)?;
         let link = Link::new(&gateway.port, Now::read());
         let buffer = vec![0; READ_MAX];
-        Ok(Self { stream, link, gateway, guard, siblings: None, paced: None, closing: None, buffer })
+        Ok(Self {
+            stream,
+            link,
+            gateway,
+            guard,
+            siblings: None,
+            bind: None,
+            paced: None,
+            closing: None,
+            buffer,
+        })
     }
 
     async fn run(mut self) -> io::Result<()> {
@@ -170,10 +189,30 @@ impl Driver {
         if let Some(bound) = self.link.bound() {
             let port = &self.gateway.port;
             port.close_session(bound.operator);
-            self.gateway.telemetry.session(port.name(bound.operator), bind_name(bound.kind), false);
+            self.gateway.telemetry.session(port.name(bound.operator), kind_name(bound.kind), false);
             self.gateway.wake_siblings(bound.operator);
         }
+        let reason = self.link.closed().unwrap_or(CloseReason::Disconnected);
+        match self.bind.take() {
+            Some(bind) => self.gateway.binds.close(&bind, reason, now),
+            None => self.unbound(reason, now),
+        }
         result
+    }
+
+    /// The connection ended without a bind. One that was refused has been noted, and one that said nothing is a probe.
+    fn unbound(&mut self, reason: CloseReason, now: Now) {
+        let (mut heard, mut told) = (false, None::<(Command, Status)>);
+        self.link.session().take_counts(|direction, command, status, _| match direction {
+            Direction::Out => told = Some((command, status)),
+            Direction::In | Direction::Ignored => heard = true,
+        });
+        let silent = reason == CloseReason::Disconnected && !heard;
+        if reason != CloseReason::BindRefused && !silent {
+            let cause = Cause::Ended(reason, told);
+            let attempt = Attempt { address: self.guard.peer.ip(), asked: None, cause };
+            self.gateway.binds.refused(attempt, now.wall);
+        }
     }
 
     /// Moves bytes until the link or the connection ends.
@@ -229,11 +268,13 @@ impl Driver {
         };
         let now = Now::read();
         let bytes = self.buffer.get(..count).unwrap_or_default();
-        let (telemetry, guard) = (&self.gateway.telemetry, &self.guard);
-        self.link.receive(bytes, &self.gateway.port, now, |cause| {
-            telemetry.bind_refused(&cause.to_string());
+        let (gateway, guard) = (&self.gateway, &self.guard);
+        self.link.receive(bytes, &gateway.port, now, |request, cause| {
+            gateway.telemetry.bind_refused(&cause.to_string());
+            let (address, asked) = (guard.peer.ip(), Some(Asked::of(request)));
+            gateway.binds.refused(Attempt { address, asked, cause: Cause::Refused(cause) }, now.wall);
             if matches!(cause, Refused::SystemId | Refused::Password) {
-                guard.open.backoff().refused(guard.address, now.monotonic);
+                guard.open.backoff().refused(address, now.monotonic);
             }
         });
         self.exchange(now);
@@ -246,10 +287,10 @@ impl Driver {
             let mut pipeline = self.gateway.pipeline();
             self.link.exchange(&mut pipeline, &world, now)
         };
-        self.after(wake);
+        self.after(wake, now);
     }
 
-    fn after(&mut self, wake: Wake) {
+    fn after(&mut self, wake: Wake, now: Now) {
         self.paced = wake.paced;
         if wake.commit {
             self.gateway.wake_committer();
@@ -257,9 +298,15 @@ impl Driver {
         let Some(bound) = self.link.bound() else { return };
         let gateway = &self.gateway;
         if self.guard.settled() {
-            self.guard.open.backoff().accepted(self.guard.address);
-            gateway.telemetry.session(gateway.port.name(bound.operator), bind_name(bound.kind), true);
+            self.guard.open.backoff().accepted(self.guard.peer.ip());
+            gateway.telemetry.session(gateway.port.name(bound.operator), kind_name(bound.kind), true);
         }
+        let session = self.link.session();
+        let bind = self.bind.get_or_insert_with(|| {
+            let version = session.interface_version();
+            gateway.binds.open(bound.operator, bound.kind, version, self.guard.peer, now)
+        });
+        bind.windows(session.unanswered_in(), session.unanswered_out());
         let siblings = self.siblings.get_or_insert_with(|| {
             gateway.siblings(bound.operator).unwrap_or_else(|| watch::Sender::new(()).subscribe())
         });
@@ -267,9 +314,9 @@ impl Driver {
             gateway.wake_siblings(bound.operator);
             siblings.mark_unchanged();
         }
-        let telemetry = &gateway.telemetry;
-        self.link.session().take_counts(|direction, command, status, count| {
-            telemetry.pdus(gateway.port.name(bound.operator), direction, command, status, count);
+        session.take_counts(|direction, command, status, count| {
+            gateway.telemetry.pdus(gateway.port.name(bound.operator), direction, command, status, count);
+            gateway.binds.count(bind, direction, command, status, count, now);
         });
     }
 
@@ -288,15 +335,6 @@ impl Driver {
                 Err(error) => return Err(error),
             }
         }
-    }
-}
-
-/// The `bind` of a session in the metrics.
-fn bind_name(kind: BindKind) -> &'static str {
-    match kind {
-        BindKind::Transceiver => "transceiver",
-        BindKind::Transmitter => "transmitter",
-        BindKind::Receiver => "receiver",
     }
 }
 

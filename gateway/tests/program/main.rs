@@ -4,6 +4,7 @@
 mod cli;
 mod hostile;
 mod operator;
+mod operators;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod peers;
