@@ -1,6 +1,6 @@
 //! The running gateway: what its tasks share, and its life from start to stop.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use icaze_store::ledger::Durable;
 use tokio::sync::watch;
@@ -25,14 +25,13 @@ pub enum Phase {
 
 /// What links, committer and HTTP share.
 pub struct Gateway {
-    /// The SMPP port's configuration.
-    pub port: Port,
     /// What the operators' binds do, for whoever asks.
     pub binds: Binds,
     /// What is measured as it happens.
     pub telemetry: Telemetry,
     /// What the ledger's closed segments say.
     pub history: History,
+    port: RwLock<Arc<Port>>,
     world: Arc<World>,
     pipeline: Mutex<Pipeline>,
     /// Wakes the committer: the pipeline has something to commit, or the phase changed.
@@ -52,10 +51,10 @@ impl Gateway {
         let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
         let binds = Binds::new(pipeline.operators().len());
         Self {
-            port,
             binds,
             telemetry,
             history: History::default(),
+            port: RwLock::new(Arc::new(port)),
             world: Arc::new(world),
             pipeline: Mutex::new(pipeline),
             work: Condvar::new(),
@@ -69,6 +68,12 @@ impl Gateway {
     /// The pipeline, for as long as the guard is held: never across an await.
     pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The SMPP port's configuration.
+    #[must_use]
+    pub fn port(&self) -> Arc<Port> {
+        Arc::clone(&self.port.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The facts and rules in use.

@@ -1,6 +1,6 @@
 //! The gateway: operators' sessions in, decisions in the middle, replies and look-ups out.
 //!
-//! A message's way: [`smpp::listener`] reads bytes, [`smpp::link`] makes a batch of messages of them, [`permit::read`]
+//! A message's way: [`smpp::driver`] reads bytes, [`smpp::link`] makes a batch of messages of them, [`permit::read`]
 //! reads each text, [`pipeline`] decides the batch and appends it to the open ledger batch, [`committer`] makes that
 //! durable, and the link lets the responses and replies go.
 

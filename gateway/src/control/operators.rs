@@ -134,7 +134,8 @@ fn report(gateway: &Gateway, now: Now) -> Report {
 
 fn open_bind(gateway: &Gateway, bind: &Bind, now: Now) -> OpenBind {
     let figures = bind.figures();
-    let terms = gateway.port.terms(bind.operator);
+    let port = gateway.port();
+    let terms = port.terms(bind.operator);
     let flow = |meter: &crate::smpp::meter::Meter, throttled| Flow {
         messages: meter.total(),
         throttled,

@@ -285,6 +285,12 @@ impl Link {
         self.session.output().get(..end).unwrap_or_default()
     }
 
+    /// The first `count` bytes that are encoded: as many as are [`writable`](Self::writable).
+    #[must_use]
+    pub fn encoded(&mut self, count: usize) -> &[u8] {
+        self.session.output().get(..count).unwrap_or_default()
+    }
+
     /// The first `count` bytes have been written.
     pub fn written(&mut self, count: usize) {
         self.session.output().drain(..count);
