@@ -7,6 +7,7 @@ use tokio::sync::watch;
 
 use crate::history::History;
 use crate::pipeline::Pipeline;
+use crate::smpp::binds::Binds;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
 use crate::world::World;
@@ -24,6 +25,8 @@ pub enum Phase {
 
 /// What links, committer and HTTP share.
 pub struct Gateway {
+    /// What the operators' binds do, for whoever asks.
+    pub binds: Binds,
     /// What is measured as it happens.
     pub telemetry: Telemetry,
     /// What the ledger's closed segments say.
@@ -46,7 +49,9 @@ impl Gateway {
     #[must_use]
     pub fn new(port: Port, world: World, pipeline: Pipeline, durable: Durable, telemetry: Telemetry) -> Self {
         let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
+        let binds = Binds::new(pipeline.operators().len());
         Self {
+            binds,
             telemetry,
             history: History::default(),
             port: RwLock::new(Arc::new(port)),

@@ -32,6 +32,7 @@ enum Command {
     Replies(commands::replies::Args),
     #[command(subcommand)]
     Token(commands::token::Args),
+    Operators(commands::operators::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -63,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Register(args) => commands::register::run(&args),
         Command::Replies(args) => commands::replies::run(&args),
         Command::Token(args) => commands::token::run(&args),
+        Command::Operators(args) => block_on(commands::operators::run(args)),
     }
 }
 

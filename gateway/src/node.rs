@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::clock::{ClockWatch, Now};
 use crate::committer;
+use crate::control;
 use crate::gateway::{Gateway, Phase};
 use crate::history::Keeper;
 use crate::http;
@@ -65,6 +66,7 @@ impl Node {
         let smpp = listener::bind(config.smpp.listen).await?;
         let http_listener = http::bind(config.http.listen).await?;
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
+        let control = control::listen(&config.store.dir)?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let (pipeline, ledger) = replay(config, storage, &key)?;
         let telemetry = Telemetry::default();
@@ -92,6 +94,7 @@ impl Node {
         let (smpp_addr, http_addr) = (smpp.local_addr()?, http_listener.local_addr()?);
         tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
         tokio::spawn(http::serve(http_listener, shared));
+        tokio::spawn(control::serve(control, Arc::clone(&gateway)));
         tokio::spawn(tick(Arc::clone(&gateway)));
         Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
     }

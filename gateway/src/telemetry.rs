@@ -13,6 +13,7 @@ use metrics::{Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use metrics_process::Collector;
 
+use crate::smpp::binds::asks_to_wait;
 use crate::smpp::held::Released;
 
 /// Upper bounds of the latency histograms, in seconds.
@@ -92,8 +93,7 @@ impl Telemetry {
             if direction == "in" && message {
                 counter!("icaze_mo_received_total", "operator" => operator).increment(count);
             } else if direction == "out" && response && !status.is_ok() {
-                if matches!(status, Status::ESME_RTHROTTLED | Status::ESME_RX_T_APPN | Status::ESME_RMSGQFUL)
-                {
+                if asks_to_wait(status) {
                     counter!("icaze_throttled_total", "operator" => operator.clone()).increment(count);
                 }
                 counter!("icaze_mo_refused_total", "operator" => operator, "status" => status.name())

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 
+use super::binds::{Attempt, Cause};
 use super::driver::Driver;
 use super::link::Link;
 use super::open::{Guard, Open};
@@ -48,8 +49,8 @@ pub async fn accept(
             accepted = listener.accept() => accepted,
             _ = phase.wait_for(|phase| *phase != Phase::Running) => return,
         };
-        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer.ip())));
-        let (stream, address) = match accepted {
+        let accepted = accepted.and_then(|(stream, peer)| Ok((stream.into_std()?, peer)));
+        let (stream, peer) = match accepted {
             Ok(accepted) => accepted,
             Err(error) => {
                 // Out of file descriptors, most likely: the ones that close make room.
@@ -58,16 +59,21 @@ pub async fn accept(
                 continue;
             }
         };
-        if open.blocks(address, Now::read().monotonic) {
-            gateway.telemetry.bind_refused("backoff");
+        let now = Now::read();
+        let refuse = |label, cause| {
+            gateway.telemetry.bind_refused(label);
+            gateway.binds.refused(Attempt { address: peer.ip(), asked: None, cause }, now.wall);
+        };
+        if open.blocks(peer.ip(), now.monotonic) {
+            refuse("backoff", Cause::Backoff);
             continue;
         }
         if open.links() >= limits.sessions_max || open.unbound() >= limits.unbound_max {
-            gateway.telemetry.bind_refused("too_many_connections");
+            refuse("too_many_connections", Cause::Connections);
             continue;
         }
         let Some(worker) = next.next() else { return };
-        let guard = Guard::new(Arc::clone(&open), address);
+        let guard = Guard::new(Arc::clone(&open), peer);
         let gateway = Arc::clone(&gateway);
         worker.spawn(async move {
             let driven = async {

@@ -1,6 +1,6 @@
 //! Connections, counted for the bounds and for draining.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -44,29 +44,29 @@ impl Open {
 pub struct Guard {
     open: Arc<Open>,
     /// Who has connected to us.
-    address: IpAddr,
+    pub peer: SocketAddr,
     bound: bool,
 }
 
 impl Guard {
-    /// A connection that was made to us from `address`.
+    /// A connection that was made to us from `peer`.
     #[must_use]
-    pub fn new(open: Arc<Open>, address: IpAddr) -> Self {
+    pub fn new(open: Arc<Open>, peer: SocketAddr) -> Self {
         open.links.fetch_add(1, Ordering::AcqRel);
         open.unbound.fetch_add(1, Ordering::Relaxed);
-        Self { open, address, bound: false }
+        Self { open, peer, bound: false }
     }
 
     /// Its bind was refused for its credentials.
     pub fn refused(&self, now: Instant) {
-        self.open.backoff().refused(self.address, now);
+        self.open.backoff().refused(self.peer.ip(), now);
     }
 
     /// It is bound. Whether that is news.
     pub fn accepted(&mut self) -> bool {
         let news = self.settle();
         if news {
-            self.open.backoff().accepted(self.address);
+            self.open.backoff().accepted(self.peer.ip());
         }
         news
     }
