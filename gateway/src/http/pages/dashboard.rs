@@ -1,18 +1,18 @@
 //! The dashboard: what the gateway does, for health authorities and duty engineers.
 
 use askama::Template;
-use icaze_config::regime::Regime;
 use icaze_store::ledger::Language;
 use icaze_store::{Outcome, Reason};
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::Deserialize;
 
 use super::chart::{Chart, Frame, Line, Window, spark};
+use super::facts::{Facts, OperatorFacts};
 use super::figures::Clock;
 use super::page::Page;
 use super::words::Words;
 use crate::permit::rules::{named, rule_table};
-use crate::timeline::{Count, Span, Step, Timeline};
+use crate::timeline::{Count, Span, Step};
 
 /// A region with fewer decisions is not told apart: its people could be.
 const FEW: u64 = 10;
@@ -23,53 +23,17 @@ const LATE: SignedDuration = SignedDuration::from_secs(60);
 #[derive(Debug, Clone, Copy, Default, Deserialize)]
 pub(super) struct View {
     #[serde(default)]
-    over: Over,
+    pub(super) over: Over,
     /// Only this purpose.
-    purpose: Option<u8>,
+    pub(super) purpose: Option<u8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Over {
+pub(super) enum Over {
     #[default]
     Minutes,
     Day,
-}
-
-/// What is shown, read at one moment.
-pub(super) struct Facts<'a> {
-    pub(super) now: Timestamp,
-    /// Why the gateway takes no messages.
-    pub(super) not_ready: Option<&'static str>,
-    pub(super) timeline: &'a Timeline,
-    pub(super) operators: Vec<OperatorFacts>,
-    /// How long the oldest reply has waited.
-    pub(super) oldest: SignedDuration,
-    /// Permits that have not ended.
-    pub(super) permits: usize,
-    pub(super) register: RegisterFacts,
-    pub(super) regime: Option<&'a Regime>,
-}
-
-/// An operator at that moment.
-pub(super) struct OperatorFacts {
-    pub(super) name: String,
-    /// Its open binds: what kind, and how many.
-    pub(super) sessions: Vec<(&'static str, usize)>,
-    /// Messages/s from it.
-    pub(super) received: f64,
-    /// Messages/s to it.
-    pub(super) sent: f64,
-    /// Replies that no bind has taken yet.
-    pub(super) waiting: usize,
-}
-
-/// The register at that moment.
-pub(super) struct RegisterFacts {
-    pub(super) documents: u64,
-    pub(super) generation: u64,
-    /// Since its extract was made.
-    pub(super) age: SignedDuration,
 }
 
 /// The page.
@@ -85,7 +49,6 @@ pub(super) struct Dashboard {
     tiles: Vec<Tile>,
     empty: bool,
     outcomes: Chart,
-    outcome_totals: Vec<(String, String, String)>,
     latency: Chart,
     reasons: Vec<ReasonRow>,
     purposes: Vec<PurposeRow>,
@@ -126,8 +89,8 @@ struct PurposeRow {
     granted: String,
     refused: String,
     other: String,
-    /// Width of the granted part, start and width of the refused part, of 100.
-    bar: (String, String, String),
+    /// Of 100: the granted part, then the refused part.
+    bar: (String, String),
     spark: String,
 }
 
@@ -185,7 +148,6 @@ impl Dashboard {
             tiles: maker.tiles(),
             empty: maker.whole.messages() == 0,
             outcomes: maker.outcomes(),
-            outcome_totals: maker.outcome_totals(),
             latency: maker.latency(),
             reasons: maker.reasons(),
             purposes: maker.purposes(),
@@ -346,16 +308,6 @@ impl<'a> Maker<'a> {
         self.frame().areas("outcomes", &self.words.dashboard.outcomes, lines.collect(), write)
     }
 
-    fn outcome_totals(&self) -> Vec<(String, String, String)> {
-        let all = self.whole.sum(|count| self.view.shows(count));
-        let totals = Outcome::ALL.iter().map(|&outcome| {
-            let count = self.whole.sum(|count| count.outcome == outcome && self.view.shows(count));
-            let label = self.words.outcome(outcome).to_owned();
-            (label, self.words.count(count), self.words.percent(count, all))
-        });
-        totals.collect()
-    }
-
     fn latency(&self) -> Chart {
         let words = &self.words.dashboard;
         let last = self.facts.timeline.steps(self.view.span()).rev().find_map(|step| step.latency);
@@ -408,7 +360,7 @@ impl<'a> Maker<'a> {
                 granted: self.words.count(granted),
                 refused: self.words.count(refused),
                 other: self.words.count(all - granted - refused),
-                bar: (hundredths(granted, all), hundredths(all - refused, all), hundredths(refused, all)),
+                bar: (hundredths(granted, all), hundredths(refused, all)),
                 spark: spark(&granted_of),
             }
         };
@@ -442,7 +394,7 @@ impl<'a> Maker<'a> {
 
     fn operators(&self) -> Vec<OperatorRow> {
         let row = |operator: &OperatorFacts| {
-            let kinds = operator.sessions.iter().map(|(kind, count)| format!("{count} {kind}"));
+            let kinds = operator.sessions.iter().map(|(kind, count)| format!("{count} × {kind}"));
             let sessions = kinds.collect::<Vec<_>>().join(", ");
             OperatorRow {
                 name: operator.name.clone(),

@@ -44,7 +44,8 @@ impl Words {
     pub(super) fn micros(&self, micros: u64) -> String {
         let Units { milliseconds, seconds, .. } = &self.units;
         match micros {
-            0..100 => format!("{}{NO_BREAK}{milliseconds}", self.two_decimals(micros as f64 / 1e3)),
+            0 => "0".to_owned(),
+            1..100 => format!("{}{NO_BREAK}{milliseconds}", self.two_decimals(micros as f64 / 1e3)),
             100..1_000_000 => format!("{}{NO_BREAK}{milliseconds}", self.decimal(micros as f64 / 1e3)),
             _ => format!("{}{NO_BREAK}{seconds}", self.decimal(micros as f64 / 1e6)),
         }
@@ -87,23 +88,6 @@ impl Clock {
         let civil = self.0.to_datetime(at);
         format!("{:02}:{:02}:{:02}", civil.hour(), civil.minute(), civil.second())
     }
-
-    /// `14.12.2020 17:15`.
-    pub(super) fn instant(&self, at: Timestamp) -> String {
-        let civil = self.0.to_datetime(at);
-        format!("{:02}.{:02}.{:04} {}", civil.day(), civil.month(), civil.year(), self.minute(at))
-    }
-
-    /// From `start` to `end`: `14.12 14:15-17:15`, over midnight `14.12 23:15-15.12 02:15`, as in a reply.
-    pub(super) fn interval(&self, start: Timestamp, end: Timestamp) -> String {
-        let day = |at| {
-            let civil = self.0.to_datetime(at);
-            format!("{:02}.{:02}", civil.day(), civil.month())
-        };
-        let (first, last) = (day(start), day(end));
-        let until = if first == last { self.minute(end) } else { format!("{last} {}", self.minute(end)) };
-        format!("{first} {}-{until}", self.minute(start))
-    }
 }
 
 #[cfg(test)]
@@ -134,19 +118,5 @@ mod tests {
         let durations = [0, 59, 60, 185, 7200, 187_200].map(|s| en.duration(SignedDuration::from_secs(s)));
         let expected = ["0 s", "59 s", "1 min", "3 min 5 s", "2 h", "2 d 4 h"];
         assert_eq!(durations.map(|text| text.replace(NO_BREAK, " ")), expected);
-    }
-
-    #[test]
-    fn an_interval_over_midnight_names_both_days() {
-        let clock = Clock(TimeZone::get("Asia/Baku").unwrap());
-        let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        assert_eq!(
-            clock.interval(at("2020-12-14T10:15:00Z"), at("2020-12-14T13:15:00Z")),
-            "14.12 14:15-17:15"
-        );
-        assert_eq!(
-            clock.interval(at("2020-12-14T19:15:00Z"), at("2020-12-14T22:15:00Z")),
-            "14.12 23:15-15.12 02:15"
-        );
     }
 }

@@ -11,8 +11,6 @@ pub(super) struct Login {
     pub(super) page: Page,
     /// The token that was just sent is nobody's.
     pub(super) failed: bool,
-    /// Where an institution's own log-in begins, if there is one.
-    pub(super) elsewhere: Option<String>,
 }
 
 /// Told to who may not see a page.

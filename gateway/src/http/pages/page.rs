@@ -19,8 +19,6 @@ pub(super) struct Page {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Dashboard,
-    Officer,
-    Audit,
     Login,
 }
 
@@ -35,12 +33,13 @@ pub(super) struct Reader {
 }
 
 impl Place {
+    /// Every page.
+    pub(super) const ALL: [Self; 2] = [Self::Dashboard, Self::Login];
+
     /// Its address.
     pub(super) const fn href(self) -> &'static str {
         match self {
             Self::Dashboard => "/",
-            Self::Officer => "/officer",
-            Self::Audit => "/audit",
             Self::Login => "/login",
         }
     }
@@ -48,8 +47,6 @@ impl Place {
     fn title(self, words: &Words) -> &str {
         match self {
             Self::Dashboard => &words.site.dashboard,
-            Self::Officer => &words.site.officer,
-            Self::Audit => &words.site.audit,
             Self::Login => &words.site.log_in,
         }
     }

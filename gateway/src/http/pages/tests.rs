@@ -8,10 +8,9 @@ use icaze_store::Reason;
 use icaze_store::ledger::Language;
 use jiff::{SignedDuration, Timestamp};
 
-use super::dashboard::{Dashboard, Facts, OperatorFacts, RegisterFacts, View};
-use super::figures::Clock;
-use super::login::Login;
-use super::officer::{By, Form, Found, Officer, Verdict};
+use super::dashboard::{Dashboard, View};
+use super::facts::{Facts, OperatorFacts, RegisterFacts};
+use super::login::{Denied, Login};
 use super::page::{Page, Place, Reader};
 use super::words::{LANGUAGES, Words};
 use crate::clock::Now;
@@ -23,7 +22,7 @@ fn page(language: Language, place: Place) -> Page {
         name: "demo".to_owned(),
         institution: "Icaze".to_owned(),
         csrf: "0123".to_owned(),
-        places: vec![Place::Dashboard, Place::Officer],
+        places: vec![Place::Dashboard],
     };
     Page { words: Words::of(language), language, place, reader: Some(reader) }
 }
@@ -83,61 +82,120 @@ fn facts<'a>(timeline: &'a Timeline, regime: Option<&'a Regime>) -> Facts<'a> {
     }
 }
 
-fn dashboard(language: Language) -> String {
+fn dashboard(language: Language, view: View, facts: &Facts<'_>) -> String {
+    Dashboard::new(page(language, Place::Dashboard), view, facts).render().unwrap()
+}
+
+/// What stands between the tags of an element with this id.
+fn part<'a>(html: &'a str, id: &str) -> &'a str {
+    let at = html.find(&format!("id=\"{id}\"")).unwrap_or_else(|| panic!("no {id}"));
+    let inner = html[at..].split_once('>').unwrap().1;
+    inner.split("data-live").next().unwrap()
+}
+
+#[test]
+fn a_dashboard_says_what_happened_in_the_words_of_its_language() {
     let (timeline, regimes) = (timeline(), regimes());
     let facts = facts(&timeline, regimes.at(noon()));
-    Dashboard::new(page(language, Place::Dashboard), View::default(), &facts).render().unwrap()
-}
-
-fn officer(language: Language, found: &[Found]) -> String {
-    let words = Words::of(language);
-    let clock = Clock(jiff::tz::TimeZone::get("Asia/Baku").unwrap());
-    let form =
-        Form { by: By::Document, reason: "roadside".to_owned(), at: String::new(), value: String::new() };
-    let verdict = Verdict::new(words, &clock, found, None, noon());
-    Officer {
-        page: page(language, Place::Officer),
-        form,
-        problem: None,
-        verdict: Some(verdict),
-        by_phone: false,
-        zone: "Asia/Baku".to_owned(),
-    }
-    .render()
-    .unwrap()
-}
-
-fn found(state: &'static str, delivered: bool) -> Found {
-    Found {
-        document: "AZE10000002".to_owned(),
-        purpose: "2 shopping".to_owned(),
-        code: "7K3M-9QXF".to_owned(),
-        start: noon(),
-        end: noon() + SignedDuration::from_hours(3),
-        state,
-        decided_at: noon(),
-        delivered,
+    for (language, title, reason, rule) in [
+        (Language::Az, "Göstəricilər", "Limit bitib", "SMS icazəsinin qaydaları (demo)"),
+        (Language::En, "Dashboard", "Allowance used up", "Rules for SMS permits (demo)"),
+        (Language::Ru, "Показатели", "Лимит исчерпан", "Правила SMS-разрешений (demo)"),
+    ] {
+        let html = dashboard(language, View::default(), &facts);
+        assert!(html.contains(&format!("<h1>{title}</h1>")), "{language:?}");
+        assert!(part(&html, "reasons").contains(reason), "{language:?}");
+        assert!(part(&html, "rules").contains(rule), "{language:?}");
+        assert!(html.contains("14:10:00"), "the regime's own time");
     }
 }
 
 #[test]
-fn samples() {
-    let dir = std::path::Path::new("/tmp/t").join("pages");
-    std::fs::create_dir_all(&dir).unwrap();
-    for (language, tag, _) in LANGUAGES {
-        std::fs::write(dir.join(format!("dashboard-{tag}.html")), dashboard(language)).unwrap();
-        std::fs::write(dir.join(format!("officer-{tag}.html")), officer(language, &[found("valid", false)]))
-            .unwrap();
-        std::fs::write(
-            dir.join(format!("officer-no-{tag}.html")),
-            officer(language, &[found("ended", true)]),
-        )
-        .unwrap();
-        let login = Login {
-            page: Page { reader: None, ..page(language, Place::Login) },
-            failed: true,
-            elsewhere: None,
-        };
-        std::fs::write(dir.join(format!("login-{tag}.html")), login.render().unwrap()).unwrap();
+fn figures_are_those_of_the_timeline() {
+    let (timeline, regimes) = (timeline(), regimes());
+    let facts = facts(&timeline, regimes.at(noon()));
+    let html = dashboard(Language::En, View::default(), &facts);
+    let whole = timeline.whole(crate::timeline::Span::Minutes);
+    let granted = Words::of(Language::En).count(whole.sum(|count| count.reason.is_none()));
+    assert!(part(&html, "tiles").contains(&format!("{granted} of ")), "{granted}");
+    assert!(
+        part(&html, "tiles").contains("1 d 3 h".replace(" d", "\u{a0}d").replace(" h", "\u{a0}h").as_str())
+    );
+    assert!(part(&html, "outcomes-plot").contains("<path class=\"granted\" d=\"M0 "), "a picture");
+    assert_eq!(part(&html, "outcomes-table").matches("<tr>").count(), 12, "and its table");
+    let medical = View { purpose: Some(1), ..View::default() };
+    let html = dashboard(Language::En, medical, &facts);
+    assert!(!part(&html, "reasons").contains("Allowance used up"), "of code 1 nobody was refused for it");
+    assert!(part(&html, "reasons").contains("Isolation"));
+}
+
+#[test]
+fn few_people_of_a_region_are_not_told_apart() {
+    let (timeline, regimes) = (timeline(), regimes());
+    let html = dashboard(Language::En, View::default(), &facts(&timeline, regimes.at(noon())));
+    let regions = part(&html, "regions");
+    assert!(regions.contains("Lerik</th><td class=\"text quiet\" colspan=\"3\">fewer than 10"), "{regions}");
+}
+
+#[test]
+fn what_should_alarm_does_so_in_words() {
+    let (timeline, regimes) = (timeline(), regimes());
+    let mut facts = facts(&timeline, regimes.at(noon()));
+    let html = dashboard(Language::En, View::default(), &facts);
+    assert!(
+        html.contains("class=\"alarming\"")
+            && part(&html, "tiles").contains("oldest for 1\u{a0}min 35\u{a0}s")
+    );
+    assert!(part(&html, "operators").contains("no session"));
+    assert!(part(&html, "state").contains("Takes messages"));
+    facts.not_ready = Some("draining");
+    let html = dashboard(Language::En, View::default(), &facts);
+    assert!(part(&html, "state").contains("Takes no messages") && part(&html, "state").contains("draining"));
+}
+
+#[test]
+fn a_gateway_without_messages_or_rules_says_so() {
+    let timeline = Timeline::new(Now { wall: noon(), ..Now::read() });
+    let mut facts = facts(&timeline, None);
+    facts.operators.clear();
+    let html = dashboard(Language::En, View::default(), &facts);
+    assert!(part(&html, "empty").contains("No messages yet"));
+    assert!(part(&html, "rules").contains("No regime is in force"));
+    assert!(html.contains("Nothing yet in this time") && !html.contains("NaN"));
+}
+
+/// Whatever a page refers to is ours, and nothing in it is code.
+#[test]
+fn a_page_needs_no_other_host_and_holds_no_code() {
+    let (timeline, regimes) = (timeline(), regimes());
+    let facts = facts(&timeline, regimes.at(noon()));
+    for (language, ..) in LANGUAGES {
+        let login = Login { page: Page { reader: None, ..page(language, Place::Login) }, failed: true };
+        for html in [dashboard(language, View::default(), &facts), login.render().unwrap()] {
+            for (attribute, value) in attributes(&html) {
+                match attribute {
+                    "href" | "src" | "action" => {
+                        assert!(value.starts_with('/') || value.starts_with('#'), "{attribute}={value}");
+                    }
+                    _ => assert!(attribute != "style" && !attribute.starts_with("on"), "{attribute}={value}"),
+                }
+            }
+            assert!(!html.contains("<style") && !html.contains("<script>"));
+        }
     }
+}
+
+#[test]
+fn what_others_wrote_is_escaped() {
+    let mut page = page(Language::En, Place::Login);
+    page.reader.as_mut().unwrap().name = "<script>".to_owned();
+    let html = Denied { page }.render().unwrap();
+    assert!(html.contains("&#60;script&#62;") && !html.contains("<script>"), "{html}");
+}
+
+/// Every attribute with a value.
+fn attributes(html: &str) -> Vec<(&str, &str)> {
+    let parts: Vec<&str> = html.split('"').collect();
+    let pairs = parts.chunks_exact(2).filter_map(|pair| Some((pair[0].strip_suffix('=')?, pair[1])));
+    pairs.map(|(before, value)| (before.rsplit([' ', '\n']).next().unwrap_or_default(), value)).collect()
 }
