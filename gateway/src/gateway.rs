@@ -1,12 +1,13 @@
 //! The running gateway: what its tasks share, and its life from start to stop.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use icaze_store::ledger::Durable;
 use tokio::sync::watch;
 
 use crate::history::History;
 use crate::pipeline::Pipeline;
+use crate::smpp::binds::Binds;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
 use crate::world::World;
@@ -24,12 +25,13 @@ pub enum Phase {
 
 /// What links, committer and HTTP share.
 pub struct Gateway {
-    /// The SMPP port's configuration.
-    pub port: Port,
+    /// What the operators' binds do, for whoever asks.
+    pub binds: Binds,
     /// What is measured as it happens.
     pub telemetry: Telemetry,
     /// What the ledger's closed segments say.
     pub history: History,
+    port: RwLock<Arc<Port>>,
     world: Arc<World>,
     pipeline: Mutex<Pipeline>,
     /// Wakes the committer: the pipeline has something to commit, or the phase changed.
@@ -47,10 +49,12 @@ impl Gateway {
     #[must_use]
     pub fn new(port: Port, world: World, pipeline: Pipeline, durable: Durable, telemetry: Telemetry) -> Self {
         let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
+        let binds = Binds::new(pipeline.operators().len());
         Self {
-            port,
+            binds,
             telemetry,
             history: History::default(),
+            port: RwLock::new(Arc::new(port)),
             world: Arc::new(world),
             pipeline: Mutex::new(pipeline),
             work: Condvar::new(),
@@ -64,6 +68,12 @@ impl Gateway {
     /// The pipeline, for as long as the guard is held: never across an await.
     pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The SMPP port's configuration.
+    #[must_use]
+    pub fn port(&self) -> Arc<Port> {
+        Arc::clone(&self.port.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The facts and rules in use.

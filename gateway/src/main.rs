@@ -30,6 +30,9 @@ enum Command {
     #[command(subcommand)]
     Register(commands::register::Args),
     Replies(commands::replies::Args),
+    #[command(subcommand)]
+    Token(commands::token::Args),
+    Operators(commands::operators::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -60,6 +63,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Regime(args) => commands::regime::run(&args),
         Command::Register(args) => commands::register::run(&args),
         Command::Replies(args) => commands::replies::run(&args),
+        Command::Token(args) => commands::token::run(&args),
+        Command::Operators(args) => block_on(commands::operators::run(args)),
     }
 }
 

@@ -12,13 +12,15 @@ use tokio::runtime::Handle;
 
 use crate::clock::{ClockWatch, Now};
 use crate::committer;
+use crate::control;
 use crate::gateway::{Gateway, Phase};
 use crate::history::Keeper;
 use crate::http;
 use crate::permit::code::CodeKey;
 use crate::pipeline::codes::Codes;
 use crate::pipeline::{Operator, Pipeline, Settings};
-use crate::smpp::listener::{self, Open};
+use crate::smpp::listener;
+use crate::smpp::open::Open;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
 use crate::world::World;
@@ -64,6 +66,7 @@ impl Node {
         let smpp = listener::bind(config.smpp.listen).await?;
         let http_listener = http::bind(config.http.listen).await?;
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
+        let control = control::listen(&config.store.dir)?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let (pipeline, ledger) = replay(config, storage, &key)?;
         let telemetry = Telemetry::default();
@@ -81,6 +84,7 @@ impl Node {
             let keeper = Keeper::new(config, &key)?;
             thread::Builder::new().name("history".to_owned()).spawn(move || keeper.run(&gateway))?
         };
+        let shared = http::Shared::new(Arc::clone(&gateway), config)?;
         let (workers, handles) = workers()?;
         let open = Arc::new(Open::default());
         let limits = listener::Limits {
@@ -89,7 +93,8 @@ impl Node {
         };
         let (smpp_addr, http_addr) = (smpp.local_addr()?, http_listener.local_addr()?);
         tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
-        tokio::spawn(http::serve(http_listener, Arc::clone(&gateway), config.store.dir.clone()));
+        tokio::spawn(http::serve(http_listener, shared));
+        tokio::spawn(control::serve(control, Arc::clone(&gateway)));
         tokio::spawn(tick(Arc::clone(&gateway)));
         Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
     }

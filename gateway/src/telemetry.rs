@@ -13,6 +13,7 @@ use metrics::{Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use metrics_process::Collector;
 
+use crate::smpp::binds::asks_to_wait;
 use crate::smpp::held::Released;
 
 /// Upper bounds of the latency histograms, in seconds.
@@ -92,8 +93,7 @@ impl Telemetry {
             if direction == "in" && message {
                 counter!("icaze_mo_received_total", "operator" => operator).increment(count);
             } else if direction == "out" && response && !status.is_ok() {
-                if matches!(status, Status::ESME_RTHROTTLED | Status::ESME_RX_T_APPN | Status::ESME_RMSGQFUL)
-                {
+                if asks_to_wait(status) {
                     counter!("icaze_throttled_total", "operator" => operator.clone()).increment(count);
                 }
                 counter!("icaze_mo_refused_total", "operator" => operator, "status" => status.name())
@@ -107,6 +107,14 @@ impl Telemetry {
         with_local_recorder(&*self.recorder, || {
             let gauge = gauge!("icaze_smpp_sessions", "operator" => operator.to_owned(), "bind" => bind);
             if open { gauge.increment(1.0) } else { gauge.decrement(1.0) }
+        });
+    }
+
+    /// A request over HTTP was answered. `route` is the pattern, which holds nothing of what was asked.
+    pub fn http(&self, route: &str, status: u16) {
+        with_local_recorder(&*self.recorder, || {
+            let (route, status) = (route.to_owned(), status.to_string());
+            counter!("icaze_http_requests_total", "route" => route, "status" => status).increment(1);
         });
     }
 
@@ -130,6 +138,7 @@ fn describe() {
     describe_counter!("icaze_replies_total", "Replies by what became of them");
     describe_counter!("icaze_smpp_pdus_total", "PDUs of bound sessions");
     describe_counter!("icaze_smpp_binds_refused_total", "Binds and connections turned away");
+    describe_counter!("icaze_http_requests_total", "Requests over HTTP by route and status");
     describe_histogram!("icaze_answer_seconds", "From the message read to its answer released for writing");
     describe_histogram!("icaze_ledger_sync_seconds", "One commit of the ledger: write and sync");
     describe_histogram!("icaze_ledger_batch_records", "Records in one commit");

@@ -187,6 +187,8 @@ pub struct Http {
     pub listen: SocketAddr,
     /// Whether HTTP is in TLS.
     pub tls: bool,
+    /// Requests a second of one token or browser session; 0: unlimited.
+    pub rate: u32,
 }
 
 /// `[store]`: the ledger.

@@ -7,7 +7,7 @@
 
 use std::time::Instant;
 
-use icaze_codec::pdu::{self, BindKind, MessageKind, Status, tlv};
+use icaze_codec::pdu::{self, BindKind, BindRequest, MessageKind, Status, tlv};
 use icaze_codec::session::{BindLimits, CloseReason, Event, RequestId, Role, SendError, Session};
 use icaze_codec::text::{self, Alphabet, Part};
 use icaze_store::Msisdn;
@@ -85,8 +85,14 @@ impl Link {
         }
     }
 
-    /// Takes what a read brought; `refused` hears of binds that were turned away.
-    pub fn receive(&mut self, bytes: &[u8], port: &Port, now: Now, refused: impl FnMut(Refused)) {
+    /// Takes what a read brought; `refused` hears of binds that were turned away, and why.
+    pub fn receive(
+        &mut self,
+        bytes: &[u8],
+        port: &Port,
+        now: Now,
+        refused: impl FnMut(&BindRequest<'_>, Refused),
+    ) {
         self.session.handle_input(bytes);
         self.poll(port, now, refused);
     }
@@ -94,13 +100,13 @@ impl Link {
     /// Lets the session's timers run.
     pub fn handle_timeout(&mut self, port: &Port, now: Now) {
         self.session.handle_timeout(now.monotonic);
-        self.poll(port, now, |_| {});
+        self.poll(port, now, |_, _| {});
     }
 
     /// The connection is gone: whatever was in flight gets no response.
     pub fn disconnected(&mut self, port: &Port, now: Now) {
         self.session.disconnected();
-        self.poll(port, now, |_| {});
+        self.poll(port, now, |_, _| {});
         self.closed.get_or_insert(CloseReason::Disconnected);
     }
 
@@ -109,27 +115,28 @@ impl Link {
         self.draining = true;
     }
 
-    fn poll(&mut self, port: &Port, now: Now, mut refused: impl FnMut(Refused)) {
+    fn poll(&mut self, port: &Port, now: Now, mut refused: impl FnMut(&BindRequest<'_>, Refused)) {
         self.batch.received.get_or_insert(now.monotonic);
         let mut bind = None;
         loop {
             match bind.take() {
                 None => {}
                 Some(Ok(bound)) => self.accept(bound, now),
-                Some(Err(cause)) => {
-                    refused(cause);
-                    self.session.refuse_bind(Refused::status(cause));
-                }
+                Some(Err(cause)) => self.session.refuse_bind(Refused::status(cause)),
             }
             match self.session.poll(now.monotonic) {
                 None => break,
-                Some(Event::Bind(_)) if self.draining => bind = Some(Err(Refused::NotReady)),
                 Some(Event::Bind(request)) => {
-                    let kind = request.kind;
-                    bind = Some(port.open_session(&request).and_then(|operator| {
+                    let opened =
+                        if self.draining { Err(Refused::NotReady) } else { port.open_session(&request) };
+                    let opened = opened.and_then(|operator| {
                         let terms = *port.terms(operator).ok_or(Refused::SystemId)?;
-                        Ok(Bound { operator, kind, terms })
-                    }));
+                        Ok(Bound { operator, kind: request.kind, terms })
+                    });
+                    if let Err(cause) = opened {
+                        refused(&request, cause);
+                    }
+                    bind = Some(opened);
                 }
                 Some(Event::Message { request, message }) => match &self.bound {
                     Some(bound) if !self.draining => {
@@ -276,6 +283,12 @@ impl Link {
     pub fn writable(&mut self, durable: Durable, released: impl FnMut(Released)) -> &[u8] {
         let end = self.held.writable(durable, released);
         self.session.output().get(..end).unwrap_or_default()
+    }
+
+    /// The first `count` bytes that are encoded: as many as are [`writable`](Self::writable).
+    #[must_use]
+    pub fn encoded(&mut self, count: usize) -> &[u8] {
+        self.session.output().get(..count).unwrap_or_default()
     }
 
     /// The first `count` bytes have been written.

@@ -3,7 +3,9 @@
 
 mod cli;
 mod hostile;
+mod http;
 mod operator;
+mod operators;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod peers;

@@ -101,7 +101,7 @@ impl Simulation {
             && link.closed().is_none()
             && !bytes.is_empty()
         {
-            link.receive(&bytes, &node.port, self.now, |_| {});
+            link.receive(&bytes, &node.port, self.now, |_, _| {});
             let wake = node.exchange(link, self.now);
             self.trace.note(|| format!("{} takes {count} bytes: {:?}", connection.id, wake.commit));
             if link.session().unanswered_out() > WINDOW_OUT {
