@@ -1,9 +1,15 @@
 //! The program from outside: its commands, its SMPP port, and other people's software bound to it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+/// Needs what `./check peers` installs.
+#[cfg(feature = "peers")]
+mod browser;
 mod cli;
 mod hostile;
 mod http;
+/// Needs what `./check peers` installs.
+#[cfg(feature = "peers")]
+mod journeys;
 mod operator;
 mod operators;
 mod pages;

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const PASSWORD: &str = "s3cret";
 
 /// Where `./check peers` installs: in the target directory.
-fn installed() -> PathBuf {
+pub(crate) fn installed() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("peers")
 }
 

@@ -78,7 +78,7 @@ impl Site {
 pub(crate) struct Gateway {
     process: Child,
     pub(crate) smpp: String,
-    http: String,
+    pub(crate) http: String,
     /// Held, so that whatever else it prints has a reader.
     _stdout: BufReader<ChildStdout>,
 }
