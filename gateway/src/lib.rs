@@ -16,4 +16,5 @@ pub mod permit;
 pub mod pipeline;
 pub mod smpp;
 pub mod telemetry;
+pub mod tls;
 pub mod world;
