@@ -7,6 +7,7 @@
 pub mod clock;
 pub mod commands;
 pub mod committer;
+pub mod control;
 pub mod demo;
 pub mod gateway;
 pub mod history;

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use icaze_gateway::commands::{self, Configured};
-use icaze_gateway::telemetry;
 
 /// The national SMS permission gateway.
 #[derive(Debug, Parser)]
@@ -30,6 +29,9 @@ enum Command {
     #[command(subcommand)]
     Register(commands::register::Args),
     Replies(commands::replies::Args),
+    #[command(subcommand)]
+    Token(commands::token::Args),
+    Operators(commands::operators::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -47,11 +49,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(configured) => {
-            let config = configured.load()?;
-            telemetry::log(&config.log);
-            block_on(commands::serve::run(&config))
-        }
+        Command::Serve(configured) => block_on(commands::serve::run(&configured)),
         Command::CheckConfig(configured) => commands::check_config::run(&configured),
         Command::Demo(args) => block_on(commands::demo::run(args)),
         Command::Sms(args) => block_on(commands::sms::run(args)),
@@ -60,6 +58,8 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Regime(args) => commands::regime::run(&args),
         Command::Register(args) => commands::register::run(&args),
         Command::Replies(args) => commands::replies::run(&args),
+        Command::Token(args) => commands::token::run(&args),
+        Command::Operators(args) => block_on(commands::operators::run(args)),
     }
 }
 

@@ -13,6 +13,7 @@ use metrics::{Histogram, counter, gauge, histogram, with_local_recorder};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
 use metrics_process::Collector;
 
+use crate::smpp::binds::asks_to_wait;
 use crate::smpp::held::Released;
 
 /// Upper bounds of the latency histograms, in seconds.
@@ -87,13 +88,13 @@ impl Telemetry {
             counter!("icaze_smpp_pdus_total", "operator" => operator.clone(), "direction" => direction,
                 "command" => command.name(), "status" => status.name())
             .increment(count);
-            let message = matches!(command, Command::SUBMIT_SM | Command::DATA_SM);
-            let response = matches!(command, Command::SUBMIT_SM_RESP | Command::DATA_SM_RESP);
+            let message = matches!(command, Command::SUBMIT_SM | Command::DELIVER_SM | Command::DATA_SM);
+            let response =
+                matches!(command, Command::SUBMIT_SM_RESP | Command::DELIVER_SM_RESP | Command::DATA_SM_RESP);
             if direction == "in" && message {
                 counter!("icaze_mo_received_total", "operator" => operator).increment(count);
             } else if direction == "out" && response && !status.is_ok() {
-                if matches!(status, Status::ESME_RTHROTTLED | Status::ESME_RX_T_APPN | Status::ESME_RMSGQFUL)
-                {
+                if asks_to_wait(status) {
                     counter!("icaze_throttled_total", "operator" => operator.clone()).increment(count);
                 }
                 counter!("icaze_mo_refused_total", "operator" => operator, "status" => status.name())
@@ -110,6 +111,14 @@ impl Telemetry {
         });
     }
 
+    /// A request over HTTP was answered. `route` is the pattern, which holds nothing of what was asked.
+    pub fn http(&self, route: &str, status: u16) {
+        with_local_recorder(&*self.recorder, || {
+            let (route, status) = (route.to_owned(), status.to_string());
+            counter!("icaze_http_requests_total", "route" => route, "status" => status).increment(1);
+        });
+    }
+
     /// All metrics in Prometheus' text format, after `publish` has set those that are read when somebody asks.
     #[must_use]
     pub fn render(&self, publish: impl FnOnce()) -> String {
@@ -123,13 +132,22 @@ impl Telemetry {
 
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("icaze_mo_received_total", "Messages that operators delivered");
+    describe_counter!("icaze_mo_received_total", "Messages that operators delivered, receipts included");
+    describe_counter!(
+        "icaze_mo_outside_ranges_total",
+        "Messages from numbers in none of the operator's ranges"
+    );
+    describe_counter!(
+        "icaze_receipts_total",
+        "Delivery receipts by what they say; unknown: of no reply that is remembered"
+    );
     describe_counter!("icaze_mo_refused_total", "Messages answered with another status than ESME_ROK");
     describe_counter!("icaze_throttled_total", "Messages whose operator was asked to slow down");
     describe_counter!("icaze_decisions_total", "Decisions since the start");
     describe_counter!("icaze_replies_total", "Replies by what became of them");
     describe_counter!("icaze_smpp_pdus_total", "PDUs of bound sessions");
     describe_counter!("icaze_smpp_binds_refused_total", "Binds and connections turned away");
+    describe_counter!("icaze_http_requests_total", "Requests over HTTP by route and status");
     describe_histogram!("icaze_answer_seconds", "From the message read to its answer released for writing");
     describe_histogram!("icaze_ledger_sync_seconds", "One commit of the ledger: write and sync");
     describe_histogram!("icaze_ledger_batch_records", "Records in one commit");

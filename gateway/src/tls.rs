@@ -120,8 +120,9 @@ pub fn client_config(ca: &Path, identity: Option<&Identity>) -> Result<ClientCon
 
 fn server_config(identity: &Identity, client_ca: Option<&Path>) -> Result<ServerConfig, TlsError> {
     let unfit = |source| TlsError::Certificate { path: identity.certificate.clone(), source };
-    let builder =
-        ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(unfit)?;
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(unfit)?;
     let builder = match client_ca {
         None => builder.with_no_client_auth(),
         Some(ca) => {
@@ -149,9 +150,7 @@ fn read(identity: &Identity) -> Result<(Vec<CertificateDer<'static>>, PrivateKey
 fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(path)? {
-        roots
-            .add(certificate)
-            .map_err(|source| TlsError::Certificate { path: path.to_owned(), source })?;
+        roots.add(certificate).map_err(|source| TlsError::Certificate { path: path.to_owned(), source })?;
     }
     Ok(roots)
 }

@@ -13,6 +13,7 @@
 //!
 //! The meaning of every key, and how to size it, is in `docs/configuration.md`.
 
+mod live;
 mod settings;
 mod validate;
 
@@ -98,7 +99,7 @@ pub struct Smpp {
 }
 
 /// `[operators.NAME]`: one operator's account and what was agreed with it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// Who connects to whom.
     pub role: Role,
@@ -249,7 +250,7 @@ pub enum DefaultAlphabet {
 }
 
 /// `[limits]`: what one phone may send before it is told to wait.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Texts from one phone in a window.
     pub phone_max: u32,
@@ -262,16 +263,18 @@ pub struct Limits {
 }
 
 /// `[http]`: the API and the dashboard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
     /// Whether HTTP is in TLS, with the certificate of `[tls]`.
     pub tls: bool,
+    /// Requests a second of one token or browser session; 0: unlimited.
+    pub rate: u32,
 }
 
 /// `[store]`: the ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// The store's directory, made if missing.
     pub dir: PathBuf,
@@ -282,21 +285,21 @@ pub struct Store {
 }
 
 /// `[register]`: the population register's extract.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
     /// A CSV file or a snapshot.
     pub path: PathBuf,
 }
 
 /// `[regime]`: the rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Regime {
     /// The directory of dated regimes.
     pub dir: PathBuf,
 }
 
 /// `[replies]`: what the texts to citizens say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replies {
     /// The directory of reply files; `None`: the shipped ones.
     pub dir: Option<PathBuf>,
@@ -309,14 +312,14 @@ pub struct Replies {
 }
 
 /// `[redis]`: the shared view.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
     /// The cluster's seed nodes; empty: embedded.
     pub nodes: Vec<String>,
 }
 
 /// `[log]`: what the process writes to stderr.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// For people or for machines.
     pub format: LogFormat,

@@ -54,7 +54,11 @@ impl Check<'_> {
             node: self.number("node.id", 0..=15),
             smpp: self.smpp(),
             tls: self.identity("tls.certificate", "tls.key"),
-            http: Http { listen: self.listen("http.listen"), tls: self.switch("http.tls") },
+            http: Http {
+                listen: self.listen("http.listen"),
+                tls: self.switch("http.tls"),
+                rate: self.number("http.rate", 0..=1_000_000),
+            },
             limits: Limits {
                 phone_max: self.number("limits.phone_max", 1..=1_000_000),
                 phone_window: self.seconds("limits.phone_window_s", 1..=DAY_S),

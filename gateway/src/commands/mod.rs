@@ -11,11 +11,13 @@ pub mod check_config;
 pub mod demo;
 pub mod explain;
 pub mod ledger;
+pub mod operators;
 pub mod regime;
 pub mod register;
 pub mod replies;
 pub mod serve;
 pub mod sms;
+pub mod token;
 
 /// A command that reads the configuration.
 #[derive(Debug, clap::Args)]
@@ -32,6 +34,17 @@ impl Configured {
     /// With every problem.
     pub fn load(&self) -> Result<Config, Problems> {
         self.settings().validate()
+    }
+
+    /// Where the running gateway's store is, also if other settings are not right: its secrets may be in an environment
+    /// that this process lacks.
+    ///
+    /// # Errors
+    /// With what is wrong with the file or with `[store]`.
+    pub fn store_dir(&self) -> Result<PathBuf, Problems> {
+        let (config, mut problems) = self.settings().inspect();
+        problems.retain(|problem| problem.key.is_empty() || problem.key.starts_with("store."));
+        if problems.is_empty() { Ok(config.store.dir) } else { Err(Problems(problems)) }
     }
 
     fn settings(&self) -> Settings {

@@ -1,43 +1,67 @@
-//! What people and programs ask over HTTP. So far: is it alive, is it ready, what does it measure.
+//! What people and programs ask over HTTP: is it alive, what does it measure; who may ask.
 
+pub mod access;
 mod metrics;
+pub mod problem;
+mod state;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::response::IntoResponse;
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 
-use crate::gateway::Gateway;
+use self::problem::Problem;
+pub use self::state::Shared;
 
 /// What stands at `/` until there is a dashboard.
 const INDEX: &str = "Icaze. /healthz: is it alive; /readyz: does it take messages; /metrics: what it does\n";
 
-/// What the handlers share.
-#[derive(Clone)]
-struct Shared {
-    gateway: Arc<Gateway>,
-    /// The directory of the ledger.
-    store: Arc<PathBuf>,
-}
-
-/// Serves until the task is dropped. `store` is the directory of the ledger.
+/// Serves until the task is dropped.
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(listener: TcpListener, gateway: Arc<Gateway>, store: PathBuf) -> std::io::Result<()> {
-    let router = Router::new()
+pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()> {
+    axum::serve(listener, router(shared)).await
+}
+
+/// Everything that is answered.
+pub fn router(shared: Shared) -> Router {
+    Router::new()
         .route("/", get(async || INDEX))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::metrics))
-        .with_state(Shared { gateway, store: Arc::new(store) });
-    axum::serve(listener, router).await
+        .merge(access::routes())
+        .fallback(async |_: Uri| Problem::not_found("no such page; /openapi.json names them all"))
+        .method_not_allowed_fallback(async |_: Method| {
+            let detail = "another method is needed here; /openapi.json names it";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
+        })
+        .layer(middleware::from_fn_with_state(shared.clone(), observe))
+        .with_state(shared)
+}
+
+/// Counts each answer, and says what no browser or cache may do with it.
+async fn observe(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let mut response = next.run(request).await;
+    shared.gateway.telemetry.http(route.as_deref().unwrap_or("none"), response.status().as_u16());
+    let headers = response.headers_mut();
+    let defaults = [
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+    ];
+    for (name, value) in defaults {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// Binds the listener of the API.

@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use icaze_codec::pdu::BindKind;
+use icaze_codec::pdu::{Command, Status};
+use icaze_codec::session::{CloseReason, Direction, Role};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
 use super::accounts::Refused;
+use super::binds::{Attempt, Bind, Cause, kind_name};
 use super::link::{Link, Wake};
 use super::open::Guard;
 use crate::clock::Now;
@@ -32,12 +34,25 @@ pub struct Driver<S> {
     gateway: Arc<Gateway>,
     guard: Guard,
     siblings: Option<watch::Receiver<()>>,
+    /// What others see of the link, once it is bound.
+    bind: Option<Arc<Bind>>,
     /// When the pace of the operator's replies allows the next one.
     paced: Option<Instant>,
     closing: Option<Instant>,
     /// Whether the stream may hold back what it has taken.
     unflushed: bool,
     buffer: Vec<u8>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub reason: CloseReason,
+    /// Why the peer refused our bind.
+    pub refused: Option<Status>,
+    /// Whether it was bound.
+    pub bound: bool,
 }
 
 /// What a stream was ready for.
@@ -52,28 +67,51 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// A driver of `link` over `stream`.
     #[must_use]
     pub fn new(stream: S, link: Link, gateway: Arc<Gateway>, guard: Guard) -> Self {
-        let (siblings, paced, closing, buffer) = (None, None, None, vec![0; READ_MAX]);
-        Self { stream, link, gateway, guard, siblings, paced, closing, unflushed: false, buffer }
+        let (siblings, bind, paced, closing, buffer) = (None, None, None, None, vec![0; READ_MAX]);
+        Self { stream, link, gateway, guard, siblings, bind, paced, closing, unflushed: false, buffer }
     }
 
     /// Moves bytes until the link or the connection ends.
-    ///
-    /// # Errors
-    /// If the connection fails.
-    pub async fn run(mut self) -> io::Result<()> {
-        let result = self.pump().await;
+    pub async fn run(mut self) -> Ended {
+        if let Err(error) = self.pump().await {
+            tracing::debug!(%error, "a connection ended");
+        }
         let now = Now::read();
         self.link.disconnected(&self.gateway.port(), now);
         self.exchange(now);
         if let Some(bound) = self.link.bound() {
             let port = self.gateway.port();
-            port.close_session(bound.operator);
-            self.gateway.telemetry.session(port.name(bound.operator), bind_name(bound.kind), false);
+            if bound.role == Role::Smsc {
+                port.close_session(bound.operator);
+            }
+            self.gateway.telemetry.session(port.name(bound.operator), kind_name(bound.kind), false);
             self.gateway.wake_siblings(bound.operator);
+        }
+        let reason = self.link.closed().unwrap_or(CloseReason::Disconnected);
+        let bind = self.bind.take();
+        match &bind {
+            Some(bind) => self.gateway.binds.close(bind, reason, now),
+            None if self.link.session().role() == Role::Smsc => self.unbound(reason, now),
+            None => {}
         }
         // A TLS peer is told that nothing more comes; one that does not listen is not waited for.
         let _ = timeout(LINGER, self.stream.shutdown()).await;
-        result
+        Ended { reason, refused: self.link.refused(), bound: bind.is_some() }
+    }
+
+    /// The connection ended without a bind. One that was refused has been noted, and one that said nothing is a probe.
+    fn unbound(&mut self, reason: CloseReason, now: Now) {
+        let (mut heard, mut told) = (false, None::<(Command, Status)>);
+        self.link.session().take_counts(|direction, command, status, _| match direction {
+            Direction::Out => told = Some((command, status)),
+            Direction::In | Direction::Ignored => heard = true,
+        });
+        let silent = reason == CloseReason::Disconnected && !heard;
+        if reason != CloseReason::BindRefused && !silent {
+            let cause = Cause::Ended(reason, told);
+            let attempt = Attempt { address: self.guard.peer.ip(), asked: None, cause };
+            self.gateway.binds.refused(attempt, now.wall);
+        }
     }
 
     async fn pump(&mut self) -> io::Result<()> {
@@ -132,9 +170,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     fn take(&mut self, count: usize) {
         let now = Now::read();
         let bytes = self.buffer.get(..count).unwrap_or_default();
-        let (telemetry, guard) = (&self.gateway.telemetry, &self.guard);
-        self.link.receive(bytes, &self.gateway.port(), now, |cause| {
-            telemetry.bind_refused(&cause.to_string());
+        let (gateway, guard) = (&self.gateway, &self.guard);
+        self.link.receive(bytes, &gateway.port(), now, |asked, cause| {
+            gateway.telemetry.bind_refused(&cause.to_string());
+            let (address, asked) = (guard.peer.ip(), Some(asked));
+            gateway.binds.refused(Attempt { address, asked, cause: Cause::Refused(cause) }, now.wall);
             if matches!(cause, Refused::SystemId | Refused::Password) {
                 guard.refused(now.monotonic);
             }
@@ -143,15 +183,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn exchange(&mut self, now: Now) {
+        let port = self.gateway.port();
+        if self.link.bound().is_some_and(|bound| !port.is_current(bound.operator, bound.terms.epoch)) {
+            self.link.leave();
+        }
         let world = self.gateway.world();
         let wake = {
             let mut pipeline = self.gateway.pipeline();
             self.link.exchange(&mut pipeline, &world, now)
         };
-        self.after(wake);
+        self.after(wake, now);
     }
 
-    fn after(&mut self, wake: Wake) {
+    fn after(&mut self, wake: Wake, now: Now) {
         self.paced = wake.paced;
         if wake.commit {
             self.gateway.wake_committer();
@@ -159,9 +203,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let Some(bound) = self.link.bound() else { return };
         let gateway = &self.gateway;
         let port = gateway.port();
-        if self.guard.accepted() {
-            gateway.telemetry.session(port.name(bound.operator), bind_name(bound.kind), true);
+        if self.bind.is_none() {
+            self.guard.accepted();
+            gateway.telemetry.session(port.name(bound.operator), kind_name(bound.kind), true);
+            if wake.mute {
+                let operator = port.name(bound.operator);
+                tracing::warn!(
+                    operator,
+                    "no bind that replies can leave by; give addresses, or have one bound to us"
+                );
+            }
         }
+        let session = self.link.session();
+        let bind = self.bind.get_or_insert_with(|| {
+            let version = session.interface_version();
+            gateway.binds.open(bound.operator, bound.kind, version, self.guard.peer, now)
+        });
+        bind.windows(session.unanswered_in(), session.unanswered_out());
         let siblings = self.siblings.get_or_insert_with(|| {
             gateway.siblings(bound.operator).unwrap_or_else(|| watch::Sender::new(()).subscribe())
         });
@@ -169,9 +227,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             gateway.wake_siblings(bound.operator);
             siblings.mark_unchanged();
         }
-        let telemetry = &gateway.telemetry;
-        self.link.session().take_counts(|direction, command, status, count| {
-            telemetry.pdus(port.name(bound.operator), direction, command, status, count);
+        session.take_counts(|direction, command, status, count| {
+            gateway.telemetry.pdus(port.name(bound.operator), direction, command, status, count);
+            gateway.binds.count(bind, direction, command, status, count, now);
         });
     }
 }
@@ -198,15 +256,6 @@ fn poll<S: AsyncRead + AsyncWrite + Unpin>(
     }
     let mut read = ReadBuf::new(buffer);
     Pin::new(stream).poll_read(cx, &mut read).map_ok(|()| Moved::Read(read.filled().len()))
-}
-
-/// The `bind` of a session in the metrics.
-fn bind_name(kind: BindKind) -> &'static str {
-    match kind {
-        BindKind::Transceiver => "transceiver",
-        BindKind::Transmitter => "transmitter",
-        BindKind::Receiver => "receiver",
-    }
 }
 
 /// Waits for a change; for ever if there is nothing to wait for.

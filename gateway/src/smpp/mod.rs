@@ -2,10 +2,16 @@
 
 pub mod accounts;
 pub mod backoff;
+pub mod binds;
 pub mod client;
+pub mod connector;
 pub mod driver;
 pub mod held;
 pub mod link;
 pub mod listener;
+pub mod meter;
 pub mod open;
 pub mod port;
+pub mod receipt;
+pub mod recent;
+mod reply;

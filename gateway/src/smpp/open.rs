@@ -1,6 +1,6 @@
 //! Connections, counted for the bounds and for draining.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -43,32 +43,37 @@ impl Open {
 #[derive(Debug)]
 pub struct Guard {
     open: Arc<Open>,
-    /// Who has connected to us.
-    address: IpAddr,
+    /// The other side.
+    pub peer: SocketAddr,
     bound: bool,
 }
 
 impl Guard {
-    /// A connection that was made to us from `address`.
+    /// A connection that was made to us from `peer`.
     #[must_use]
-    pub fn new(open: Arc<Open>, address: IpAddr) -> Self {
+    pub fn new(open: Arc<Open>, peer: SocketAddr) -> Self {
         open.links.fetch_add(1, Ordering::AcqRel);
         open.unbound.fetch_add(1, Ordering::Relaxed);
-        Self { open, address, bound: false }
+        Self { open, peer, bound: false }
+    }
+
+    /// A connection that we made to `peer`, which is not counted as unbound.
+    #[must_use]
+    pub fn ours(open: Arc<Open>, peer: SocketAddr) -> Self {
+        open.links.fetch_add(1, Ordering::AcqRel);
+        Self { open, peer, bound: true }
     }
 
     /// Its bind was refused for its credentials.
     pub fn refused(&self, now: Instant) {
-        self.open.backoff().refused(self.address, now);
+        self.open.backoff().refused(self.peer.ip(), now);
     }
 
-    /// It is bound. Whether that is news.
-    pub fn accepted(&mut self) -> bool {
-        let news = self.settle();
-        if news {
-            self.open.backoff().accepted(self.address);
+    /// It is bound.
+    pub fn accepted(&mut self) {
+        if self.settle() {
+            self.open.backoff().accepted(self.peer.ip());
         }
-        news
     }
 
     /// The connection is bound, or gone: it no longer counts as unbound. Whether that is news.

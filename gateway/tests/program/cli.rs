@@ -11,14 +11,14 @@ const HOME: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
 
 /// What a command said.
-struct Said {
-    ok: bool,
+pub(crate) struct Said {
+    pub(crate) ok: bool,
     status: Option<i32>,
-    out: String,
-    err: String,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
-fn icaze(args: &[&str]) -> Said {
+pub(crate) fn icaze(args: &[&str]) -> Said {
     let output =
         Command::new(env!("CARGO_BIN_EXE_icaze")).args(args).current_dir(workspace()).output().unwrap();
     Said {
@@ -30,7 +30,7 @@ fn icaze(args: &[&str]) -> Said {
 }
 
 /// Runs a command that must fail with status 1 and say all of `words` on one line.
-fn refused(args: &[&str], words: &[&str]) {
+pub(crate) fn refused(args: &[&str], words: &[&str]) {
     let said = icaze(args);
     assert_eq!(said.status, Some(1), "{args:?}: {}{}", said.out, said.err);
     let told = said.err.lines().any(|line| words.iter().all(|word| line.contains(word)));
@@ -38,7 +38,7 @@ fn refused(args: &[&str], words: &[&str]) {
     assert!(!said.err.contains("panicked"), "{}", said.err);
 }
 
-fn granted(args: &[&str]) -> String {
+pub(crate) fn granted(args: &[&str]) -> String {
     let said = icaze(args);
     assert!(said.ok, "{args:?}: {}{}", said.out, said.err);
     said.out
@@ -52,7 +52,7 @@ fn path(site: &Site, name: &str) -> String {
     site.dir.path().join(name).to_str().unwrap().to_owned()
 }
 
-fn config(site: &Site) -> String {
+pub(crate) fn config(site: &Site) -> String {
     path(site, "gateway.toml")
 }
 

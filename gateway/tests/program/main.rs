@@ -3,8 +3,13 @@
 
 mod cli;
 mod hostile;
+mod http;
 mod operator;
+mod operators;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod peers;
+mod roles;
+mod smsc;
 mod support;
+mod tls;

@@ -86,11 +86,24 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// What it measures.
     pub(crate) fn metrics(&self) -> String {
+        self.ask("GET /metrics", &[], "").body
+    }
+
+    /// Asks over HTTP: `line` is method and path, `headers` are lines of their own.
+    pub(crate) fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.http).unwrap();
-        write!(stream, "GET /metrics HTTP/1.1\r\nHost: icaze\r\nConnection: close\r\n\r\n").unwrap();
+        let headers: String = headers.iter().map(|header| format!("{header}\r\n")).collect();
+        let length = body.len();
+        write!(
+            stream,
+            "{line} HTTP/1.1\r\nHost: icaze\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+        )
+        .unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        answer
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        Answer { status, head: head.to_owned(), body: body.to_owned() }
     }
 
     /// Asks it to end in order.
@@ -102,6 +115,27 @@ impl Gateway {
     /// Its exit status, once it has ended.
     pub(crate) fn wait(&mut self) -> Option<i32> {
         self.process.wait().unwrap().code()
+    }
+}
+
+/// What was answered over HTTP.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    head: String,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The value of a header; empty if it is not there.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
+    }
+
+    /// The body, which must be JSON.
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 

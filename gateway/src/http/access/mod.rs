@@ -1,0 +1,107 @@
+//! Who may ask what: bearer tokens for programs, sessions for browsers, and the scopes that both carry.
+//!
+//! A handler that takes a [`Caller`] is reached only by somebody known, and not too often; [`Caller::require`] asks for
+//! the scope. Pages take [`Session`] (or `Option<Session>`), and [`SessionForm`] where a form changes something.
+
+mod caller;
+mod login;
+mod scope;
+mod session;
+mod tokens;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use axum::http::HeaderMap;
+use icaze_config::gateway::Config;
+
+use super::problem::Problem;
+use crate::pipeline::pace::Pace;
+
+pub use caller::{Caller, SessionForm};
+pub(super) use login::routes;
+pub use scope::{Scope, Scopes};
+use session::Sessions;
+pub use session::{Cookie, Session};
+pub use tokens::{Holder, Token, TokenFile, Tokens, TokensError};
+
+/// Callers whose rate is watched, at most. Beyond it all begin anew, each with a second's worth.
+const PACES_MAX: usize = 10_000;
+
+/// All that decides who may ask.
+pub struct Access {
+    tokens: Tokens,
+    sessions: Sessions,
+    /// Requests/s of one caller; 0 is unlimited.
+    rate: u32,
+    paces: Mutex<HashMap<Arc<str>, Pace>>,
+}
+
+impl Access {
+    /// With the tokens of the store, and the public ones if every listener is on loopback.
+    ///
+    /// # Errors
+    /// If the file of tokens is there and cannot be read.
+    pub fn new(config: &Config) -> Result<Self, TokensError> {
+        let loopback =
+            [config.smpp.listen, config.http.listen].iter().all(|listen| listen.ip().is_loopback());
+        Ok(Self {
+            tokens: Tokens::open(TokenFile::of(&config.store.dir), loopback)?,
+            sessions: Sessions::new(config.http.tls || !config.http.listen.ip().is_loopback()),
+            rate: config.http.rate,
+            paces: Mutex::default(),
+        })
+    }
+
+    /// Opens a browser session for the holder of `token`; the cookie goes into `Set-Cookie`.
+    ///
+    /// # Errors
+    /// 401 if nobody holds this token.
+    pub fn log_in(&self, token: &str, now: Instant) -> Result<(Session, Cookie), Problem> {
+        let hash = Token::hash_of(token);
+        let holder = self.tokens.holder(&hash, now).ok_or_else(Problem::unauthenticated)?;
+        self.sessions.open(hash, Caller::from(&*holder), now).map_err(|error| {
+            tracing::error!(%error, "no browser session");
+            Problem::internal()
+        })
+    }
+
+    /// Ends this session and every other one of the same person; the cookie goes into `Set-Cookie`.
+    pub fn log_out(&self, session: &Session) -> Cookie {
+        self.sessions.end_all(&session.caller)
+    }
+
+    /// The session that a browser's cookie names. A token that was revoked takes its sessions along.
+    fn session(&self, headers: &HeaderMap, now: Instant) -> Option<Session> {
+        let open = self.sessions.find(headers, now)?;
+        let holder = self.tokens.holder(&open.token, now)?;
+        Some(open.of(Caller::from(&*holder)))
+    }
+
+    /// Counts a request of `caller`.
+    fn pace(&self, caller: &Caller, now: Instant) -> Result<(), Problem> {
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        if paces.len() >= PACES_MAX && !paces.contains_key(&caller.name) {
+            paces.clear();
+        }
+        let pace = paces.entry(Arc::clone(&caller.name)).or_insert_with(|| Pace::new(self.rate, now));
+        if pace.take(now) {
+            return Ok(());
+        }
+        let wait = pace.next(now).map_or(1, |next| next.duration_since(now).as_secs() + 1);
+        Err(Problem::too_often(wait))
+    }
+}
+
+/// Bytes as hexadecimal digits.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// 32 random bytes as hexadecimal digits.
+fn random() -> std::io::Result<String> {
+    let mut bytes = [0; 32];
+    aws_lc_rs::rand::fill(&mut bytes).map_err(|_| std::io::Error::other("the system has no random bytes"))?;
+    Ok(hex(&bytes))
+}
