@@ -12,6 +12,7 @@ use crate::pipeline::{Operator, Pipeline};
 use crate::smpp::binds::Binds;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
+use crate::timeline::Timeline;
 use crate::world::World;
 
 /// Where the gateway is in its life.
@@ -36,6 +37,7 @@ pub struct Gateway {
     port: RwLock<Arc<Port>>,
     world: Arc<World>,
     pipeline: Mutex<Pipeline>,
+    timeline: Mutex<Timeline>,
     /// Wakes the committer: the pipeline has something to commit, or the phase changed.
     work: Condvar,
     durable: watch::Sender<Durable>,
@@ -52,12 +54,13 @@ impl Gateway {
     pub fn new(port: Port, world: World, pipeline: Pipeline, durable: Durable, telemetry: Telemetry) -> Self {
         let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
         Self {
-            binds: Binds::new(),
+            binds: Binds::default(),
             telemetry,
             history: History::default(),
             port: RwLock::new(Arc::new(port)),
             world: Arc::new(world),
             pipeline: Mutex::new(pipeline),
+            timeline: Mutex::new(Timeline::new(Now::read())),
             work: Condvar::new(),
             durable: watch::Sender::new(durable),
             phase: watch::Sender::new(Phase::Running),
@@ -69,6 +72,11 @@ impl Gateway {
     /// The pipeline, for as long as the guard is held: never across an await.
     pub fn pipeline(&self) -> MutexGuard<'_, Pipeline> {
         self.pipeline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What happened lately, for as long as the guard is held: never across an await, nor while the pipeline is.
+    pub fn timeline(&self) -> MutexGuard<'_, Timeline> {
+        self.timeline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The SMPP port's configuration.

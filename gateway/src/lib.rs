@@ -17,5 +17,6 @@ pub mod permit;
 pub mod pipeline;
 pub mod smpp;
 pub mod telemetry;
+pub mod timeline;
 pub mod tls;
 pub mod world;

@@ -25,6 +25,7 @@ use crate::smpp::listener;
 use crate::smpp::open::Open;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
+use crate::timeline;
 use crate::tls::Acceptor;
 use crate::world::World;
 
@@ -136,6 +137,7 @@ impl Node {
         tokio::spawn(http::serve(http_listener, shared));
         tokio::spawn(control::serve(control, Arc::clone(&gateway)));
         tokio::spawn(tick(Arc::clone(&gateway)));
+        tokio::spawn(timeline::keep(Arc::clone(&gateway)));
         Ok(Self {
             gateway,
             smpp: smpp_addr,

@@ -3,7 +3,7 @@
 //! What is counted per message is a plain number in the pipeline and becomes a metric when somebody asks; only
 //! latencies are recorded as they happen, once per batch.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::{Command, Status};
@@ -15,6 +15,7 @@ use metrics_process::Collector;
 
 use crate::smpp::binds::asks_to_wait;
 use crate::smpp::held::Released;
+use crate::timeline::no_answers;
 
 /// Upper bounds of the latency histograms, in seconds.
 const SECONDS: &[f64] = &[
@@ -29,6 +30,8 @@ const RECORDS: &[f64] =
 pub struct Telemetry {
     recorder: Arc<PrometheusRecorder>,
     answer_seconds: Histogram,
+    /// The same finer, in microseconds, since somebody last took them.
+    answers: Arc<Mutex<hdrhistogram::Histogram<u64>>>,
     sync_seconds: Histogram,
     batch_records: Histogram,
     process: Collector,
@@ -51,16 +54,30 @@ impl Default for Telemetry {
                 histogram!("icaze_ledger_batch_records"),
             )
         });
+        let answers = Arc::new(Mutex::new(no_answers()));
         let process = Collector::default();
-        Self { recorder, answer_seconds, sync_seconds, batch_records, process }
+        Self { recorder, answer_seconds, answers, sync_seconds, batch_records, process }
     }
 }
 
 impl Telemetry {
     /// Replies that may leave now.
     pub fn answered(&self, now: Instant, released: Released) {
-        let seconds = now.saturating_duration_since(released.received).as_secs_f64();
-        self.answer_seconds.record_many(seconds, released.replies as usize);
+        let took = now.saturating_duration_since(released.received);
+        self.answer_seconds.record_many(took.as_secs_f64(), released.replies as usize);
+        if released.replies == 0 {
+            return;
+        }
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        answers.saturating_record_n(micros, released.replies.into());
+    }
+
+    /// How long answers took since this was last asked, in microseconds.
+    #[must_use]
+    pub fn take_answers(&self) -> hdrhistogram::Histogram<u64> {
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *answers, no_answers())
     }
 
     /// A batch was made durable.

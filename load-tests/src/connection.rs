@@ -1,19 +1,21 @@
 //! One bind of a simulated operator: a socket and the ESME's side of a session.
 
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use icaze_codec::pdu::{Address, BindKind, Credentials, Message, MessageKind, Status};
 use icaze_codec::session::{BindLimits, Event, RequestId, Role, SendError, Session, SessionConfig, Timers};
-use tokio::net::TcpStream;
-use tokio::time::sleep_until;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 
 /// What one read takes at most.
 const READ_MAX: usize = 256 << 10;
-/// How long a bind may take, and a message its response.
+/// How long a message may wait for its response.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a bind may take; the session's own timer ends it before.
+const BIND_MAX: Duration = Duration::from_secs(60);
 /// The user data begins with a header (SMPP v3.4, 5.2.12).
 pub(crate) const UDHI: u8 = 0x40;
 
@@ -73,20 +75,22 @@ pub(crate) struct Connection {
     buffer: Vec<u8>,
     /// Replies to answer once polling is over.
     replies: Vec<(RequestId, Status)>,
+    /// Whether the socket did not take all that there was to write.
+    unwritten: bool,
     closed: bool,
 }
 
 impl Connection {
     /// Connects and binds. At most `window` messages await their responses.
-    pub(crate) async fn bind(
+    pub(crate) fn bind(
         target: SocketAddr,
         account: &Account,
         kind: BindKind,
         window: usize,
     ) -> anyhow::Result<Self> {
-        let stream =
-            TcpStream::connect(target).await.with_context(|| format!("cannot connect to {target}"))?;
+        let stream = TcpStream::connect(target).with_context(|| format!("cannot connect to {target}"))?;
         stream.set_nodelay(true)?;
+        stream.set_nonblocking(true)?;
         let limits = BindLimits { window_in: usize::MAX, window_out: window, ..BindLimits::default() };
         let timers = Timers { response: PATIENCE, enquire_link: PATIENCE, ..Timers::default() };
         let config = SessionConfig { limits, timers, ..SessionConfig::default() };
@@ -97,10 +101,19 @@ impl Connection {
             ..Credentials::default()
         };
         session.bind(kind, &credentials, Instant::now())?;
-        let mut connection =
-            Self { stream, session, buffer: vec![0; READ_MAX], replies: Vec::new(), closed: false };
+        let mut connection = Self {
+            stream,
+            session,
+            buffer: vec![0; READ_MAX],
+            replies: Vec::new(),
+            unwritten: false,
+            closed: false,
+        };
         while connection.session.bind_kind().is_none() {
-            connection.turn(None).await?;
+            connection.write();
+            wait([&connection], BIND_MAX, |_| {})?;
+            connection.read();
+            connection.session.handle_timeout(Instant::now());
             match connection.session.poll(Instant::now()) {
                 Some(Event::BindRefused { status }) => {
                     bail!("{target} refused the bind: {} ({:#x})", status.name(), status.0);
@@ -163,60 +176,67 @@ impl Connection {
         }
         if self.closed {
             // The answer to an unbind: nobody turns to a closed connection again.
-            let _ = self.write();
-        }
-    }
-
-    /// Writes what there is, waits for input, for `until` or for a timer of the session, and reads. [`Self::take`]
-    /// afterwards.
-    pub(crate) async fn turn(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let unwritten = self.write()?;
-        let timer = self.session.next_timeout();
-        let wake = [until, timer].into_iter().flatten().min();
-        let wake = wake.unwrap_or_else(|| Instant::now() + PATIENCE);
-        tokio::select! {
-            ready = self.stream.readable() => {
-                ready?;
-                self.read()
-            }
-            ready = self.stream.writable(), if unwritten => ready,
-            () = sleep_until(wake.into()) => {
-                self.session.handle_timeout(Instant::now());
-                Ok(())
-            }
+            self.write();
         }
     }
 
     /// Writes and reads what can be without waiting. [`Self::take`] afterwards.
     pub(crate) fn pump(&mut self) {
-        // Where the other side has gone, what it wrote before can still be read: reading finds the end.
-        let _ = self.write();
-        if self.read().is_err() {
-            self.session.disconnected();
-        }
+        self.write();
+        self.read();
         self.session.handle_timeout(Instant::now());
     }
 
-    /// Whether something is left to write.
-    fn write(&mut self) -> io::Result<bool> {
-        let output = self.session.output();
-        while !output.is_empty() {
-            match self.stream.try_write(output) {
-                Ok(count) => drop(output.drain(..count)),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(false)
+    /// Lets the session's timers run. [`Self::take`] afterwards.
+    pub(crate) fn handle_timeout(&mut self, now: Instant) {
+        self.session.handle_timeout(now);
     }
 
-    fn read(&mut self) -> io::Result<()> {
-        match self.stream.try_read(&mut self.buffer) {
+    /// When the session's next timer runs out.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        self.session.next_timeout()
+    }
+
+    /// Writes as much as the socket takes. Where the other side has gone, what it wrote before can still be read: reading
+    /// finds the end.
+    pub(crate) fn write(&mut self) {
+        let output = self.session.output();
+        while !output.is_empty() {
+            match self.stream.write(output) {
+                Ok(count) => drop(output.drain(..count)),
+                Err(_) => break,
+            }
+        }
+        self.unwritten = !output.is_empty();
+    }
+
+    /// Reads once. [`Self::take`] afterwards.
+    pub(crate) fn read(&mut self) {
+        match self.stream.read(&mut self.buffer) {
             Ok(0) => self.session.disconnected(),
             Ok(count) => self.session.handle_input(self.buffer.get(..count).unwrap_or_default()),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(error),
+            Err(_) => self.session.disconnected(),
         }
-        Ok(())
     }
+}
+
+/// Waits until one of them can be read, or can be written where something is left to write, at most so long. `ready` hears
+/// of each, in order.
+pub(crate) fn wait<'a>(
+    connections: impl IntoIterator<Item = &'a Connection>,
+    longest: Duration,
+    ready: impl FnMut(bool),
+) -> io::Result<()> {
+    let wanted = |connection: &'a Connection| {
+        let flags = if connection.unwritten { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
+        PollFd::new(&connection.stream, flags)
+    };
+    let mut fds: Vec<_> = connections.into_iter().map(wanted).collect();
+    match poll(&mut fds, Timespec::try_from(longest).ok().as_ref()) {
+        Ok(_) | Err(Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    fds.iter().map(|fd| !fd.revents().is_empty()).for_each(ready);
+    Ok(())
 }

@@ -1,16 +1,50 @@
 //! What this machine is, and what a process on it has used.
 
 use std::fs;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::param::clock_ticks_per_second;
+use rustix::time::{ClockId, clock_gettime};
 
-/// The CPU seconds, user and system, that a process has used (proc(5), `/proc/PID/stat`, fields 14 and 15).
-pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
+/// The CPU time, user and system, that a process has used (proc(5), `/proc/PID/stat`, fields 14 and 15).
+pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let stat = fs::read_to_string(&path).with_context(|| format!("{path}: is the process running here?"))?;
     let ticks = cpu_ticks(&stat).with_context(|| format!("{path} is not as proc(5) says"))?;
-    #[expect(clippy::cast_precision_loss, reason = "ticks are far from 2^53")]
-    Ok(ticks as f64 / rustix::param::clock_ticks_per_second() as f64)
+    Ok(Duration::from_millis(1000 * ticks / clock_ticks_per_second()))
+}
+
+/// The CPU time that this thread has used.
+pub(crate) fn thread_cpu_time() -> Duration {
+    Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
+}
+
+/// The process that listens at `address`, if that is on loopback and the process may be looked at.
+pub(crate) fn listener(address: SocketAddr) -> Option<u32> {
+    if !address.ip().is_loopback() {
+        return None;
+    }
+    let tables = ["/proc/net/tcp", "/proc/net/tcp6"].map(|path| fs::read_to_string(path).unwrap_or_default());
+    let inode =
+        tables.iter().flat_map(|table| table.lines()).find_map(|line| listens(line, address.port()))?;
+    let socket = format!("socket:[{inode}]");
+    let has_it = |pid: &u32| {
+        let files = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+        files.filter_map(|file| fs::read_link(file.path()).ok()).any(|link| link.as_os_str() == &*socket)
+    };
+    let processes = fs::read_dir("/proc").ok()?.flatten();
+    processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(has_it)
+}
+
+/// The inode of the socket that a line of `/proc/net/tcp` is about, if it listens on `port`.
+fn listens(line: &str, port: u16) -> Option<&str> {
+    const LISTEN: &str = "0A";
+    let fields: Vec<_> = line.split_whitespace().collect();
+    let (_, local) = fields.get(1)?.rsplit_once(':')?;
+    let is_it = u16::from_str_radix(local, 16).ok()? == port && *fields.get(3)? == LISTEN;
+    fields.get(9).copied().filter(|_| is_it)
 }
 
 fn cpu_ticks(stat: &str) -> Option<u64> {
@@ -53,6 +87,13 @@ mod tests {
         let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 9 0 0 0 120 34 0 0 20 0 4 0 99 1 2";
         assert_eq!(cpu_ticks(stat), Some(154));
         assert_eq!(cpu_ticks("7 (x"), None);
-        assert!(cpu_seconds(std::process::id()).is_ok());
+        assert!(cpu_time(std::process::id()).is_ok());
+    }
+
+    #[test]
+    fn whoever_listens_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(super::listener(listener.local_addr().unwrap()), Some(std::process::id()));
+        assert_eq!(super::listener("192.0.2.1:2775".parse().unwrap()), None);
     }
 }

@@ -29,8 +29,11 @@ enum Command {
         #[command(flatten)]
         args: load::Args,
     },
-    /// The same load against a bare echo in this process: the limit that results are held against.
+    /// The same load against a bare echo: the limit that results are held against.
     Floor(load::Args),
+    /// The echo by itself: prints its address, and ends with its input.
+    #[command(hide = true)]
+    Echo,
     /// Kills a gateway again and again under load; fails if anything it acknowledged was lost or doubled.
     Kills(kills::Args),
 }
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run { target, args } => load::run(&target, &args),
         Command::Floor(args) => load::floor(&args),
+        Command::Echo => load::echo(),
         Command::Kills(args) => kills::run(&args),
     };
     match done {

@@ -1,7 +1,5 @@
 //! The phones: as many as messages, so that the phone a reply is for tells which message it answers.
 
-use std::io::Write as _;
-
 /// How many there are.
 const PHONES: u64 = 1_000_000_000;
 /// Digits of a number: the country's three and nine more.
@@ -21,20 +19,33 @@ impl Phones {
 
     /// The `index`th phone, in E.164 without `+`.
     pub(crate) fn digits(self, index: u64) -> [u8; DIGITS] {
-        let mut digits = [0; DIGITS];
-        // Twelve digits fit.
-        let _ = write!(&mut digits[..], "994{:09}", (self.first + index) % PHONES);
+        let mut digits = *b"994000000000";
+        write_digits((self.first + index) % PHONES, &mut digits[3..]);
         digits
     }
 
     /// Which phone has these digits.
     pub(crate) fn index(self, digits: &[u8]) -> Option<u64> {
-        let national = std::str::from_utf8(digits).ok()?.strip_prefix("994")?;
-        if digits.len() != DIGITS || !national.bytes().all(|digit| digit.is_ascii_digit()) {
-            return None;
-        }
-        let number: u64 = national.parse().ok()?;
+        let national = digits.strip_prefix(b"994").filter(|_| digits.len() == DIGITS)?;
+        let number = national.iter().try_fold(0, |number, digit| {
+            digit.is_ascii_digit().then(|| 10 * number + u64::from(digit - b'0'))
+        })?;
         Some((number + PHONES - self.first) % PHONES)
+    }
+}
+
+/// Appends the last `width` digits of `number`.
+pub(crate) fn put_digits(number: u64, width: usize, out: &mut Vec<u8>) {
+    let start = out.len();
+    out.resize(start + width, b'0');
+    write_digits(number, out.get_mut(start..).unwrap_or_default());
+}
+
+/// Writes as many of the last digits of `number` as there is room for.
+fn write_digits(mut number: u64, room: &mut [u8]) {
+    for place in room.iter_mut().rev() {
+        *place = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
     }
 }
 

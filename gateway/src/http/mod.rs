@@ -2,6 +2,7 @@
 
 pub mod access;
 mod metrics;
+mod pages;
 pub mod problem;
 mod state;
 
@@ -18,9 +19,6 @@ use tokio::net::TcpListener;
 use self::problem::Problem;
 pub use self::state::Shared;
 
-/// What stands at `/` until there is a dashboard.
-const INDEX: &str = "Icaze. /healthz: is it alive; /readyz: does it take messages; /metrics: what it does\n";
-
 /// Serves until the task is dropped.
 ///
 /// # Errors
@@ -32,11 +30,11 @@ pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()>
 /// Everything that is answered.
 pub fn router(shared: Shared) -> Router {
     Router::new()
-        .route("/", get(async || INDEX))
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::metrics))
         .merge(access::routes())
+        .merge(pages::routes())
         .fallback(async |_: Uri| Problem::not_found("no such page; /openapi.json names them all"))
         .method_not_allowed_fallback(async |_: Method| {
             let detail = "another method is needed here; /openapi.json names it";

@@ -293,7 +293,9 @@ impl Pipeline {
         if let Ok(seq) = appended {
             self.urgent = true;
             self.apply(seq, self.time, &entry);
-            self.stats.decided(ruling.reason, ruling.request.map(|request| request.purpose));
+            let (purpose, region) =
+                (ruling.request.map(|r| r.purpose), ruling.facts.map(|facts| facts.region));
+            self.stats.decided(ruling.reason, purpose, region);
         }
         self.reply = text;
         appended.map(|seq| Accepted { seq })

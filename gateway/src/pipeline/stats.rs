@@ -1,11 +1,15 @@
 //! Counts of decisions since the start, for the metrics.
 
+use std::collections::HashMap;
+
 use icaze_store::ledger::Mark;
 use icaze_store::{Outcome, Reason};
 
 /// Purposes 0 to 9, and none.
 const PURPOSES: usize = 11;
 const REASONS: usize = 64;
+/// Regions that are told apart, at most: a register has some eighty.
+const REGIONS_MAX: usize = 512;
 
 /// Plain counts, read by the metrics when they are asked for, so that counting costs an addition.
 #[derive(Debug)]
@@ -15,24 +19,59 @@ pub struct Stats {
     pub parts: u64,
     /// By operator: replies by what became of them, in the order of [`MARKS`].
     replies: Vec<[u64; MARKS.len()]>,
+    regions: HashMap<Box<str>, RegionCount>,
+}
+
+/// Decisions about people who live in one region.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RegionCount {
+    /// All of them.
+    pub decided: u64,
+    /// New permits.
+    pub granted: u64,
 }
 
 const MARKS: [Mark; 5] = [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected];
 
 impl Default for Stats {
     fn default() -> Self {
-        Self { decisions: vec![0; REASONS * PURPOSES], parts: 0, replies: Vec::new() }
+        Self {
+            decisions: vec![0; REASONS * PURPOSES],
+            parts: 0,
+            replies: Vec::new(),
+            regions: HashMap::new(),
+        }
     }
 }
 
 impl Stats {
-    /// Counts a decision. Its outcome follows from its reason; without one it is a grant.
-    pub fn decided(&mut self, reason: Option<Reason>, purpose: Option<u8>) {
+    /// Counts a decision about a person of `region`, if the person is known. Its outcome follows from its reason;
+    /// without one it is a grant.
+    pub fn decided(&mut self, reason: Option<Reason>, purpose: Option<u8>, region: Option<&str>) {
+        if let Some(count) = region.and_then(|region| self.region(region)) {
+            count.decided += 1;
+            count.granted += u64::from(reason.is_none());
+        }
         let reason = reason.map_or(0, |reason| usize::from(reason.byte()));
         let purpose = purpose.map_or(PURPOSES - 1, |purpose| usize::from(purpose).min(PURPOSES - 2));
         if let Some(count) = self.decisions.get_mut(reason * PURPOSES + purpose) {
             *count += 1;
         }
+    }
+
+    fn region(&mut self, region: &str) -> Option<&mut RegionCount> {
+        if !self.regions.contains_key(region) {
+            if self.regions.len() == REGIONS_MAX {
+                return None;
+            }
+            self.regions.insert(region.into(), RegionCount::default());
+        }
+        self.regions.get_mut(region)
+    }
+
+    /// The regions of those about whom something was decided.
+    pub fn regions(&self) -> impl Iterator<Item = (&str, RegionCount)> {
+        self.regions.iter().map(|(region, &count)| (&**region, count))
     }
 
     /// Counts a reply of `operator` whose story has ended.
@@ -73,13 +112,20 @@ mod tests {
     #[test]
     fn counts_come_back_under_their_names() {
         let mut stats = Stats::default();
-        stats.decided(None, Some(2));
-        stats.decided(None, Some(2));
-        stats.decided(Some(Reason::Receipt), None);
+        stats.decided(None, Some(2), Some("Baku"));
+        stats.decided(None, Some(2), Some("Baku"));
+        stats.decided(Some(Reason::Receipt), None, None);
+        stats.decided(Some(Reason::Age), Some(2), Some("Baku"));
         let all: Vec<_> = stats.decisions().collect();
         assert_eq!(
             all,
-            [(Outcome::Granted, None, Some(2), 2), (Outcome::Ignored, Some(Reason::Receipt), None, 1),]
+            [
+                (Outcome::Granted, None, Some(2), 2),
+                (Outcome::Refused, Some(Reason::Age), Some(2), 1),
+                (Outcome::Ignored, Some(Reason::Receipt), None, 1),
+            ]
         );
+        let regions: Vec<_> = stats.regions().collect();
+        assert_eq!(regions, [("Baku", RegionCount { decided: 3, granted: 2 })]);
     }
 }

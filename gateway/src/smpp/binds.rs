@@ -120,17 +120,18 @@ pub enum Cause {
     Ended(CloseReason, Option<(Command, Status)>),
 }
 
-impl Binds {
+impl Default for Binds {
     /// None open yet.
-    #[must_use]
-    pub fn new() -> Self {
+    fn default() -> Self {
         Self {
             open: Mutex::default(),
             errors: Mutex::default(),
             attempts: Mutex::new(Recent::new(ATTEMPTS_MAX)),
         }
     }
+}
 
+impl Binds {
     /// A bind opened; [`close`](Self::close) it at its end.
     pub fn open(
         &self,

@@ -6,6 +6,7 @@ mod hostile;
 mod http;
 mod operator;
 mod operators;
+mod pages;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod peers;

@@ -9,6 +9,7 @@ mod script;
 mod witness;
 
 use std::path::PathBuf;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
@@ -63,8 +64,7 @@ const DRAIN_MAX: Duration = Duration::from_secs(20);
 /// Kills the gateway so many times, and fails if anything was lost or doubled.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     ensure!(args.every > 0 && args.documents > 0, "--every and --documents are at least 1");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(Kills::new(args)?.run())
+    Kills::new(args)?.run()
 }
 
 struct Kills<'a> {
@@ -89,19 +89,19 @@ impl<'a> Kills<'a> {
         })
     }
 
-    async fn run(mut self) -> anyhow::Result<()> {
+    fn run(mut self) -> anyhow::Result<()> {
         let began = Instant::now();
         let bar = ProgressBar::new(self.args.kills);
         bar.set_style(ProgressStyle::with_template("{bar:40} {pos}/{len} kills {eta}")?);
         for kill in 1..=self.args.kills {
-            self.life().await.with_context(|| format!("before kill {kill}"))?;
+            self.life().with_context(|| format!("before kill {kill}"))?;
             bar.set_position(kill);
             if kill % self.args.every == 0 && kill < self.args.kills {
                 self.look(kill, false)?;
             }
         }
         bar.finish_and_clear();
-        self.last_life().await.context("in the last life, which is not killed")?;
+        self.last_life().context("in the last life, which is not killed")?;
         let verdict = self.look(self.args.kills, true)?;
         self.report.seconds = began.elapsed().as_secs();
         self.report.throttled = self.operator.witness.throttled;
@@ -116,7 +116,7 @@ impl<'a> Kills<'a> {
     }
 
     /// One life of the gateway, from its start to its kill.
-    async fn life(&mut self) -> anyhow::Result<()> {
+    fn life(&mut self) -> anyhow::Result<()> {
         if !self.start.is_zero() && self.random.percent(EARLY_PERCENT) {
             let within = u64::try_from(self.start.as_micros()).unwrap_or(u64::MAX);
             let kill_at = Instant::now() + Duration::from_micros(self.random.below(within));
@@ -128,15 +128,15 @@ impl<'a> Kills<'a> {
             return Ok(());
         }
         let (mut gateway, target) = self.start()?;
-        let mut binds = self.operator.bind(target).await?;
+        let mut binds = self.operator.bind(target)?;
         let share = (0..3).map(|_| self.random.below(1000)).min().unwrap_or_default();
         let life = LIFE_MS.start() + (LIFE_MS.end() - LIFE_MS.start()) * share / 1000;
-        let kept = self.operator.text(&mut binds, Instant::now() + Duration::from_millis(life)).await;
+        let kept = self.operator.text(&mut binds, Instant::now() + Duration::from_millis(life));
         if !kept {
             self.gone(&mut gateway)?;
         }
         gateway.kill()?;
-        self.operator.bury(&mut binds).await;
+        self.operator.bury(&mut binds);
         Ok(())
     }
 
@@ -159,10 +159,10 @@ impl<'a> Kills<'a> {
     }
 
     /// A life in which everything gets its answer, and that ends in order.
-    async fn last_life(&mut self) -> anyhow::Result<()> {
+    fn last_life(&mut self) -> anyhow::Result<()> {
         let (mut gateway, target) = self.start()?;
-        let mut binds = self.operator.bind(target).await?;
-        let finished = self.operator.finish(&mut binds, QUIET, PATIENCE).await;
+        let mut binds = self.operator.bind(target)?;
+        let finished = self.operator.finish(&mut binds, QUIET, PATIENCE);
         ensure!(
             finished,
             "not everything was answered within {} s:\n{}",
@@ -171,13 +171,13 @@ impl<'a> Kills<'a> {
         );
         gateway.terminate()?;
         let asked = Instant::now();
-        self.operator.bury(&mut binds).await;
+        self.operator.bury(&mut binds);
         while asked.elapsed() < DRAIN_MAX {
             if let Some(status) = gateway.has_ended()? {
                 ensure!(status.success(), "SIGTERM: {status}:\n{}", self.site.log());
                 return Ok(());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            thread::sleep(Duration::from_millis(20));
         }
         bail!("SIGTERM did not end the gateway within {} s:\n{}", DRAIN_MAX.as_secs(), self.site.log())
     }

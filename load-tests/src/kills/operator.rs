@@ -1,11 +1,11 @@
 //! The operator of a run of kills: its binds for as long as one life of the gateway, and what it does on them.
 
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::{BindKind, Message, Status};
 use icaze_codec::text::{self, Alphabet};
-use tokio::time::sleep;
 
 use super::script::Script;
 use super::witness::Witness;
@@ -52,7 +52,7 @@ impl Operator {
     }
 
     /// Two transceivers, or one, a transmitter and a receiver.
-    pub(crate) async fn bind(&mut self, target: SocketAddr) -> anyhow::Result<Binds> {
+    pub(crate) fn bind(&mut self, target: SocketAddr) -> anyhow::Result<Binds> {
         let kinds: &[_] = if self.random.percent(50) {
             &[BindKind::Transceiver, BindKind::Transceiver]
         } else {
@@ -60,13 +60,13 @@ impl Operator {
         };
         let mut binds = Vec::new();
         for &kind in kinds {
-            binds.push((kind, Connection::bind(target, &self.account, kind, WINDOW).await?));
+            binds.push((kind, Connection::bind(target, &self.account, kind, WINDOW)?));
         }
         Ok(Binds(binds))
     }
 
     /// Texts until `until`; whether the gateway kept every bind open.
-    pub(crate) async fn text(&mut self, binds: &mut Binds, until: Instant) -> bool {
+    pub(crate) fn text(&mut self, binds: &mut Binds, until: Instant) -> bool {
         let began = Instant::now();
         let mut sent = 0;
         loop {
@@ -88,13 +88,13 @@ impl Operator {
                 }
             }
             self.redeliver(binds, now);
-            sleep(TURN).await;
+            thread::sleep(TURN);
         }
     }
 
     /// Brings what is to be brought again, and takes replies, until there is nothing more to come; whether that was
     /// within `patience`.
-    pub(crate) async fn finish(&mut self, binds: &mut Binds, quiet: Duration, patience: Duration) -> bool {
+    pub(crate) fn finish(&mut self, binds: &mut Binds, quiet: Duration, patience: Duration) -> bool {
         let began = Instant::now();
         let mut heard = (0, began);
         while began.elapsed() < patience && self.turn(binds) {
@@ -107,17 +107,17 @@ impl Operator {
             if now.duration_since(heard.1) > quiet {
                 return true;
             }
-            sleep(TURN).await;
+            thread::sleep(TURN);
         }
         false
     }
 
     /// Reads what the gateway wrote before it died, and puts what is without a response on the pile.
-    pub(crate) async fn bury(&mut self, binds: &mut Binds) {
+    pub(crate) fn bury(&mut self, binds: &mut Binds) {
         let began = Instant::now();
         while began.elapsed() < LAST_WORDS && binds.0.iter().any(|(_, connection)| !connection.is_closed()) {
             self.turn(binds);
-            sleep(TURN).await;
+            thread::sleep(TURN);
         }
         self.witness.bring_all_again();
     }

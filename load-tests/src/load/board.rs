@@ -1,146 +1,203 @@
-//! Which message was answered by what: shared by all sessions, for a reply may come on another bind than its message.
+//! Which message was answered by what: shared by all sessions of an operator, for a reply may come on another bind than its
+//! message.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One phone's messages, at most two, and the replies to it.
-#[derive(Debug, Default)]
-struct Slot {
-    /// When its first message should have been sent, in ns from the start, plus 1; 0 before.
-    sent: AtomicU64,
-    /// Its messages that were sent, and the replies it got.
-    messages: AtomicU32,
-    replies: AtomicU32,
-    /// Its messages that the gateway refused for good: no reply is due.
-    refused: AtomicU32,
+/// Replies beyond so many are no longer counted, so that they never run over into the other bits.
+const REPLIES_MAX: u64 = 200;
+const REPLIES: u64 = 0xFF;
+const ACKED: u64 = 1 << 8;
+const REFUSED: u64 = 1 << 9;
+const JUNK: u64 = 1 << 10;
+/// From here on: when it should have been sent, in µs from the start, plus 1; 0 before. Enough for eight years.
+const DUE: u32 = 16;
+
+/// A message that the gateway said something about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// When it should have been sent, in µs from the start.
+    pub(crate) due: u64,
+    /// Whether it is none that can be granted.
+    pub(crate) junk: bool,
 }
 
 /// What a reply is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Seen {
-    /// The first to this phone, so long after its message should have been sent, in ns.
-    First(u64),
+    /// The first to this phone.
+    First(Sent),
     /// One more.
     Again,
     /// To a phone that has not texted.
     Stray,
 }
 
-/// What became of a run's messages.
+/// What became of an operator's messages.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Count {
+    /// Messages without a response.
+    pub(crate) unacked: u64,
     /// Phones that a reply is due to and that got none.
     pub(crate) unanswered: u64,
     /// Replies beyond one for each message.
     pub(crate) duplicates: u64,
 }
 
-/// Every phone of a run.
+/// Every message of an operator, 8 bytes each; the replies to a phone are counted at its first message.
 #[derive(Debug)]
 pub(crate) struct Board {
-    slots: Vec<Slot>,
-    settled: AtomicU64,
+    /// By session, then in the order in which it sends: two threads rarely share a cache line.
+    slots: Vec<AtomicU64>,
+    sessions: u64,
+    each: u64,
+    messages: u64,
+    /// Messages of one phone.
+    deliveries: u64,
     stray: AtomicU64,
 }
 
 impl Board {
-    /// A run of so many phones. 24 bytes each.
-    pub(crate) fn new(phones: u64) -> Self {
-        let slots = (0..phones).map(|_| Slot::default()).collect();
-        Self { slots, settled: AtomicU64::new(0), stray: AtomicU64::new(0) }
+    /// So many messages, sent by so many sessions in turn, `deliveries` for each phone.
+    pub(crate) fn new(messages: u64, sessions: u64, deliveries: u64) -> Self {
+        let each = messages.div_ceil(sessions);
+        let slots = (0..each * sessions).map(|_| AtomicU64::new(0)).collect();
+        Self { slots, sessions, each, messages, deliveries, stray: AtomicU64::new(0) }
     }
 
-    fn slot(&self, phone: u64) -> Option<&Slot> {
-        self.slots.get(usize::try_from(phone).ok()?)
+    fn slot(&self, number: u64) -> Option<&AtomicU64> {
+        let place = number % self.sessions * self.each + number / self.sessions;
+        self.slots.get(usize::try_from(place).ok()?)
     }
 
-    /// A message of `phone` goes out that should have gone at `intended`.
-    pub(crate) fn sent(&self, phone: u64, intended: u64) {
-        let Some(slot) = self.slot(phone) else { return };
-        slot.messages.fetch_add(1, Ordering::Relaxed);
-        let _ = slot.sent.compare_exchange(0, intended + 1, Ordering::Release, Ordering::Relaxed);
+    /// A message goes out for the first time.
+    pub(crate) fn sent(&self, number: u64, Sent { due, junk }: Sent) {
+        let Some(slot) = self.slot(number) else { return };
+        slot.fetch_or((due + 1) << DUE | if junk { JUNK } else { 0 }, Ordering::Relaxed);
     }
 
-    /// The gateway refused a message of `phone` for good.
-    pub(crate) fn refused(&self, phone: u64) {
-        let Some(slot) = self.slot(phone) else { return };
-        slot.refused.fetch_add(1, Ordering::Relaxed);
-        self.settled.fetch_add(1, Ordering::Relaxed);
+    /// The gateway has taken a message.
+    pub(crate) fn acked(&self, number: u64) -> Sent {
+        sent(self.slot(number).map_or(0, |slot| slot.fetch_or(ACKED, Ordering::Relaxed))).unwrap_or(NONE)
     }
 
-    /// A reply to `phone` has come at `now`.
-    pub(crate) fn replied(&self, phone: Option<u64>, now: u64) -> Seen {
-        let found = phone.and_then(|phone| self.slot(phone));
-        let sent = found.map_or(0, |slot| slot.sent.load(Ordering::Acquire));
-        let Some(slot) = found.filter(|_| sent > 0) else {
+    /// The gateway refused a message for good. Whether its phone had heard nothing before.
+    pub(crate) fn refused(&self, number: u64) -> bool {
+        let Some(slot) = self.slot(number) else { return false };
+        slot.fetch_or(REFUSED, Ordering::Relaxed);
+        let first = self.slot(number - number % self.deliveries).unwrap_or(slot);
+        self.settle(first) == 0
+    }
+
+    /// A reply has come to the phone whose first message is `number`.
+    pub(crate) fn replied(&self, number: Option<u64>) -> Seen {
+        let messages = |first: u64| (first..first + self.deliveries).filter_map(|number| self.slot(number));
+        let Some((first, sent)) = number.and_then(|number| {
+            let of_phone = messages(number).filter_map(|slot| sent(slot.load(Ordering::Relaxed)));
+            Some((self.slot(number)?, of_phone.min_by_key(|sent| sent.due)?))
+        }) else {
             self.stray.fetch_add(1, Ordering::Relaxed);
             return Seen::Stray;
         };
-        if slot.replies.fetch_add(1, Ordering::Relaxed) > 0 {
-            return Seen::Again;
-        }
-        self.settled.fetch_add(1, Ordering::Relaxed);
-        Seen::First(now.saturating_sub(sent - 1))
+        if self.settle(first) == 0 { Seen::First(sent) } else { Seen::Again }
     }
 
-    /// How many phones have had what they wait for.
-    pub(crate) fn settled(&self) -> u64 {
-        self.settled.load(Ordering::Relaxed)
-    }
-
-    /// Whether all have.
-    pub(crate) fn is_settled(&self) -> bool {
-        self.settled() >= self.slots.len() as u64
+    /// How many replies, and refusals that stand for one, there were before this one.
+    fn settle(&self, first: &AtomicU64) -> u64 {
+        let before = first.load(Ordering::Relaxed) & REPLIES;
+        if before < REPLIES_MAX { first.fetch_add(1, Ordering::Relaxed) & REPLIES } else { before }
     }
 
     /// What there is to say at the end.
     pub(crate) fn count(&self) -> Count {
         let mut count = Count { duplicates: self.stray.load(Ordering::Relaxed), ..Count::default() };
-        for slot in &self.slots {
-            let read = |number: &AtomicU32| u64::from(number.load(Ordering::Relaxed));
-            let (messages, replies) = (read(&slot.messages), read(&slot.replies));
-            count.unanswered += u64::from(replies == 0 && read(&slot.refused) == 0);
-            count.duplicates += replies.saturating_sub(messages);
+        let read = |number| self.slot(number).map_or(0, |slot| slot.load(Ordering::Relaxed));
+        for number in 0..self.messages {
+            let slot = read(number);
+            count.unacked += u64::from(slot & (ACKED | REFUSED) == 0);
+            if number % self.deliveries == 0 {
+                let replies = slot & REPLIES;
+                count.unanswered += u64::from(replies == 0);
+                count.duplicates += replies.saturating_sub(self.deliveries);
+            }
         }
         count
     }
+}
+
+const NONE: Sent = Sent { due: 0, junk: false };
+
+/// What a slot says of its message, once that has been sent.
+fn sent(slot: u64) -> Option<Sent> {
+    let due = (slot >> DUE).checked_sub(1)?;
+    Some(Sent { due, junk: slot & JUNK != 0 })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sent(due: u64) -> Sent {
+        Sent { due, junk: due % 2 == 1 }
+    }
+
     #[test]
-    fn the_first_reply_is_timed_from_the_intended_instant() {
-        let board = Board::new(2);
-        board.sent(0, 100);
-        board.sent(0, 150);
-        assert_eq!(board.replied(Some(0), 400), Seen::First(300));
-        assert_eq!(board.replied(Some(0), 500), Seen::Again);
+    fn responses_and_first_replies_find_their_message() {
+        let board = Board::new(10, 3, 1);
+        for number in 0..10 {
+            board.sent(number, sent(100 * number + number % 2));
+        }
+        for number in (0..10).rev() {
+            let expected = sent(100 * number + number % 2);
+            assert_eq!(board.acked(number), expected);
+            assert_eq!(board.replied(Some(number)), Seen::First(expected));
+        }
+        assert_eq!(board.count(), Count::default());
+        assert_eq!(board.replied(Some(9)), Seen::Again);
+        assert_eq!(board.count(), Count { duplicates: 1, ..Count::default() });
+    }
+
+    #[test]
+    fn a_phone_that_sent_twice_may_have_two_replies_timed_from_the_first() {
+        let board = Board::new(4, 2, 2);
+        board.sent(1, sent(50));
         assert_eq!(
-            board.count(),
-            Count { unanswered: 1, duplicates: 0 },
-            "two messages may have two replies"
+            board.replied(Some(0)),
+            Seen::First(sent(50)),
+            "its second message went out before its first"
         );
-        assert_eq!(board.replied(Some(0), 600), Seen::Again);
-        assert_eq!(board.count(), Count { unanswered: 1, duplicates: 1 });
-        assert!(!board.is_settled());
+        board.sent(0, sent(60));
+        assert_eq!((board.acked(0), board.acked(1)), (sent(60), sent(50)));
+        assert_eq!(board.replied(Some(0)), Seen::Again);
+        assert_eq!(board.count(), Count { unacked: 2, unanswered: 1, duplicates: 0 });
+        assert_eq!(board.replied(Some(0)), Seen::Again);
+        assert_eq!(board.count(), Count { unacked: 2, unanswered: 1, duplicates: 1 });
     }
 
     #[test]
     fn a_refused_message_waits_for_nothing() {
-        let board = Board::new(1);
-        board.sent(0, 0);
-        board.refused(0);
-        assert!(board.is_settled());
+        let board = Board::new(1, 1, 1);
+        board.sent(0, sent(0));
+        assert!(board.refused(0));
         assert_eq!(board.count(), Count::default());
     }
 
     #[test]
     fn a_reply_that_nobody_asked_for_is_one_too_many() {
-        let board = Board::new(1);
-        assert_eq!(board.replied(Some(0), 5), Seen::Stray, "before it texted");
-        assert_eq!(board.replied(Some(7), 5), Seen::Stray);
-        assert_eq!(board.replied(None, 5), Seen::Stray);
-        assert_eq!(board.count(), Count { unanswered: 1, duplicates: 3 });
+        let board = Board::new(1, 1, 1);
+        for number in [Some(0), Some(7), None] {
+            assert_eq!(board.replied(number), Seen::Stray);
+        }
+        assert_eq!(board.count(), Count { unacked: 1, unanswered: 1, duplicates: 3 });
+    }
+
+    #[test]
+    fn no_number_of_replies_runs_over() {
+        let board = Board::new(1, 1, 1);
+        board.sent(0, sent(4));
+        for _ in 0..1000 {
+            board.replied(Some(0));
+        }
+        assert_eq!(board.acked(0), sent(4));
+        assert_eq!(board.count(), Count { duplicates: REPLIES_MAX - 1, ..Count::default() });
     }
 }

@@ -1,11 +1,13 @@
 //! The floor: an SMSC that answers each submit_sm with its response and one deliver_sm, and does nothing else.
 
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
 use std::thread;
 
+use anyhow::Context as _;
 use icaze_codec::frame::{self, Frame, Header};
-use icaze_codec::pdu::{Command, Message, MessageKind, Status, Version, tlv};
+use icaze_codec::pdu::{self, Message, MessageKind, Status, Version, tlv};
 use icaze_codec::text;
 
 /// As long as a grant is: 67 characters of UCS-2.
@@ -13,19 +15,58 @@ const REPLY: &str = "İCAZƏ VAR: AZE20000001, kod 2 ərzaq, 14.12 14:15-17:15, 
 /// The largest PDU it takes.
 const FRAME_MAX: usize = 1 << 16;
 
-/// Listens on a free port of loopback until the process ends, a thread for each connection.
-pub(crate) fn start() -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let address = listener.local_addr()?;
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            thread::spawn(move || serve(stream));
-        }
-    });
-    Ok(address)
+/// The echo in a process of its own, which ends with this value.
+pub(super) struct Process {
+    child: Child,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
 }
 
-fn serve(mut stream: TcpStream) -> io::Result<()> {
+impl Process {
+    /// Starts this program once more.
+    pub(super) fn start() -> anyhow::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .arg("echo")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the echo")?;
+        let mut line = String::new();
+        if let Some(stdout) = child.stdout.take() {
+            BufReader::new(stdout).read_line(&mut line)?;
+        }
+        let address = line.trim().parse().with_context(|| format!("the echo said {line:?}"))?;
+        Ok(Self { child, address })
+    }
+
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It ends once its input does.
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
+}
+
+/// Listens on a free port of loopback, which it prints, until its input ends; a thread for each connection.
+#[expect(clippy::print_stdout, reason = "whoever started it reads the port")]
+pub(crate) fn serve() -> anyhow::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    println!("{}", listener.local_addr()?);
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || echo(stream));
+        }
+    });
+    io::copy(&mut io::stdin(), &mut io::sink())?;
+    Ok(())
+}
+
+fn echo(mut stream: TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut reply = Vec::new();
     let data_coding = text::encode(REPLY, &mut reply).data_coding();
@@ -67,12 +108,12 @@ fn answer(
     }
     let response = Header { command: header.command.response(), status: Status::ESME_ROK, ..header };
     match header.command {
-        Command::SUBMIT_SM => {
+        pdu::Command::SUBMIT_SM => {
             let Ok(message) = Message::decode(MessageKind::SubmitSm, body) else { return };
             frame::write(out, response, |out| out.extend_from_slice(b"00000000\0"));
             *sequence += 1;
             let request =
-                Header { command: Command::DELIVER_SM, status: Status::ESME_ROK, sequence: *sequence };
+                Header { command: pdu::Command::DELIVER_SM, status: Status::ESME_ROK, sequence: *sequence };
             let delivery = Message {
                 kind: MessageKind::DeliverSm,
                 source: message.destination,
@@ -83,7 +124,7 @@ fn answer(
             };
             frame::write(out, request, |out| delivery.encode(out, Version::V3_4));
         }
-        Command::BIND_TRANSCEIVER => frame::write(out, response, |out| {
+        pdu::Command::BIND_TRANSCEIVER => frame::write(out, response, |out| {
             out.extend_from_slice(b"floor\0");
             tlv::put(out, tlv::SC_INTERFACE_VERSION, &[Version::V3_4.0]);
         }),

@@ -1,9 +1,11 @@
 //! `run`: a load against a gateway; `floor`: the same load against a bare echo.
 
 mod board;
+mod deal;
+mod driver;
 mod echo;
 mod figures;
-mod grant;
+mod outcome;
 mod page;
 mod plan;
 mod sender;
@@ -11,20 +13,18 @@ mod tally;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
-use std::sync::{Arc, Barrier, OnceLock};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
-use tokio::task::JoinSet;
 
 use self::board::Board;
+use self::deal::{Deal, Pace};
+use self::driver::Run;
+pub(crate) use self::echo::serve as echo;
 use self::figures::Figures;
-use self::grant::Grants;
+use self::outcome::Beginnings;
 use self::plan::{Documents, Plan, Profile};
-use self::sender::Sender;
-use self::tally::Tally;
 use crate::connection::Account;
 use crate::machine;
 use crate::phone::Phones;
@@ -32,7 +32,7 @@ use crate::phone::Phones;
 /// What is sent, and how.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Binds, all transceivers.
+    /// Binds, all transceivers; dealt to the operators in turn.
     #[arg(long, default_value_t = 4)]
     sessions: u64,
     /// Messages of one session that may await their responses.
@@ -48,7 +48,10 @@ pub(crate) struct Args {
     /// The kind of traffic.
     #[arg(long, value_enum, default_value_t = Profile::Steady)]
     profile: Profile,
-    /// The documents that are asked for, in turn.
+    /// So many messages in a hundred cannot be granted, whatever the profile says.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u64).range(..=100))]
+    junk: Option<u64>,
+    /// The documents that are asked for, each once before any is asked for again.
     #[arg(long, value_name = "FIRST:COUNT", default_value = "AZE20000000:100000")]
     documents: Documents,
     /// The purposes that are asked for.
@@ -57,9 +60,17 @@ pub(crate) struct Args {
     /// Repeats a run's phones and texts; by default they are new ones.
     #[arg(long)]
     seed: Option<u64>,
-    #[command(flatten)]
-    account: Account,
-    /// The gateway's process, on this machine: its CPU time for each message is told.
+    /// The operators' accounts.
+    #[arg(long, value_delimiter = ',', default_value = "demo")]
+    system_id: Vec<String>,
+    /// Their passwords, or one for all.
+    #[arg(long, value_delimiter = ',', default_value = "demo1234")]
+    password: Vec<String>,
+    /// The short number that is texted.
+    #[arg(long, value_name = "SHORT", default_value = "8103")]
+    to: String,
+    /// The gateway's process, on this machine: its CPU time for each message is told. By default the one that listens at
+    /// the target, if that is on loopback.
     #[arg(long)]
     pid: Option<u32>,
     /// Writes figures.json and report.html there.
@@ -67,22 +78,70 @@ pub(crate) struct Args {
     report: Option<PathBuf>,
 }
 
-/// One run's constants.
+/// One run's constants, and what its sessions share.
 pub(crate) struct Load {
+    deal: Deal,
     plan: Plan,
     phones: Phones,
-    grants: Grants,
-    account: Account,
-    messages: u64,
+    beginnings: Beginnings,
     window: usize,
-    rate: Option<f64>,
+    /// By operator.
+    accounts: Vec<Account>,
+    /// By operator.
+    boards: Vec<Board>,
 }
 
 impl Load {
-    /// When message `index` is due; `None` when as soon as it can.
-    fn intended(&self, index: u64, start: Instant) -> Option<Instant> {
-        #[expect(clippy::cast_precision_loss, reason = "an index is far from 2^53")]
-        self.rate.map(|rate| start + Duration::from_secs_f64(index as f64 / rate))
+    fn new(args: &Args, seed: u64) -> anyhow::Result<Self> {
+        let accounts = args.accounts()?;
+        let deal = Deal {
+            messages: args.messages,
+            sessions: args.sessions,
+            operators: accounts.len() as u64,
+            deliveries: if args.profile == Profile::Duplicates { 2 } else { 1 },
+            pace: Pace::of(args.profile, args.rate),
+        };
+        let board =
+            |operator| Board::new(deal.messages_of(operator), deal.sessions_of(operator), deal.deliveries);
+        let (documents, purposes) = (args.documents.clone(), args.purposes.clone());
+        Ok(Self {
+            plan: Plan::new(args.profile, documents, purposes, args.junk, deal.phones(), seed),
+            phones: Phones::of(seed),
+            beginnings: Beginnings::new(),
+            window: args.window,
+            accounts,
+            boards: (0..deal.operators).map(board).collect(),
+            deal,
+        })
+    }
+}
+
+impl Args {
+    fn check(&self) -> anyhow::Result<()> {
+        ensure!(
+            self.sessions > 0 && self.window > 0 && self.messages > 0,
+            "sessions, window and messages are at least 1"
+        );
+        ensure!(self.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "the rate is above 0");
+        ensure!(self.purposes.iter().all(|purpose| *purpose < 10), "a purpose is one digit");
+        ensure!(self.sessions >= self.system_id.len() as u64, "each operator needs a session");
+        Ok(())
+    }
+
+    fn accounts(&self) -> anyhow::Result<Vec<Account>> {
+        let passwords = self.password.len();
+        ensure!(
+            passwords == 1 || passwords == self.system_id.len(),
+            "{} system_ids, but {passwords} passwords",
+            self.system_id.len()
+        );
+        let passwords = self.password.iter().cycle();
+        let account = |(system_id, password): (&String, &String)| Account {
+            system_id: system_id.clone(),
+            password: password.clone(),
+            to: self.to.clone(),
+        };
+        Ok(self.system_id.iter().zip(passwords).map(account).collect())
     }
 }
 
@@ -90,42 +149,25 @@ impl Load {
 pub(crate) fn run(target: &str, args: &Args) -> anyhow::Result<()> {
     let mut addresses = target.to_socket_addrs().with_context(|| format!("{target} is not HOST:PORT"))?;
     let address = addresses.next().with_context(|| format!("{target} has no address"))?;
-    measure(address, "gateway", args.pid, args)
+    let pid = args.pid.or_else(|| machine::listener(address));
+    measure(address, "gateway", pid, args)
 }
 
-/// Loads an echo in this process.
+/// Loads an echo in a process of its own.
 pub(crate) fn floor(args: &Args) -> anyhow::Result<()> {
-    measure(echo::start()?, "floor", None, args)
+    let echo = echo::Process::start()?;
+    measure(echo.address, "floor", Some(echo.pid()), args)
 }
 
 fn measure(target: SocketAddr, name: &str, pid: Option<u32>, args: &Args) -> anyhow::Result<()> {
-    ensure!(
-        args.sessions > 0 && args.window > 0 && args.messages > 0,
-        "sessions, window and messages are at least 1"
-    );
-    ensure!(args.rate.is_none_or(|rate| rate > 0.0 && rate.is_finite()), "the rate is above 0");
+    args.check()?;
     let seed = args.seed.unwrap_or_else(clock_seed);
-    let load = Arc::new(Load {
-        plan: Plan {
-            profile: args.profile,
-            documents: args.documents.clone(),
-            purposes: args.purposes.clone(),
-            seed,
-        },
-        phones: Phones::of(seed),
-        grants: Grants::new(),
-        account: args.account.clone(),
-        messages: args.messages,
-        window: args.window,
-        rate: args.rate,
-    });
-    let board = Arc::new(Board::new(load.plan.phones(args.messages)));
-    let cpu = |pid: Option<u32>| pid.map(machine::cpu_seconds).transpose();
-    let before = (cpu(pid)?, machine::cpu_seconds(std::process::id())?);
-    let tally = send(&load, &board, target, args.sessions)?;
-    let after = (cpu(pid)?, machine::cpu_seconds(std::process::id())?);
-    let mut figures = Figures::new(name, args, seed, &tally, board.count());
-    figures.cpu(before.0.zip(after.0).map(|(before, after)| after - before), after.1 - before.1);
+    let load = Load::new(args, seed)?;
+    let bar = ProgressBar::new(load.deal.phones());
+    bar.set_style(ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {per_sec} {eta}")?);
+    let ran = Run::new(&load, target, pid).run(|settled| bar.set_position(settled));
+    bar.finish_and_clear();
+    let figures = Figures::new(name, args, seed, &load, &ran?)?;
     figures.print();
     if let Some(dir) = &args.report {
         page::write(dir, &figures)
@@ -133,87 +175,6 @@ fn measure(target: SocketAddr, name: &str, pid: Option<u32>, args: &Args) -> any
     }
     ensure!(figures.unanswered == 0, "{} messages stayed unanswered", figures.unanswered);
     Ok(())
-}
-
-/// Binds all sessions, spread over the processor's cores, and lets them send.
-fn send(load: &Arc<Load>, board: &Arc<Board>, target: SocketAddr, sessions: u64) -> anyhow::Result<Tally> {
-    let cores = thread::available_parallelism().map_or(1, |cores| cores.get() as u64).min(sessions);
-    let barrier = Barrier::new(usize::try_from(cores)?);
-    let start = OnceLock::new();
-    let (barrier, start) = (&barrier, &start);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..cores)
-            .map(|core| {
-                let mine = (core..sessions).step_by(usize::try_from(cores).unwrap_or(1));
-                scope.spawn(move || drive(load, board, target, mine, sessions, barrier, start))
-            })
-            .collect();
-        watch(board, load.plan.phones(load.messages), || threads.iter().all(|thread| thread.is_finished()));
-        let mut tally = Tally::new()?;
-        let mut failure = Ok(());
-        for thread in threads {
-            match thread.join().map_err(|_| anyhow!("a sending thread panicked"))? {
-                Ok(more) => tally.add(&more)?,
-                Err(error) => failure = Err(error),
-            }
-        }
-        failure.map(|()| tally)
-    })
-}
-
-async fn bind(
-    load: &Arc<Load>,
-    board: &Arc<Board>,
-    target: SocketAddr,
-    mine: impl Iterator<Item = u64>,
-    sessions: u64,
-) -> anyhow::Result<Vec<Sender>> {
-    let mut senders = Vec::new();
-    for first in mine {
-        senders.push(Sender::bind(Arc::clone(load), Arc::clone(board), target, first, sessions).await?);
-    }
-    Ok(senders)
-}
-
-/// The sessions of one core.
-fn drive(
-    load: &Arc<Load>,
-    board: &Arc<Board>,
-    target: SocketAddr,
-    mine: impl Iterator<Item = u64>,
-    sessions: u64,
-    barrier: &Barrier,
-    start: &OnceLock<Instant>,
-) -> anyhow::Result<Tally> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let senders = bind(load, board, target, mine, sessions).await;
-        // Every thread gets here, or those that did would wait for ever.
-        barrier.wait();
-        let start = *start.get_or_init(Instant::now);
-        let mut running = JoinSet::new();
-        for sender in senders? {
-            running.spawn(sender.run(start));
-        }
-        let mut tally = Tally::new()?;
-        while let Some(ended) = running.join_next().await {
-            tally.add(&ended??)?;
-        }
-        Ok(tally)
-    })
-}
-
-/// Shows how far the run is, on a terminal.
-fn watch(board: &Board, phones: u64, mut done: impl FnMut() -> bool) {
-    let bar = ProgressBar::new(phones);
-    if let Ok(style) = ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {per_sec} {eta}") {
-        bar.set_style(style);
-    }
-    while !done() {
-        bar.set_position(board.settled());
-        thread::sleep(Duration::from_millis(20));
-    }
-    bar.finish_and_clear();
 }
 
 /// A seed that no earlier run had, so that nothing in this one is a repeat of it.

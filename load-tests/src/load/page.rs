@@ -28,14 +28,17 @@ pub(crate) fn write(dir: &Path, figures: &Figures) -> anyhow::Result<()> {
 fn html(figures: &Figures) -> String {
     let mut rows = String::new();
     for (name, value) in figures.rows() {
-        let _ = write!(rows, "<tr><th>{name}</th><td>{}</td></tr>", escape(&value));
+        let _ = write!(rows, "<tr><th>{}</th><td>{}</td></tr>", escape(&name), escape(&value));
     }
     // By nines: 90, 99 and 99.9 % are equally far apart.
     let nines = |percentile: f64| -(1.0 - percentile.min(99.995) / 100.0).log10();
-    let curve: Vec<_> = figures.curve.iter().map(|&(percentile, ms)| (nines(percentile), ms)).collect();
+    let curve: Vec<_> =
+        figures.curves.valid.iter().map(|&(percentile, ms)| (nines(percentile), ms)).collect();
     let marks =
         [0.0, 50.0, 90.0, 99.0, 99.9, 99.99].map(|percentile| (nines(percentile), format!("{percentile} %")));
-    let last = figures.timeline.last().map_or(1.0, |&(at, _)| at.max(0.25));
+    let timeline: Vec<_> =
+        figures.timeline.iter().map(|moment| (moment.at, moment.replies_per_second)).collect();
+    let last = timeline.last().map_or(1.0, |&(at, _)| at.max(0.25));
     let seconds = [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| (share * last, format!("{:.1} s", share * last)));
     format!(
         "<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Icaze: load report</title><style>{STYLE}</style>\n\
@@ -44,7 +47,7 @@ fn html(figures: &Figures) -> String {
         target = escape(&figures.target),
         command = escape(&figures.command),
         machine = escape(&figures.machine),
-        throughput = chart(&figures.timeline, &seconds),
+        throughput = chart(&timeline, &seconds),
         latency = chart(&curve, &marks),
     )
 }

@@ -2,188 +2,178 @@
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::bail;
 use icaze_codec::pdu::{BindKind, Status};
-use icaze_codec::text;
 
 use super::Load;
-use super::board::{Board, Seen};
+use super::board::{Board, Seen, Sent};
 use super::tally::Tally;
-use crate::connection::{Connection, Incoming, Text};
+use crate::connection::{Account, Connection, Incoming, Text};
 
-/// How long nothing may happen before the rest counts as unanswered.
-const QUIET_MAX: Duration = Duration::from_secs(10);
 /// How long a message that the gateway had no room for waits.
 const RETRY_AFTER: Duration = Duration::from_millis(50);
-/// How often a session that has nothing to do looks whether others are done.
-const GLANCE: Duration = Duration::from_millis(10);
 
-/// One session: messages `first`, `first + step`, and so on.
-pub(crate) struct Sender {
-    load: Arc<Load>,
-    board: Arc<Board>,
+/// One session: of its operator's messages `place`, `place + step`, and so on.
+pub(crate) struct Sender<'a> {
+    load: &'a Load,
+    account: &'a Account,
+    board: &'a Board,
+    operator: u64,
     connection: Connection,
     next: u64,
     step: u64,
+    messages: u64,
     /// Messages to send again, and when.
     retries: VecDeque<(Instant, u64)>,
-    unanswered: u64,
-    start: Instant,
-    tally: Tally,
-    text: String,
+    /// Messages that await their response.
+    unacked: u64,
     payload: Vec<u8>,
 }
 
-impl Sender {
-    /// Binds.
-    pub(crate) async fn bind(
-        load: Arc<Load>,
-        board: Arc<Board>,
-        target: SocketAddr,
-        first: u64,
-        step: u64,
-    ) -> anyhow::Result<Self> {
-        let connection = Connection::bind(target, &load.account, BindKind::Transceiver, load.window).await?;
+impl<'a> Sender<'a> {
+    /// Binds the run's `session`th.
+    pub(crate) fn bind(load: &'a Load, target: SocketAddr, session: u64) -> anyhow::Result<Self> {
+        let operator = load.deal.operator(session);
+        let place = usize::try_from(operator)?;
+        let (account, board) = (&load.accounts[place], &load.boards[place]);
+        let connection = Connection::bind(target, account, BindKind::Transceiver, load.window)?;
         Ok(Self {
             load,
+            account,
             board,
+            operator,
             connection,
-            next: first,
-            step,
+            next: session / load.deal.operators,
+            step: load.deal.sessions_of(operator),
+            messages: load.deal.messages_of(operator),
             retries: VecDeque::new(),
-            unanswered: 0,
-            start: Instant::now(),
-            tally: Tally::new()?,
-            text: String::new(),
+            unacked: 0,
             payload: Vec::new(),
         })
     }
 
-    /// Sends from `start` on until every message of the run has its response and its reply, or nothing happens any more.
-    pub(crate) async fn run(mut self, start: Instant) -> anyhow::Result<Tally> {
-        self.start = start;
-        let mut settled = (0, 0, start);
-        loop {
-            let now = Instant::now();
-            self.take(now);
-            let wake = self.send(now)?;
-            let progress = (self.board.settled(), self.unanswered);
-            if (settled.0, settled.1) != progress {
-                settled = (progress.0, progress.1, now);
-            }
-            if self.has_sent_all() && self.unanswered == 0 && self.board.is_settled() {
-                break;
-            }
-            if self.has_sent_all() && now.duration_since(settled.2) > QUIET_MAX {
-                break;
-            }
-            if self.connection.is_closed() {
-                bail!("the gateway closed a session with {} messages unanswered", self.unanswered);
-            }
-            self.connection.turn(wake).await?;
-        }
-        self.end().await;
-        self.tally.unacked = self.unanswered;
-        Ok(self.tally)
+    pub(crate) const fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
     }
 
-    fn has_sent_all(&self) -> bool {
-        self.next >= self.load.messages && self.retries.is_empty()
+    pub(crate) const fn socket(&self) -> &Connection {
+        &self.connection
     }
 
-    fn take(&mut self, now: Instant) {
-        let Self { connection, board, load, tally, retries, unanswered, start, .. } = self;
+    /// Whose session it is.
+    pub(crate) const fn operator(&self) -> u64 {
+        self.operator
+    }
+
+    /// Messages that await their response.
+    pub(crate) const fn unacked(&self) -> u64 {
+        self.unacked
+    }
+
+    /// Whether nothing is left to send.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        self.next >= self.messages && self.retries.is_empty()
+    }
+
+    /// Counts what has come; how many phones have now had what they wait for.
+    pub(crate) fn take(&mut self, start: Instant, now: Instant, tally: &mut Tally) -> u64 {
+        let Self { load, board, operator, connection, retries, unacked, .. } = self;
+        let at = microseconds(now - start);
+        let mut settled = 0;
         connection.take(now, |incoming| {
             match incoming {
                 Incoming::Response { token, status, .. } => {
-                    *unanswered -= 1;
+                    *unacked -= 1;
                     match status {
-                        Status::ESME_ROK => tally.acked += 1,
+                        Status::ESME_ROK => {
+                            let Sent { due, junk } = board.acked(token);
+                            tally.acked(junk, at.saturating_sub(due), at);
+                        }
                         Status::ESME_RTHROTTLED | Status::ESME_RMSGQFUL | Status::ESME_RX_T_APPN => {
                             tally.throttled += 1;
                             retries.push_back((now + RETRY_AFTER, token));
                         }
                         _ => {
                             tally.refused += 1;
-                            board.refused(load.plan.phone(token));
+                            settled += u64::from(board.refused(token));
                         }
                     }
                 }
-                // No response in time: the message stays unanswered.
-                Incoming::Unanswered { .. } => {}
+                // No response in time: the message stays without.
+                Incoming::Unanswered { .. } => *unacked -= 1,
                 Incoming::Reply(message) => {
-                    let since_start = nanoseconds(now.saturating_duration_since(*start));
                     let phone = load.phones.index(message.destination.digits);
-                    if let Seen::First(latency) = board.replied(phone, since_start) {
-                        tally.answered(latency, since_start);
-                        tally.grants += u64::from(load.grants.contain(&message));
+                    let number = phone.and_then(|phone| load.deal.first_of(*operator, phone));
+                    if let Seen::First(Sent { due, junk }) = board.replied(number) {
+                        settled += 1;
+                        let outcome = load.beginnings.outcome(&message);
+                        tally.answered(junk, outcome, at.saturating_sub(due), at);
                     }
                 }
             }
             Status::ESME_ROK
         });
+        settled
     }
 
-    /// Sends what is due, and says when to look again.
-    fn send(&mut self, now: Instant) -> anyhow::Result<Option<Instant>> {
-        while self.connection.window_free() > 0
-            && let Some(&(at, index)) = self.retries.front()
+    /// Sends what is due, and says when the next one will be: `None` once responses have to come first.
+    pub(crate) fn send(&mut self, start: Instant, now: Instant) -> anyhow::Result<Option<Instant>> {
+        while let Some(&(at, number)) = self.retries.front()
+            && self.connection.window_free() > 0
         {
             if at > now {
                 break;
             }
             self.retries.pop_front();
-            self.text(index, now)?;
+            self.text(number, now)?;
         }
-        while self.connection.window_free() > 0 && self.next < self.load.messages {
-            let intended = self.load.intended(self.next, self.start);
-            if intended.is_some_and(|at| at > now) {
-                return Ok(intended);
+        let retry = self.retries.front().map(|&(at, _)| at);
+        for _ in 0..self.connection.window_free() {
+            if self.next >= self.messages {
+                break;
             }
-            let since_start = intended.unwrap_or(now).saturating_duration_since(self.start);
-            self.board.sent(self.load.plan.phone(self.next), nanoseconds(since_start));
-            self.text(self.next, now)?;
+            let due = self.load.deal.due(self.operator, self.next);
+            if let Some(at) = due.map(|due| start + due).filter(|at| *at > now) {
+                return Ok(Some(retry.map_or(at, |retry| retry.min(at))));
+            }
+            let due = due.unwrap_or(now - start);
+            let junk = self.text(self.next, now)?;
+            self.board.sent(self.next, Sent { due: microseconds(due), junk });
             self.next += self.step;
         }
-        let idle = self.next >= self.load.messages;
-        let retry = self.retries.front().map(|&(at, _)| at);
-        Ok(if idle { Some(retry.unwrap_or(now + GLANCE)) } else { retry })
+        Ok(retry)
     }
 
-    fn text(&mut self, index: u64, now: Instant) -> anyhow::Result<()> {
-        self.load.plan.text(index, &mut self.text);
-        self.payload.clear();
-        let coding = text::encode(&self.text, &mut self.payload);
-        let from = self.load.phones.digits(self.load.plan.phone(index));
+    /// Puts a message into the output; whether it is junk.
+    fn text(&mut self, number: u64, now: Instant) -> anyhow::Result<bool> {
+        let phone = self.load.deal.phone(self.operator, number);
+        let kind = self.load.plan.text(phone, &mut self.payload);
         let text = Text {
-            from: &from,
-            to: self.load.account.to.as_bytes(),
+            from: &self.load.phones.digits(phone),
+            to: self.account.to.as_bytes(),
             esm_class: 0,
-            data_coding: coding.data_coding(),
+            data_coding: kind.data_coding,
             payload: &self.payload,
         };
-        self.connection.text(&text, index, now)?;
-        self.unanswered += 1;
-        Ok(())
+        self.connection.text(&text, number, now)?;
+        self.unacked += 1;
+        Ok(kind.junk)
     }
 
     /// Unbinds. What still goes wrong here no longer matters.
-    async fn end(&mut self) {
+    pub(crate) fn end(mut self) {
         self.connection.unbind();
         let until = Instant::now() + Duration::from_secs(2);
         while !self.connection.is_closed() && Instant::now() < until {
-            if self.connection.turn(Some(until)).await.is_err() {
-                return;
-            }
+            self.connection.pump();
             self.connection.take(Instant::now(), |_| Status::ESME_ROK);
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }
 
-/// A duration within a run, which is short of 500 years.
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+/// A duration within a run, which is short of 500,000 years.
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
