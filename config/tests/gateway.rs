@@ -1,6 +1,7 @@
 //! The gateway's settings as an engineer meets them: layers, defaults, and what a wrong file is told.
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use icaze_config::gateway::{Bind, DefaultAlphabet, Problem, Role, SHIPPED, Settings};
@@ -206,20 +207,62 @@ fn numbers_are_read_in_every_notation_of_toml() {
 
 #[test]
 fn what_this_version_does_not_do_is_refused_not_ignored() {
-    for (section, said) in [
-        ("operators.demo", "role = \"connect\""),
-        ("operators.demo", "role = \"both\""),
-        ("operators.demo", "addresses = [\"smsc.example:2775\"]"),
-        ("operators.demo", "allow = [\"192.0.2.0/24\"]"),
-        ("operators.demo", "ranges = [\"99450\"]"),
-        ("operators.demo", "tls = true"),
-        ("http", "tls = true"),
-        ("redis", "nodes = [\"127.0.0.1:7000\"]"),
-    ] {
+    for (section, said) in [("http", "tls = true"), ("redis", "nodes = [\"127.0.0.1:7000\"]")] {
         let told = problems(&with_file(&format!("[{section}]\n{said}\n")));
         assert_eq!(told.len(), 1, "{said}: {told:#?}");
         assert!(told[0].reason.contains("not honoured"), "{said}: {told:#?}");
     }
+}
+
+/// An operator as its bind sheet says, beyond the account.
+fn sheet(said: &str) -> Settings {
+    with_file(&format!("[operators.a]\nsystem_id = \"a\"\npassword = \"p\"\n{said}\n"))
+}
+
+#[test]
+fn a_bind_sheet_is_taken_as_a_whole() {
+    let settings = sheet(
+        "role = \"both\"\naddresses = [\"smsc.example:2775\", \"[2001:db8::7]:2775\"]\nbinds = [\"transmitter\", \"receiver\"]\n\
+         connections = 2\ninterface_version = \"5.0\"\naddress_ton = 1\naddress_npi = 1\naddress_range = \"^8103$\"\n\
+         enquire_link_timer_s = 5\nregistered_delivery = 1\nvalidity = \"relative\"\nallow = [\"192.0.2.0/24\", \"2001:db8::7\"]\n\
+         outbind_system_id = \"SMSC\"\nranges = [\"99450\"]\noutside_ranges = \"refuse\"",
+    );
+    let operator = &settings.validate().unwrap().operators["a"];
+    assert_eq!((operator.role, operator.addresses.len(), operator.connections), (Role::Both, 2, 2));
+    assert_eq!((operator.interface_version, operator.connect_retry_status), (0x50, 0x64));
+    assert_eq!(operator.enquire_link_timer, Duration::from_secs(5));
+    assert_eq!(operator.inactivity_timer, Duration::from_secs(300), "as the node's");
+    assert_eq!(operator.outbind.as_ref().map(|outbind| outbind.system_id.as_str()), Some("SMSC"));
+    let caller =
+        |address: &str| operator.allow.iter().any(|net| net.contains(&address.parse::<IpAddr>().unwrap()));
+    assert!(caller("192.0.2.200") && caller("2001:db8::7") && !caller("192.0.3.1"));
+}
+
+#[test]
+fn what_contradicts_itself_is_refused() {
+    let connects = "role = \"connect\"\naddresses = [\"smsc.example:2775\"]\n";
+    for (said, key) in [
+        ("role = \"connect\"".to_owned(), "addresses"),
+        ("addresses = [\"smsc.example:2775\"]".to_owned(), "addresses"),
+        ("outbind_system_id = \"SMSC\"".to_owned(), "outbind_system_id"),
+        (format!("{connects}outbind_system_id = \"SMSC\""), "allow"),
+        (format!("{connects}outbind_password = \"x\""), "outbind_system_id"),
+        (format!("{connects}binds = [\"receiver\"]"), "binds"),
+        (format!("{connects}binds = [\"transmitter\"]"), "binds"),
+        (format!("{connects}tls = true"), "tls_ca"),
+        (format!("{connects}tls_ca = \"ca.pem\""), "tls_ca"),
+        (format!("{connects}tls = true\ntls_ca = \"ca.pem\"\ntls_key = \"key.pem\""), "tls_certificate"),
+        ("tls = true".to_owned(), "tls"),
+        ("enquire_link_timer_s = 400".to_owned(), "inactivity_timer_s"),
+        ("interface_version = \"6.0\"".to_owned(), "interface_version"),
+        ("allow = [\"192.0.2.0/33\"]".to_owned(), "allow"),
+    ] {
+        assert_eq!(problem_keys(&sheet(&said)), [format!("operators.a.{key}")], "{said}");
+    }
+    assert_eq!(problem_keys(&with_file("[smpp]\ntls_listen = \"127.0.0.1:3550\"\n")), ["smpp.tls_listen"]);
+    assert_eq!(problem_keys(&with_file("[tls]\ncertificate = \"cert.pem\"\n")), ["tls.key"]);
+    let listens = "[smpp]\ntls_listen = \"127.0.0.1:3550\"\n[tls]\ncertificate = \"c\"\nkey = \"k\"\n";
+    assert!(with_file(&format!("{listens}[operators.demo]\ntls = true\n")).validate().is_ok());
 }
 
 #[test]

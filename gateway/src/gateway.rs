@@ -2,12 +2,13 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
+use icaze_config::gateway::Config;
 use icaze_store::ledger::Durable;
 use tokio::sync::watch;
 
 use crate::clock::Now;
 use crate::history::History;
-use crate::pipeline::Pipeline;
+use crate::pipeline::{Operator, Pipeline};
 use crate::smpp::binds::Binds;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
@@ -43,8 +44,8 @@ pub struct Gateway {
     phase: watch::Sender<Phase>,
     /// Why the node takes no messages although it runs.
     trouble: watch::Sender<Option<&'static str>>,
-    /// By operator: changes when replies wait that the link which decided them could not take.
-    siblings: Vec<watch::Sender<()>>,
+    /// By operator: changes when replies wait that the link which decided them could not take, or what was agreed changed.
+    siblings: RwLock<Vec<watch::Sender<()>>>,
 }
 
 impl Gateway {
@@ -52,9 +53,8 @@ impl Gateway {
     #[must_use]
     pub fn new(port: Port, world: World, pipeline: Pipeline, durable: Durable, telemetry: Telemetry) -> Self {
         let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
-        let binds = Binds::new(pipeline.operators().len());
         Self {
-            binds,
+            binds: Binds::default(),
             telemetry,
             history: History::default(),
             port: RwLock::new(Arc::new(port)),
@@ -65,7 +65,7 @@ impl Gateway {
             durable: watch::Sender::new(durable),
             phase: watch::Sender::new(Phase::Running),
             trouble: watch::Sender::new(None),
-            siblings,
+            siblings: RwLock::new(siblings),
         }
     }
 
@@ -83,6 +83,24 @@ impl Gateway {
     #[must_use]
     pub fn port(&self) -> Arc<Port> {
         Arc::clone(&self.port.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Takes operators as `config` has them now: new ones, changed ones, and those that are gone. Links of the others notice
+    /// nothing.
+    pub fn renew(&self, config: &Config, now: Now) {
+        let names: Vec<Arc<str>> = {
+            let mut pipeline = self.pipeline();
+            pipeline.agree(Operator::of(config), now);
+            pipeline.operators().iter().map(|operator| Arc::clone(&operator.name)).collect()
+        };
+        {
+            let mut siblings = self.siblings.write().unwrap_or_else(PoisonError::into_inner);
+            siblings.resize_with(names.len(), || watch::Sender::new(()));
+        }
+        let port = self.port().renewed(config, names.iter().map(|name| &**name));
+        *self.port.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(port);
+        let siblings = self.siblings.read().unwrap_or_else(PoisonError::into_inner);
+        siblings.iter().for_each(|siblings| siblings.send_replace(()));
     }
 
     /// The facts and rules in use.
@@ -125,12 +143,14 @@ impl Gateway {
     /// Follows the replies of an operator that wait for one of its links.
     #[must_use]
     pub fn siblings(&self, operator: u16) -> Option<watch::Receiver<()>> {
-        self.siblings.get(usize::from(operator)).map(watch::Sender::subscribe)
+        let siblings = self.siblings.read().unwrap_or_else(PoisonError::into_inner);
+        siblings.get(usize::from(operator)).map(watch::Sender::subscribe)
     }
 
     /// Wakes an operator's links because replies wait.
     pub fn wake_siblings(&self, operator: u16) {
-        if let Some(siblings) = self.siblings.get(usize::from(operator)) {
+        let siblings = self.siblings.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(siblings) = siblings.get(usize::from(operator)) {
             siblings.send_replace(());
         }
     }

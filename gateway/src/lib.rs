@@ -18,4 +18,5 @@ pub mod pipeline;
 pub mod smpp;
 pub mod telemetry;
 pub mod timeline;
+pub mod tls;
 pub mod world;

@@ -4,7 +4,6 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use icaze_gateway::commands::{self, Configured};
-use icaze_gateway::telemetry;
 
 /// The national SMS permission gateway.
 #[derive(Debug, Parser)]
@@ -50,11 +49,7 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve(configured) => {
-            let config = configured.load()?;
-            telemetry::log(&config.log);
-            block_on(commands::serve::run(&config))
-        }
+        Command::Serve(configured) => block_on(commands::serve::run(&configured)),
         Command::CheckConfig(configured) => commands::check_config::run(&configured),
         Command::Demo(args) => block_on(commands::demo::run(args)),
         Command::Sms(args) => block_on(commands::sms::run(args)),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use icaze_config::gateway::Config;
 use icaze_store::ledger::{CommitError, FileStorage, Ledger, MasterKey, Options};
+use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 
 use crate::clock::{ClockWatch, Now};
@@ -19,11 +20,13 @@ use crate::http;
 use crate::permit::code::CodeKey;
 use crate::pipeline::codes::Codes;
 use crate::pipeline::{Operator, Pipeline, Settings};
+use crate::smpp::connector::Connector;
 use crate::smpp::listener;
 use crate::smpp::open::Open;
 use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
 use crate::timeline;
+use crate::tls::Acceptor;
 use crate::world::World;
 
 /// How often the clock is checked and what has expired is looked for.
@@ -35,12 +38,32 @@ pub struct Node {
     pub gateway: Arc<Gateway>,
     /// Where operators bind.
     pub smpp: SocketAddr,
+    /// Where they bind in TLS.
+    pub smpp_tls: Option<SocketAddr>,
     /// Where HTTP is served.
     pub http: SocketAddr,
     open: Arc<Open>,
+    connector: Connector,
+    acceptor: Option<Arc<Acceptor>>,
     committer: JoinHandle<Result<(), CommitError>>,
     history: JoinHandle<()>,
     workers: Vec<Worker>,
+}
+
+/// Where operators bind in TLS.
+struct Secure {
+    listener: TcpListener,
+    acceptor: Arc<Acceptor>,
+}
+
+impl Secure {
+    /// `None` if the configuration asks for none.
+    async fn bind(config: &Config) -> anyhow::Result<Option<Self>> {
+        let (Some(listen), Some(identity)) = (config.smpp.tls_listen, &config.tls) else { return Ok(None) };
+        let acceptor = Acceptor::new(identity, config.smpp.tls_client_ca.as_deref()).context("tls")?;
+        let listener = listener::bind("smpp.tls_listen", listen).await?;
+        Ok(Some(Self { listener, acceptor: Arc::new(acceptor) }))
+    }
 }
 
 /// A thread with a runtime of its own for links.
@@ -64,14 +87,16 @@ impl Node {
     /// # Errors
     /// With the file, key or address that is at fault, and the remedy.
     pub async fn start_with(config: &Config, world: World) -> anyhow::Result<Self> {
-        let smpp = listener::bind(config.smpp.listen).await?;
+        let smpp = listener::bind("smpp.listen", config.smpp.listen).await?;
+        let secure = Secure::bind(config).await?;
         let http_listener = http::bind(config.http.listen).await?;
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
         let control = control::listen(&config.store.dir)?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let (pipeline, ledger) = replay(config, storage, &key)?;
         let telemetry = Telemetry::default();
-        let port = Port::new(config, key.derive("message identity"));
+        let names = pipeline.operators().iter().map(|operator| &*operator.name);
+        let port = Port::new(config, names, key.derive("message identity"));
         let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry));
 
         let committer = {
@@ -93,12 +118,53 @@ impl Node {
             unbound_max: config.smpp.unbound_sessions_max,
         };
         let (smpp_addr, http_addr) = (smpp.local_addr()?, http_listener.local_addr()?);
-        tokio::spawn(listener::accept(smpp, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
+        let connector = Connector::new(Arc::clone(&gateway), handles.clone(), Arc::clone(&open));
+        connector.renew();
+        let (mut smpp_tls, mut acceptor) = (None, None);
+        if let Some(secure) = secure {
+            smpp_tls = Some(secure.listener.local_addr()?);
+            acceptor = Some(Arc::clone(&secure.acceptor));
+            tokio::spawn(listener::accept(
+                secure.listener,
+                Some(secure.acceptor),
+                Arc::clone(&gateway),
+                handles.clone(),
+                limits,
+                Arc::clone(&open),
+            ));
+        }
+        tokio::spawn(listener::accept(smpp, None, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
         tokio::spawn(http::serve(http_listener, shared));
         tokio::spawn(control::serve(control, Arc::clone(&gateway)));
         tokio::spawn(tick(Arc::clone(&gateway)));
         tokio::spawn(timeline::keep(Arc::clone(&gateway)));
-        Ok(Self { gateway, smpp: smpp_addr, http: http_addr, open, committer, history, workers })
+        Ok(Self {
+            gateway,
+            smpp: smpp_addr,
+            smpp_tls,
+            http: http_addr,
+            open,
+            connector,
+            acceptor,
+            committer,
+            history,
+            workers,
+        })
+    }
+
+    /// Takes operators and certificates as `config` has them now. What differs from `running` and cannot be taken while
+    /// running, it says.
+    pub fn renew(&self, config: &Config, running: &Config) {
+        if let (Some(acceptor), Some(identity)) = (&self.acceptor, &config.tls)
+            && let Err(error) = acceptor.reload(identity, config.smpp.tls_client_ca.as_deref())
+        {
+            tracing::error!(error = %error, "the certificate was not read again; the old one stays");
+        }
+        self.gateway.renew(config, Now::read());
+        self.connector.renew();
+        for key in config.settled(running) {
+            tracing::warn!(key, "takes effect at the next start only; the old value stays");
+        }
     }
 
     /// Takes no more messages, sends what is decided within `drain`, unbinds, and closes the ledger.

@@ -105,8 +105,9 @@ impl Telemetry {
             counter!("icaze_smpp_pdus_total", "operator" => operator.clone(), "direction" => direction,
                 "command" => command.name(), "status" => status.name())
             .increment(count);
-            let message = matches!(command, Command::SUBMIT_SM | Command::DATA_SM);
-            let response = matches!(command, Command::SUBMIT_SM_RESP | Command::DATA_SM_RESP);
+            let message = matches!(command, Command::SUBMIT_SM | Command::DELIVER_SM | Command::DATA_SM);
+            let response =
+                matches!(command, Command::SUBMIT_SM_RESP | Command::DELIVER_SM_RESP | Command::DATA_SM_RESP);
             if direction == "in" && message {
                 counter!("icaze_mo_received_total", "operator" => operator).increment(count);
             } else if direction == "out" && response && !status.is_ok() {
@@ -148,7 +149,15 @@ impl Telemetry {
 
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
-    describe_counter!("icaze_mo_received_total", "Messages that operators delivered");
+    describe_counter!("icaze_mo_received_total", "Messages that operators delivered, receipts included");
+    describe_counter!(
+        "icaze_mo_outside_ranges_total",
+        "Messages from numbers in none of the operator's ranges"
+    );
+    describe_counter!(
+        "icaze_receipts_total",
+        "Delivery receipts by what they say; unknown: of no reply that is remembered"
+    );
     describe_counter!("icaze_mo_refused_total", "Messages answered with another status than ESME_ROK");
     describe_counter!("icaze_throttled_total", "Messages whose operator was asked to slow down");
     describe_counter!("icaze_decisions_total", "Decisions since the start");

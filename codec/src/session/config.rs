@@ -57,11 +57,19 @@ pub struct BindLimits {
     pub retry_status: Option<Status>,
     /// The highest version to agree upon. Default 5.0.
     pub version_max: Version,
+    /// The session timers from the bind on; none: as before it. Default none.
+    pub timers: Option<Timers>,
 }
 
 impl Default for BindLimits {
     fn default() -> Self {
-        Self { window_in: 1000, window_out: 1000, retry_status: None, version_max: Version::V5_0 }
+        Self {
+            window_in: 1000,
+            window_out: 1000,
+            retry_status: None,
+            version_max: Version::V5_0,
+            timers: None,
+        }
     }
 }
 

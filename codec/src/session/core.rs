@@ -280,12 +280,17 @@ impl Core {
     pub(super) fn accept_bind(&mut self, limits: BindLimits, now: Instant) {
         let (Role::Smsc, State::Binding { kind, sequence }) = (self.role, self.state) else { return };
         self.version = self.version.agreed(limits.version_max);
-        self.config.limits = limits;
+        self.limit(limits);
         let header = Header { command: kind.command().response(), status: Status::ESME_ROK, sequence };
         self.counts.add(Direction::Out, header.command, header.status);
         let resp = BindResp { version: self.version };
         frame::write(&mut self.output, header, |out| resp.encode(out, &self.config.system_id));
         self.enter(State::Bound(kind), now);
+    }
+
+    pub(super) fn limit(&mut self, limits: BindLimits) {
+        self.config.timers = limits.timers.unwrap_or(self.config.timers);
+        self.config.limits = limits;
     }
 
     pub(super) fn refuse_bind(&mut self, status: Status) {

@@ -228,6 +228,11 @@ impl Session {
         self.core.refuse_bind(status);
     }
 
+    /// What the next [`Session::bind`] is held to, in place of what the session was made with.
+    pub fn limit(&mut self, limits: BindLimits) {
+        self.core.limit(limits);
+    }
+
     /// Asks the peer to let us bind. The session becomes the ESME's, which answers an outbind to a listening port.
     ///
     /// # Errors

@@ -13,6 +13,7 @@
 //!
 //! The meaning of every key, and how to size it, is in `docs/configuration.md`.
 
+mod live;
 mod settings;
 mod validate;
 
@@ -21,6 +22,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 pub use crate::problem::{Problem, Problems};
 pub use settings::{SHIPPED, Settings};
@@ -36,6 +39,8 @@ pub struct Config {
     pub operators: BTreeMap<String, Operator>,
     /// What one phone may send.
     pub limits: Limits,
+    /// The gateway's own certificate, which its listeners show.
+    pub tls: Option<Identity>,
     /// The API and the dashboard.
     pub http: Http,
     /// The ledger and what is derived from it.
@@ -57,6 +62,10 @@ pub struct Config {
 pub struct Smpp {
     /// Where operators bind to us; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where operators bind to us in TLS.
+    pub tls_listen: Option<SocketAddr>,
+    /// Authorities, in PEM, one of which must have signed a client's certificate; `None`: clients need none.
+    pub tls_client_ca: Option<PathBuf>,
     /// The destinations that are ours, each 1–20 digits; never empty.
     pub short_numbers: Vec<String>,
     /// The country calling code, 1–3 digits, no `+`.
@@ -90,11 +99,11 @@ pub struct Smpp {
 }
 
 /// `[operators.NAME]`: one operator's account and what was agreed with it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Operator {
     /// Who connects to whom.
     pub role: Role,
-    /// Where we connect to, `host:port` (role `connect`).
+    /// Where we connect to, `host:port`, the first that answers; empty: nowhere.
     pub addresses: Vec<String>,
     /// 1–15 bytes; differs between operators.
     pub system_id: String,
@@ -104,8 +113,18 @@ pub struct Operator {
     pub system_type: String,
     /// The kinds of bind the operator may make (or that we make); never empty.
     pub binds: Vec<Bind>,
-    /// Sessions at once, at most.
+    /// Sessions that it opens at once, at most.
     pub sessions: usize,
+    /// Binds of each kind that we hold open, 1–100.
+    pub connections: usize,
+    /// What our bind says that we speak: 0x33, 0x34 or 0x50.
+    pub interface_version: u8,
+    /// The addresses that our bind says we serve.
+    pub address_range: AddressRange,
+    /// SMPP `enquire_link_timer` of its sessions; shorter than `inactivity_timer`.
+    pub enquire_link_timer: Duration,
+    /// SMPP `inactivity_timer` of its sessions.
+    pub inactivity_timer: Duration,
     /// Requests of theirs that may await our response, per session.
     pub window_in: usize,
     /// Requests of ours that may await their response, per session.
@@ -114,14 +133,28 @@ pub struct Operator {
     pub rate_in: Option<u32>,
     /// Messages a second to them, over all sessions; `None`: unlimited.
     pub rate_out: Option<u32>,
-    /// The command_status that makes this operator's SMSC send a message again later; never `ESME_ROK`.
+    /// The command_status that makes the operator send a submit_sm again later; never `ESME_ROK`.
     pub retry_status: u32,
-    /// Addresses (`192.0.2.7`, `192.0.2.0/24`) it may connect from; empty: any.
-    pub allow: Vec<String>,
-    /// Prefixes of its subscribers' numbers, digits; empty: any.
+    /// The command_status that makes its SMSC send a deliver_sm again later; never `ESME_ROK`.
+    pub connect_retry_status: u32,
+    /// registered_delivery of our submit_sm: 0, no receipts.
+    pub registered_delivery: u8,
+    /// How our submit_sm says until when it is worth delivering.
+    pub validity: Validity,
+    /// Addresses it may connect from; empty: any.
+    pub allow: Vec<IpNet>,
+    /// What its SMSC's outbind must say; `None`: no outbind is taken.
+    pub outbind: Option<Outbind>,
+    /// Prefixes of its subscribers' numbers with the country code, digits; empty: any.
     pub ranges: Vec<String>,
+    /// What is done with a message from another's range.
+    pub outside_ranges: OutsideRanges,
     /// Whether its sessions are in TLS.
     pub tls: bool,
+    /// Authorities, in PEM, one of which must have signed its SMSC's certificate.
+    pub tls_ca: Option<PathBuf>,
+    /// The certificate that we show to its SMSC.
+    pub tls_identity: Option<Identity>,
     /// What data_coding 0 means to this SMSC.
     pub data_coding_0: DefaultAlphabet,
     /// Replies in Latin letters always.
@@ -152,6 +185,55 @@ pub enum Bind {
     Receiver,
 }
 
+/// The addresses that a bind says it serves (SMPP v3.4, 5.2.7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AddressRange {
+    /// Type of number.
+    pub ton: u8,
+    /// Numbering plan indicator.
+    pub npi: u8,
+    /// A pattern, at most 40 bytes; empty: the SMSC knows.
+    pub digits: String,
+}
+
+/// What an SMSC's outbind must say (SMPP v3.4, 4.1.7).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outbind {
+    /// 1–15 bytes.
+    pub system_id: String,
+    /// 0–8 bytes.
+    pub password: Password,
+}
+
+/// How a submit_sm tells its validity_period (SMPP v3.4, 5.2.16).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Validity {
+    /// Not at all: the SMSC's default.
+    None,
+    /// As a time from now, by the SMSC's clock.
+    Relative,
+    /// As an instant in UTC.
+    Absolute,
+}
+
+/// What is done with a message whose sender is in none of the operator's ranges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OutsideRanges {
+    /// It is taken and counted: subscribers keep their numbers when they change operators.
+    Take,
+    /// It is refused and counted.
+    Refuse,
+}
+
+/// A certificate and its key, both PEM files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The certificate, then those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+}
+
 /// The SMSC default alphabet (SMPP v3.4, 5.2.19, data_coding 0), which is each SMSC's own choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultAlphabet {
@@ -168,7 +250,7 @@ pub enum DefaultAlphabet {
 }
 
 /// `[limits]`: what one phone may send before it is told to wait.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// Texts from one phone in a window.
     pub phone_max: u32,
@@ -181,18 +263,18 @@ pub struct Limits {
 }
 
 /// `[http]`: the API and the dashboard.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Http {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
-    /// Whether HTTP is in TLS.
+    /// Whether HTTP is in TLS, with the certificate of `[tls]`.
     pub tls: bool,
     /// Requests a second of one token or browser session; 0: unlimited.
     pub rate: u32,
 }
 
 /// `[store]`: the ledger.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Store {
     /// The store's directory, made if missing.
     pub dir: PathBuf,
@@ -203,21 +285,21 @@ pub struct Store {
 }
 
 /// `[register]`: the population register's extract.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Register {
     /// A CSV file or a snapshot.
     pub path: PathBuf,
 }
 
 /// `[regime]`: the rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Regime {
     /// The directory of dated regimes.
     pub dir: PathBuf,
 }
 
 /// `[replies]`: what the texts to citizens say.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Replies {
     /// The directory of reply files; `None`: the shipped ones.
     pub dir: Option<PathBuf>,
@@ -230,14 +312,14 @@ pub struct Replies {
 }
 
 /// `[redis]`: the shared view.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
     /// The cluster's seed nodes; empty: embedded.
     pub nodes: Vec<String>,
 }
 
 /// `[log]`: what the process writes to stderr.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
     /// For people or for machines.
     pub format: LogFormat,
@@ -283,7 +365,7 @@ impl LogLevel {
     }
 }
 
-/// An SMPP password, 1–8 bytes. Never shown by `Debug`.
+/// An SMPP password, at most 8 bytes. Never shown by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 

@@ -1,25 +1,22 @@
 //! From what was typed to a [`Config`], collecting every problem on the way.
 
+mod operator;
+
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::settings::{DEMO, Settings, Value};
+use super::settings::{Settings, Value};
 use super::{
-    Bind, Config, DefaultAlphabet, Http, Limits, Log, LogFormat, LogLevel, Operator, Password, Redis, Regime,
-    Register, Replies, Role, Smpp, Store,
+    Config, Http, Identity, Limits, Log, LogFormat, LogLevel, Redis, Regime, Register, Replies, Smpp, Store,
 };
 use crate::problem::{Problem, Problems};
 
 const SHORT_NUMBER_DIGITS: RangeInclusive<usize> = 1..=20;
-const SYSTEM_ID_BYTES: RangeInclusive<usize> = 1..=15;
-const PASSWORD_BYTES: RangeInclusive<usize> = 1..=8;
-const SYSTEM_TYPE_BYTES: RangeInclusive<usize> = 0..=12;
-/// A window, a session or a part costs memory: what one gateway can be asked to hold.
+/// A session or a part costs memory: what one gateway can be asked to hold.
 const SESSIONS: RangeInclusive<u64> = 1..=10_000;
-const WINDOW: RangeInclusive<u64> = 1..=10_000;
 const PARTS: RangeInclusive<u64> = 1..=1_000_000;
 const DAY_S: u64 = 86_400;
 const TIMER_S: RangeInclusive<u64> = 1..=3_600;
@@ -56,6 +53,7 @@ impl Check<'_> {
         let config = Config {
             node: self.number("node.id", 0..=15),
             smpp: self.smpp(),
+            tls: self.identity("tls.certificate", "tls.key"),
             http: Http {
                 listen: self.listen("http.listen"),
                 tls: self.switch("http.tls"),
@@ -91,10 +89,15 @@ impl Check<'_> {
             },
             operators: BTreeMap::new(),
         };
-        let public = [("smpp.listen", config.smpp.listen), ("http.listen", config.http.listen)]
-            .into_iter()
-            .find(|(_, listen)| !listen.ip().is_loopback());
-        let operators = self.operators(public.map(|(key, _)| key));
+        let listeners = [
+            ("smpp.listen", Some(config.smpp.listen)),
+            ("smpp.tls_listen", config.smpp.tls_listen),
+            ("http.listen", Some(config.http.listen)),
+        ];
+        let public =
+            listeners.into_iter().find(|(_, listen)| listen.is_some_and(|listen| !listen.ip().is_loopback()));
+        self.tls_listener(&config);
+        let operators = self.operators(public.map(|(key, _)| key), &config);
         self.unhonoured("http.tls", config.http.tls);
         self.unhonoured("redis.nodes", !config.redis.nodes.is_empty());
         Config { operators, ..config }
@@ -103,6 +106,8 @@ impl Check<'_> {
     fn smpp(&mut self) -> Smpp {
         let smpp = Smpp {
             listen: self.listen("smpp.listen"),
+            tls_listen: self.typed("smpp.tls_listen").then(|| self.listen("smpp.tls_listen")),
+            tls_client_ca: self.optional_path("smpp.tls_client_ca"),
             short_numbers: self.list("smpp.short_numbers"),
             country_code: self.digits("smpp.country_code", 1..=3),
             national_digits: self.number("smpp.national_digits", 4..=14),
@@ -145,8 +150,33 @@ impl Check<'_> {
         smpp
     }
 
+    fn tls_listener(&mut self, config: &Config) {
+        if config.smpp.tls_listen.is_some() && config.tls.is_none() {
+            self.problem(
+                "smpp.tls_listen",
+                "has no certificate to show",
+                "name the gateway's own in [tls] certificate and key",
+            );
+        }
+        if config.smpp.tls_client_ca.is_some() && config.smpp.tls_listen.is_none() {
+            self.problem("smpp.tls_client_ca", "is of no use without tls_listen", "set both or neither");
+        }
+    }
+
+    /// A certificate and its key, or neither.
+    fn identity(&mut self, certificate: &str, key: &str) -> Option<Identity> {
+        match (self.optional_path(certificate), self.optional_path(key)) {
+            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
+            (None, None) => None,
+            (given, _) => {
+                let missing = if given.is_some() { key } else { certificate };
+                self.problem(missing, "is missing", "name the files of both the certificate and its key");
+                None
+            }
+        }
+    }
+
     fn replies(&mut self) -> Replies {
-        let dir = self.text("replies.dir");
         let example = self.text("replies.example");
         if example.is_empty() || example.chars().count() > 20 || !example.chars().all(is_plain) {
             self.problem(
@@ -156,118 +186,13 @@ impl Check<'_> {
             );
         }
         Replies {
-            dir: (!dir.is_empty()).then(|| PathBuf::from(dir)),
+            dir: self.optional_path("replies.dir"),
             hotline: self.digits("replies.hotline", 1..=15),
             emergency: self.digits("replies.emergency", 1..=15),
             example,
         }
     }
 
-    /// `public`: the key of a listener that is not on loopback.
-    fn operators(&mut self, public: Option<&str>) -> BTreeMap<String, Operator> {
-        let mut operators = BTreeMap::new();
-        for name in self.settings.operators() {
-            operators.insert(name.clone(), self.operator(&name, public));
-        }
-        self.accounts_differ(&operators);
-        // The shipped account goes without saying only where it is harmless: on loopback, if no operator of the site's
-        // has its name. It is also the reason why a configuration off loopback without operators is refused.
-        if operators.is_empty() || (public.is_none() && !operators.contains_key(DEMO)) {
-            let demo = self.operator(DEMO, public);
-            if operators.values().all(|operator| operator.system_id != demo.system_id) {
-                operators.insert(DEMO.to_owned(), demo);
-            }
-        }
-        operators
-    }
-
-    fn operator(&mut self, name: &str, public: Option<&str>) -> Operator {
-        let key = |key: &str| format!("operators.{name}.{key}");
-        let operator = Operator {
-            role: self.choice(
-                &key("role"),
-                &[("listen", Role::Listen), ("connect", Role::Connect), ("both", Role::Both)],
-            ),
-            addresses: self.list(&key("addresses")),
-            system_id: self.octets(&key("system_id"), SYSTEM_ID_BYTES),
-            password: Password(self.octets(&key("password"), PASSWORD_BYTES)),
-            system_type: self.octets(&key("system_type"), SYSTEM_TYPE_BYTES),
-            binds: self.choices(
-                &key("binds"),
-                &[
-                    ("transceiver", Bind::Transceiver),
-                    ("transmitter", Bind::Transmitter),
-                    ("receiver", Bind::Receiver),
-                ],
-            ),
-            sessions: self.number(&key("sessions"), SESSIONS),
-            window_in: self.number(&key("window_in"), WINDOW),
-            window_out: self.number(&key("window_out"), WINDOW),
-            rate_in: self.rate(&key("rate_in")),
-            rate_out: self.rate(&key("rate_out")),
-            retry_status: self.number(&key("retry_status"), 1..=u64::from(u32::MAX)),
-            allow: self.list(&key("allow")),
-            ranges: self.list(&key("ranges")),
-            tls: self.switch(&key("tls")),
-            data_coding_0: self.choice(
-                &key("data_coding_0"),
-                &[
-                    ("gsm7", DefaultAlphabet::Gsm7),
-                    ("gsm7_packed", DefaultAlphabet::Gsm7Packed),
-                    ("latin1", DefaultAlphabet::Latin1),
-                    ("ascii", DefaultAlphabet::Ascii),
-                    ("ucs2", DefaultAlphabet::Ucs2),
-                ],
-            ),
-            latin: self.switch(&key("latin")),
-            identity_tlv: self.number(&key("identity_tlv"), 1..=u64::from(u16::MAX)),
-        };
-        self.every_is(&key("addresses"), &operator.addresses, is_host_and_port, "HOST:PORT");
-        self.every_is(&key("allow"), &operator.allow, is_network, "an address or ADDRESS/PREFIX");
-        self.every_is(
-            &key("ranges"),
-            &operator.ranges,
-            |range| is_digits(range) && range.len() <= 15,
-            "1 to 15 digits",
-        );
-        self.demo_stays_at_home(name, public);
-        self.unhonoured(&key("role"), operator.role != Role::Listen);
-        self.unhonoured(&key("addresses"), !operator.addresses.is_empty());
-        self.unhonoured(&key("allow"), !operator.allow.is_empty());
-        self.unhonoured(&key("ranges"), !operator.ranges.is_empty());
-        self.unhonoured(&key("tls"), operator.tls);
-        operator
-    }
-
-    /// The shipped account is public knowledge, whatever section it stands in.
-    fn demo_stays_at_home(&mut self, name: &str, public: Option<&str>) {
-        let Some(listener) = public else { return };
-        for account in ["system_id", "password"] {
-            let key = format!("operators.{name}.{account}");
-            if self.settings.is_as_shipped(&key) {
-                self.problem(
-                    &key,
-                    &format!("is the public demo account's, and {listener} is not on loopback"),
-                    "write an account agreed with the operator, or listen on 127.0.0.1",
-                );
-            }
-        }
-    }
-
-    fn accounts_differ(&mut self, operators: &BTreeMap<String, Operator>) {
-        let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
-        for (name, operator) in operators {
-            if let Some(other) =
-                seen.insert(&operator.system_id, name).filter(|_| !operator.system_id.is_empty())
-            {
-                self.problem(
-                    &format!("operators.{name}.system_id"),
-                    &format!("is also operators.{other}'s, so that a bind could be either"),
-                    "give each operator a system_id of its own",
-                );
-            }
-        }
-    }
     /// What a later version will do is refused, not ignored.
     fn unhonoured(&mut self, key: &str, asked: bool) {
         if asked {
@@ -299,6 +224,15 @@ impl Check<'_> {
             self.problem(key, "is empty", "write a path");
         }
         PathBuf::from(said)
+    }
+
+    fn optional_path(&mut self, key: &str) -> Option<PathBuf> {
+        Some(self.text(key)).filter(|said| !said.is_empty()).map(PathBuf::from)
+    }
+
+    /// Whether a text key says something.
+    fn typed(&mut self, key: &str) -> bool {
+        !self.text(key).is_empty()
     }
 
     fn digits(&mut self, key: &str, length: RangeInclusive<usize>) -> String {
@@ -425,23 +359,4 @@ fn is_digits(text: &str) -> bool {
 
 fn is_plain(c: char) -> bool {
     c.is_alphanumeric() || c == ' '
-}
-
-fn is_host_and_port(text: &str) -> bool {
-    text.rsplit_once(':').is_some_and(|(host, port)| {
-        !host.is_empty()
-            && port.parse::<u16>().is_ok_and(|port| port != 0)
-            && !text.contains(char::is_whitespace)
-    })
-}
-
-/// An IP address, or one with the number of its leading bits that count.
-fn is_network(text: &str) -> bool {
-    let (address, bits) = match text.split_once('/') {
-        Some((address, bits)) => (address, Some(bits)),
-        None => (text, None),
-    };
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
-    let width: u8 = if address.is_ipv4() { 32 } else { 128 };
-    bits.is_none_or(|bits| bits.parse::<u8>().is_ok_and(|bits| bits <= width))
 }

@@ -11,6 +11,7 @@ use icaze_store::register::Register;
 use rustix::fs::{Access, access};
 
 use super::{Configured, Output, regime, remark};
+use crate::tls::{Acceptor, client_config};
 use crate::world::{load_regimes, load_texts, too_long};
 
 /// Checks the settings, the regimes, the replies, the register and the store, each as far as the others let it.
@@ -25,6 +26,7 @@ pub fn run(configured: &Configured) -> anyhow::Result<()> {
     check.replies(&config, regimes.as_ref());
     check.register(&config, regimes.as_ref());
     check.store(&config.store);
+    check.tls(&config);
     let mut out = Output::new();
     for line in &check.sound {
         out.line(line)?;
@@ -57,6 +59,19 @@ impl Check<'_> {
             let operators = if count == 1 { "operator" } else { "operators" };
             let file = configured.config.display();
             self.sound.push(format!("{file}: ok, {count} {operators}: {}", names.join(", ")));
+        }
+    }
+
+    fn tls(&mut self, config: &Config) {
+        if let Some(identity) = &config.tls {
+            let loaded = self.loaded(Acceptor::new(identity, config.smpp.tls_client_ca.as_deref()));
+            self.sound.extend(loaded.map(|_| format!("{}: ok", identity.certificate.display())));
+        }
+        for operator in config.operators.values() {
+            if let Some(ca) = &operator.tls_ca {
+                let loaded = self.loaded(client_config(ca, operator.tls_identity.as_ref()));
+                self.sound.extend(loaded.map(|_| format!("{}: ok", ca.display())));
+            }
         }
     }
 

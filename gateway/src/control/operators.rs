@@ -135,7 +135,7 @@ fn report(gateway: &Gateway, now: Now) -> Report {
 fn open_bind(gateway: &Gateway, bind: &Bind, now: Now) -> OpenBind {
     let figures = bind.figures();
     let port = gateway.port();
-    let terms = port.terms(bind.operator);
+    let terms = port.operator(bind.operator);
     let flow = |meter: &crate::smpp::meter::Meter, throttled| Flow {
         messages: meter.total(),
         throttled,
@@ -167,6 +167,10 @@ fn error(what: What) -> String {
             format!("it answered {} {} ({:#04x})", command.name(), status.name(), status.0)
         }
         What::Ended(reason) => format!("the session ended: {reason}"),
+        What::Connecting(error) => format!("we could not connect: {error}"),
+        What::BindRefused(status) => {
+            format!("it refused our bind: {} ({:#04x})", status.name(), status.0)
+        }
     }
 }
 
@@ -174,6 +178,7 @@ fn attempt(attempt: &Attempt) -> String {
     let cause = match attempt.cause {
         Cause::Refused(refused) => wrong(refused).to_owned(),
         Cause::Backoff => "kept waiting, for so many attempts had failed before".to_owned(),
+        Cause::Handshake => "no TLS, or no certificate that is trusted; see smpp.tls_client_ca".to_owned(),
         Cause::Connections => {
             "too many connections; see smpp.sessions_max and smpp.unbound_sessions_max".to_owned()
         }
@@ -198,6 +203,11 @@ fn wrong(refused: Refused) -> &'static str {
         Refused::SystemType => "another system_type than was agreed",
         Refused::Kind => "this kind of bind was not agreed; see the operator's binds",
         Refused::Sessions => "as many sessions as were agreed are open; see the operator's sessions",
+        Refused::Address => "from an address that was not agreed; see the operator's allow",
+        Refused::Tls => {
+            "in TLS where that was not agreed, or not in TLS where it was; see the operator's tls"
+        }
+        Refused::Role => "we bind to this operator, not it to us; see the operator's role",
         Refused::NotReady => "the gateway was stopping",
     }
 }

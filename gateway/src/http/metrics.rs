@@ -1,6 +1,7 @@
 //! `GET /metrics`: what the parts have counted, read when somebody asks.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use axum::extract::State;
 use axum::http::header;
@@ -12,6 +13,7 @@ use super::Shared;
 use crate::clock::Now;
 use crate::gateway::Gateway;
 use crate::pipeline::Pipeline;
+use crate::smpp::port::Port;
 use crate::world::World;
 
 /// Prometheus' text format.
@@ -32,6 +34,24 @@ fn publish(gateway: &Gateway, store: &Path) {
     gauge!("icaze_view_lag_records").set(durable.saturating_sub(gateway.history.position()) as f64);
     publish_world(&gateway.world(), now);
     publish_pipeline(&gateway.pipeline(), now);
+    publish_operators(&gateway.port());
+}
+
+fn publish_operators(port: &Port) {
+    for (id, name) in (0_u16..).zip(port.names()) {
+        let Some(tallies) = port.tallies(id) else { continue };
+        let outside = tallies.outside_ranges.load(Ordering::Relaxed);
+        counter!("icaze_mo_outside_ranges_total", "operator" => name.to_owned()).absolute(outside);
+        for (result, tally) in [
+            ("delivered", &tallies.delivered),
+            ("failed", &tallies.failed),
+            ("underway", &tallies.underway),
+            ("unknown", &tallies.unknown),
+        ] {
+            counter!("icaze_receipts_total", "operator" => name.to_owned(), "result" => result)
+                .absolute(tally.load(Ordering::Relaxed));
+        }
+    }
 }
 
 fn publish_world(world: &World, now: Now) {

@@ -9,6 +9,7 @@ pub mod codes;
 mod decide;
 pub mod intake;
 pub mod limits;
+mod operators;
 pub mod outbox;
 pub mod pace;
 pub mod parts;
@@ -391,6 +392,22 @@ impl Pipeline {
     /// Reply `seq` will get no response.
     pub fn unanswered(&mut self, seq: u64) {
         self.outbox.unanswered(seq);
+    }
+
+    /// What the operator's receipt says of reply `seq`: the entry that holds it, or [`Full`], which asks for the receipt again.
+    ///
+    /// # Errors
+    /// [`Full`] if the ledger has no room for it now.
+    pub fn receipt(&mut self, seq: u64, mark: Mark, now: Now) -> Result<u64, Full> {
+        self.advance(now.wall);
+        self.write_marks();
+        if !self.room || !self.marks.is_empty() {
+            return Err(Full);
+        }
+        let entry = self.open.append(self.time, self.time, &Entry::Mark(mark, Cow::Borrowed(&[seq])))?;
+        self.urgent = true;
+        self.apply_marks(mark, &[seq]);
+        Ok(entry)
     }
 
     /// Everything in flight has ended: the ledger can be closed in order.

@@ -16,7 +16,6 @@ use super::permits::Holder;
 pub struct Reply {
     operator: u16,
     envelope: Envelope,
-    expires_at: Timestamp,
     /// The permit that the reply carries the code of, if this very decision issued it.
     permit: Option<Issued>,
     state: State,
@@ -55,6 +54,7 @@ pub struct Envelope {
     destination_end: u8,
     source_type: (u8, u8),
     destination_type: (u8, u8),
+    expires_at: Timestamp,
 }
 
 impl Envelope {
@@ -74,6 +74,7 @@ impl Envelope {
             destination_end: u8::try_from(source_len + destination_len).unwrap_or_default(),
             source_type: (source.ton, source.npi),
             destination_type: (destination.ton, destination.npi),
+            expires_at: Timestamp::MAX,
         }
     }
 
@@ -90,6 +91,12 @@ impl Envelope {
         let (ton, npi) = self.destination_type;
         let range = usize::from(self.source_end)..usize::from(self.destination_end);
         Address { ton, npi, digits: self.bytes.get(range).unwrap_or_default() }
+    }
+
+    /// Until when it is of use.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
     }
 
     /// What is answered.
@@ -172,8 +179,7 @@ impl Outbox {
     ) {
         let reply = Reply {
             operator,
-            envelope,
-            expires_at,
+            envelope: Envelope { expires_at, ..envelope },
             permit,
             state: State::Waiting,
             touched: false,
@@ -211,7 +217,7 @@ impl Outbox {
             .waiting
             .front()
             .and_then(|seq| replies.get(seq))
-            .is_some_and(|oldest| oldest.expires_at - lifetime + FRESH <= wall);
+            .is_some_and(|oldest| oldest.envelope.expires_at - lifetime + FRESH <= wall);
         let seq = if stale { queue.waiting.pop_back() } else { queue.waiting.pop_front() }?;
         queue.count = queue.count.saturating_sub(1);
         let reply = self.replies.get_mut(&seq)?;
@@ -275,7 +281,7 @@ impl Outbox {
             (State::Waiting | State::InFlight, _) => true,
             (State::Settled, Some(Mark::Undelivered | Mark::Rejected)) => false,
             (State::Settled, _) => {
-                reply.expires_at = expires_at;
+                reply.envelope.expires_at = expires_at;
                 // It has had its mark, and what it carries may be on the phone: from now on it is only a courtesy.
                 reply.permit = None;
                 self.expiries.push(Reverse((expires_at, seq)));
@@ -295,7 +301,7 @@ impl Outbox {
             let Some(reply) = self.replies.get(&seq) else { continue };
             match reply.state {
                 State::Settled => {}
-                _ if reply.expires_at > now => {}
+                _ if reply.envelope.expires_at > now => {}
                 // Its response decides; looked at again after it must have come.
                 State::InFlight => self.expiries.push(Reverse((now + SignedDuration::from_secs(1), seq))),
                 State::Waiting => {
@@ -356,6 +362,16 @@ impl Outbox {
         self.queues.push(Queue { waiting: VecDeque::new(), count: 0, pace: Pace::new(0, now) });
     }
 
+    /// The rate that is agreed with the operator of this id, the next one if it is new; messages/s, 0 unlimited.
+    pub fn agree(&mut self, operator: usize, rate: u32, now: Instant) {
+        if operator == self.queues.len() {
+            self.add_operator(now);
+        }
+        if let Some(queue) = self.queues.get_mut(operator) {
+            queue.pace.agree(rate, now);
+        }
+    }
+
     /// Replies of `operator` that wait for a bind.
     #[must_use]
     pub fn waiting(&self, operator: u16) -> usize {
@@ -367,7 +383,7 @@ impl Outbox {
     pub fn oldest(&self, now: Timestamp) -> SignedDuration {
         let waits = |seq: &u64| self.replies.get(seq).filter(|reply| reply.state == State::Waiting);
         let oldest = self.queues.iter().filter_map(|queue| queue.waiting.iter().find_map(waits));
-        let made = oldest.map(|reply| reply.expires_at - self.lifetime).min();
+        let made = oldest.map(|reply| reply.envelope.expires_at - self.lifetime).min();
         made.map_or(SignedDuration::ZERO, |made| now.duration_since(made))
     }
 

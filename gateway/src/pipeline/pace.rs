@@ -36,6 +36,16 @@ impl Pace {
         }
     }
 
+    /// Another rate is agreed, in messages/s; 0 is unlimited.
+    pub fn agree(&mut self, agreed: u32, now: Instant) {
+        let agreed = (agreed > 0).then_some(f64::from(agreed));
+        if agreed != self.agreed {
+            self.advance(now);
+            self.agreed = agreed;
+            self.tokens = self.tokens.min(agreed.unwrap_or(0.0));
+        }
+    }
+
     /// Takes the permission to send one message; `false` if it has to wait until [`next`](Self::next).
     pub fn take(&mut self, now: Instant) -> bool {
         self.advance(now);

@@ -1,20 +1,18 @@
 //! Who may bind.
 
-use icaze_codec::pdu::{BindKind, BindRequest, Status};
-use icaze_config::gateway::{Bind, Operator, Password};
+use std::net::IpAddr;
+
+use icaze_codec::pdu::{BindKind, BindRequest, Outbind, Status};
+use icaze_config::gateway::{Bind, Operator, Password, Role};
 use subtle::ConstantTimeEq as _;
 
-/// An operator's account: what its bind must say.
-#[derive(Debug, Clone)]
-pub struct Account {
-    /// The operator's name in the configuration.
-    pub name: String,
-    system_id: String,
-    password: Password,
-    system_type: String,
-    binds: Vec<Bind>,
-    /// Sessions at once, at most.
-    pub sessions_max: usize,
+/// Where a connection to us comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The peer's address.
+    pub address: IpAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
 }
 
 /// Why a bind is refused: what the metrics say, and what the peer is told.
@@ -29,6 +27,15 @@ pub enum Refused {
     /// The system_type is another.
     #[error("system_type")]
     SystemType,
+    /// The operator does not connect from there.
+    #[error("address")]
+    Address,
+    /// The operator binds in TLS, or without, and this was the other.
+    #[error("tls")]
+    Tls,
+    /// The operator does not bind to us.
+    #[error("role")]
+    Role,
     /// The operator does not bind in this way.
     #[error("bind_kind")]
     Kind,
@@ -48,43 +55,46 @@ impl Refused {
             Self::SystemId => Status::ESME_RINVSYSID,
             Self::Password => Status::ESME_RINVPASWD,
             Self::SystemType => Status::ESME_RINVSYSTYP,
-            Self::Kind | Self::Sessions => Status::ESME_RBINDFAIL,
+            Self::Address | Self::Tls | Self::Role | Self::Kind | Self::Sessions => Status::ESME_RBINDFAIL,
             Self::NotReady => Status::ESME_RSYSERR,
         }
     }
 }
 
-impl Account {
-    /// The account of an operator.
-    #[must_use]
-    pub fn new(name: &str, operator: &Operator) -> Self {
-        Self {
-            name: name.to_owned(),
-            system_id: operator.system_id.clone(),
-            password: operator.password.clone(),
-            system_type: operator.system_type.clone(),
-            binds: operator.binds.clone(),
-            sessions_max: operator.sessions,
-        }
-    }
+/// Whether an operator connects from `address`.
+#[must_use]
+pub fn allows(operator: &Operator, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    operator.allow.is_empty() || operator.allow.iter().any(|net| net.contains(&address))
 }
 
-/// Finds the account that a bind may use; its index is the operator's id.
+/// Whether `request` from `origin` may bind as `operator`; `None`: nobody has its system_id.
 ///
 /// The time taken does not depend on where a password differs, nor on whether the system_id exists.
 ///
 /// # Errors
 /// [`Refused`] with the first thing that is wrong.
-pub fn authenticate(accounts: &[Account], request: &BindRequest<'_>) -> Result<u16, Refused> {
-    let found = accounts.iter().position(|account| account.system_id == request.system_id());
-    let expected =
-        found.and_then(|index| accounts.get(index)).map_or(&b""[..], |account| account.password.expose());
-    let same = bool::from(padded(expected).ct_eq(&padded(request.password())));
-    let account = found.and_then(|index| accounts.get(index)).ok_or(Refused::SystemId)?;
-    if !same || request.password().len() != expected.len() {
+pub fn authenticate(
+    operator: Option<&Operator>,
+    request: &BindRequest<'_>,
+    origin: Origin,
+) -> Result<(), Refused> {
+    let same = is_same(operator.map(|operator| &operator.password), request.password());
+    let operator = operator.ok_or(Refused::SystemId)?;
+    // Before the password, so that it cannot be guessed from elsewhere.
+    if !allows(operator, origin.address) {
+        return Err(Refused::Address);
+    }
+    if !same {
         return Err(Refused::Password);
     }
-    if !account.system_type.is_empty() && account.system_type != request.system_type() {
+    if operator.tls != origin.tls {
+        return Err(Refused::Tls);
+    }
+    if operator.role == Role::Connect {
+        return Err(Refused::Role);
+    }
+    if !operator.system_type.is_empty() && operator.system_type != request.system_type() {
         return Err(Refused::SystemType);
     }
     let kind = match request.kind {
@@ -92,10 +102,30 @@ pub fn authenticate(accounts: &[Account], request: &BindRequest<'_>) -> Result<u
         BindKind::Transmitter => Bind::Transmitter,
         BindKind::Receiver => Bind::Receiver,
     };
-    if !account.binds.contains(&kind) {
-        return Err(Refused::Kind);
+    if operator.binds.contains(&kind) { Ok(()) } else { Err(Refused::Kind) }
+}
+
+/// Whether an SMSC that wants to be bound to is this operator's.
+///
+/// # Errors
+/// [`Refused`] with the first thing that is wrong.
+pub fn expects(operator: Option<&Operator>, request: &Outbind<'_>, origin: Origin) -> Result<(), Refused> {
+    let outbind = operator.and_then(|operator| operator.outbind.as_ref());
+    let same = is_same(outbind.map(|outbind| &outbind.password), request.password());
+    let operator = operator.filter(|_| outbind.is_some()).ok_or(Refused::SystemId)?;
+    if !allows(operator, origin.address) {
+        return Err(Refused::Address);
     }
-    found.and_then(|index| u16::try_from(index).ok()).ok_or(Refused::SystemId)
+    if !same {
+        return Err(Refused::Password);
+    }
+    if operator.tls == origin.tls { Ok(()) } else { Err(Refused::Tls) }
+}
+
+/// In the same time, wherever they differ.
+fn is_same(expected: Option<&Password>, said: &[u8]) -> bool {
+    let expected = expected.map_or(&b""[..], Password::expose);
+    bool::from(padded(expected).ct_eq(&padded(said))) && said.len() == expected.len()
 }
 
 /// A password field holds eight characters and a NUL at most (SMPP v3.4, 4.1.1).

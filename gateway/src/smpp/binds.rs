@@ -1,9 +1,11 @@
 //! What the binds do and what was turned away, for whoever asks: a view that decides nothing.
 
+use std::collections::BTreeMap;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use icaze_codec::pdu::{BindKind, BindRequest, Command, Status, Version};
+use icaze_codec::pdu::{BindKind, BindRequest, Command, Outbind, Status, Version};
 use icaze_codec::session::{CloseReason, Direction};
 use jiff::Timestamp;
 
@@ -21,7 +23,7 @@ const ATTEMPTS_MAX: usize = 64;
 pub struct Binds {
     open: Mutex<Vec<Arc<Bind>>>,
     /// By operator.
-    errors: Vec<Mutex<Recent<Trouble>>>,
+    errors: Mutex<BTreeMap<u16, Recent<Trouble>>>,
     attempts: Mutex<Recent<Attempt>>,
 }
 
@@ -68,9 +70,13 @@ pub struct Trouble {
     pub what: What,
 }
 
-/// The two kinds of trouble.
+/// The kinds of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
+    /// We could not connect.
+    Connecting(io::ErrorKind),
+    /// Our bind was refused.
+    BindRefused(Status),
     /// A response other than ESME_ROK: `In` theirs, `Out` ours.
     Answered(Direction, Command, Status),
     /// The session ended, and nobody had unbound.
@@ -108,21 +114,24 @@ pub enum Cause {
     Backoff,
     /// There were as many connections as may be.
     Connections,
+    /// It spoke no TLS that we speak, or had no certificate that we trust.
+    Handshake,
     /// It ended before it asked, or its bind could not be read; what it was told last, if anything.
     Ended(CloseReason, Option<(Command, Status)>),
 }
 
-impl Binds {
-    /// None open yet, for so many operators.
-    #[must_use]
-    pub fn new(operators: usize) -> Self {
+impl Default for Binds {
+    /// None open yet.
+    fn default() -> Self {
         Self {
             open: Mutex::default(),
-            errors: (0..operators).map(|_| Mutex::new(Recent::new(ERRORS_MAX))).collect(),
+            errors: Mutex::default(),
             attempts: Mutex::new(Recent::new(ATTEMPTS_MAX)),
         }
     }
+}
 
+impl Binds {
     /// A bind opened; [`close`](Self::close) it at its end.
     pub fn open(
         &self,
@@ -186,9 +195,17 @@ impl Binds {
     }
 
     fn trouble(&self, bind: &Bind, what: What, count: u64, at: Timestamp) {
-        if let Some(errors) = self.errors.get(usize::from(bind.operator)) {
-            held(errors).note(Trouble { address: bind.address, what }, count, at);
-        }
+        self.note(bind.operator, Trouble { address: bind.address, what }, count, at);
+    }
+
+    /// A bind of ours to `operator` did not come about.
+    pub fn failed(&self, operator: u16, address: SocketAddr, what: What, at: Timestamp) {
+        self.note(operator, Trouble { address, what }, 1, at);
+    }
+
+    fn note(&self, operator: u16, trouble: Trouble, count: u64, at: Timestamp) {
+        let mut errors = held(&self.errors);
+        errors.entry(operator).or_insert_with(|| Recent::new(ERRORS_MAX)).note(trouble, count, at);
     }
 
     /// A connection did not become a bind.
@@ -207,9 +224,7 @@ impl Binds {
     /// An operator's last errors, the latest last.
     #[must_use]
     pub fn errors(&self, operator: u16) -> Vec<Seen<Trouble>> {
-        self.errors
-            .get(usize::from(operator))
-            .map_or_else(Vec::new, |errors| held(errors).as_slice().to_vec())
+        held(&self.errors).get(&operator).map_or_else(Vec::new, |errors| errors.as_slice().to_vec())
     }
 
     /// The last failed attempts, the latest last, and how many more there were.
@@ -235,14 +250,24 @@ impl Bind {
 }
 
 impl Asked {
+    /// An SMSC that asks us to bind to it, which it can only do as our receiver's other side.
+    #[must_use]
+    pub fn to_be_bound(request: &Outbind<'_>) -> Self {
+        let system_id = visible(request.system_id());
+        Self { kind: BindKind::Receiver, system_id, version: Version::V3_4 }
+    }
+
     /// What `request` asks for. Of what it says only this is kept, never the password.
     #[must_use]
     pub fn of(request: &BindRequest<'_>) -> Self {
-        // For terminals: nothing but what can be seen.
-        let visible = |c: char| if c.is_ascii_graphic() || c == ' ' { c } else { '?' };
-        let system_id = request.system_id().chars().map(visible).collect();
+        let system_id = visible(request.system_id());
         Self { kind: request.kind, system_id, version: request.interface_version() }
     }
+}
+
+/// For terminals: nothing but what can be seen.
+fn visible(text: &str) -> String {
+    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).collect()
 }
 
 /// The `bind` of a session in metrics and reports.

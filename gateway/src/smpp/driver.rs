@@ -8,13 +8,13 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::{Command, Status};
-use icaze_codec::session::{CloseReason, Direction};
+use icaze_codec::session::{CloseReason, Direction, Role};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::{sleep_until, timeout};
 
 use super::accounts::Refused;
-use super::binds::{Asked, Attempt, Bind, Cause, kind_name};
+use super::binds::{Attempt, Bind, Cause, kind_name};
 use super::link::{Link, Wake};
 use super::open::Guard;
 use crate::clock::Now;
@@ -44,6 +44,17 @@ pub struct Driver<S> {
     buffer: Vec<u8>,
 }
 
+/// How a connection ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ended {
+    /// Why.
+    pub reason: CloseReason,
+    /// Why the peer refused our bind.
+    pub refused: Option<Status>,
+    /// Whether it was bound.
+    pub bound: bool,
+}
+
 /// What a stream was ready for.
 enum Moved {
     Written(usize),
@@ -61,28 +72,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     /// Moves bytes until the link or the connection ends.
-    ///
-    /// # Errors
-    /// If the connection fails.
-    pub async fn run(mut self) -> io::Result<()> {
-        let result = self.pump().await;
+    pub async fn run(mut self) -> Ended {
+        if let Err(error) = self.pump().await {
+            tracing::debug!(%error, "a connection ended");
+        }
         let now = Now::read();
         self.link.disconnected(&self.gateway.port(), now);
         self.exchange(now);
         if let Some(bound) = self.link.bound() {
             let port = self.gateway.port();
-            port.close_session(bound.operator);
+            if bound.role == Role::Smsc {
+                port.close_session(bound.operator);
+            }
             self.gateway.telemetry.session(port.name(bound.operator), kind_name(bound.kind), false);
             self.gateway.wake_siblings(bound.operator);
         }
         let reason = self.link.closed().unwrap_or(CloseReason::Disconnected);
-        match self.bind.take() {
-            Some(bind) => self.gateway.binds.close(&bind, reason, now),
-            None => self.unbound(reason, now),
+        let bind = self.bind.take();
+        match &bind {
+            Some(bind) => self.gateway.binds.close(bind, reason, now),
+            None if self.link.session().role() == Role::Smsc => self.unbound(reason, now),
+            None => {}
         }
         // A TLS peer is told that nothing more comes; one that does not listen is not waited for.
         let _ = timeout(LINGER, self.stream.shutdown()).await;
-        result
+        Ended { reason, refused: self.link.refused(), bound: bind.is_some() }
     }
 
     /// The connection ended without a bind. One that was refused has been noted, and one that said nothing is a probe.
@@ -157,9 +171,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let now = Now::read();
         let bytes = self.buffer.get(..count).unwrap_or_default();
         let (gateway, guard) = (&self.gateway, &self.guard);
-        self.link.receive(bytes, &gateway.port(), now, |request, cause| {
+        self.link.receive(bytes, &gateway.port(), now, |asked, cause| {
             gateway.telemetry.bind_refused(&cause.to_string());
-            let (address, asked) = (guard.peer.ip(), Some(Asked::of(request)));
+            let (address, asked) = (guard.peer.ip(), Some(asked));
             gateway.binds.refused(Attempt { address, asked, cause: Cause::Refused(cause) }, now.wall);
             if matches!(cause, Refused::SystemId | Refused::Password) {
                 guard.refused(now.monotonic);
@@ -169,6 +183,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     }
 
     fn exchange(&mut self, now: Now) {
+        let port = self.gateway.port();
+        if self.link.bound().is_some_and(|bound| !port.is_current(bound.operator, bound.terms.epoch)) {
+            self.link.leave();
+        }
         let world = self.gateway.world();
         let wake = {
             let mut pipeline = self.gateway.pipeline();
@@ -185,8 +203,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let Some(bound) = self.link.bound() else { return };
         let gateway = &self.gateway;
         let port = gateway.port();
-        if self.guard.accepted() {
+        if self.bind.is_none() {
+            self.guard.accepted();
             gateway.telemetry.session(port.name(bound.operator), kind_name(bound.kind), true);
+            if wake.mute {
+                let operator = port.name(bound.operator);
+                tracing::warn!(
+                    operator,
+                    "no bind that replies can leave by; give addresses, or have one bound to us"
+                );
+            }
         }
         let session = self.link.session();
         let bind = self.bind.get_or_insert_with(|| {

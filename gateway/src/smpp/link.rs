@@ -7,16 +7,20 @@
 
 use std::time::Instant;
 
-use icaze_codec::pdu::{self, BindKind, BindRequest, MessageKind, Status, tlv};
-use icaze_codec::session::{BindLimits, CloseReason, Event, RequestId, Role, SendError, Session};
+use icaze_codec::pdu::{self, BindKind, Credentials, Status, Version, tlv};
+use icaze_codec::session::{CloseReason, Event, RequestId, Role, SendError, Session};
 use icaze_codec::text::{self, Alphabet, Part};
+use icaze_config::gateway::AddressRange;
 use icaze_store::Msisdn;
-use icaze_store::ledger::{Address, Durable, message_id};
+use icaze_store::ledger::{Address, Durable, Mark, message_id};
 use jiff::Timestamp;
 
-use super::accounts::Refused;
+use super::accounts::{Origin, Refused};
+use super::binds::Asked;
 use super::held::{Held, Released};
 use super::port::{Port, Terms};
+use super::receipt::{self, Fate, Receipt};
+use super::reply::Draft;
 use crate::clock::Now;
 use crate::pipeline::intake::{Body, Intake};
 use crate::pipeline::outbox::Verdict;
@@ -26,15 +30,23 @@ use crate::world::World;
 /// A link and everything that is on its way through it.
 pub struct Link {
     session: Session,
+    /// Where it comes from, if the peer connected to us.
+    origin: Option<Origin>,
     held: Held,
+    /// What our bind asks for, until it is answered.
+    asked: Option<Bound>,
     bound: Option<Bound>,
-    /// Whether this link's receiver has been counted by the pipeline.
-    receiver_counted: bool,
+    /// Whether the pipeline counts this link among those that replies leave by.
+    counted: bool,
     /// New messages are asked to come again.
     draining: bool,
+    /// Nor does anything more leave.
+    leaving: bool,
+    /// Why the peer refused our bind.
+    refused: Option<Status>,
     closed: Option<CloseReason>,
     batch: Batch,
-    payload: Vec<u8>,
+    draft: Draft,
 }
 
 /// Whose link it is.
@@ -44,7 +56,21 @@ pub struct Bound {
     pub operator: u16,
     /// What it may do.
     pub kind: BindKind,
-    terms: Terms,
+    /// Which side we are.
+    pub role: Role,
+    /// What was agreed.
+    pub terms: Terms,
+}
+
+impl Bound {
+    /// Whether replies leave by it.
+    #[must_use]
+    pub fn carries_replies(&self) -> bool {
+        match self.role {
+            Role::Smsc => self.kind.receives(),
+            Role::Esme => self.kind.transmits(),
+        }
+    }
 }
 
 /// What one read brought.
@@ -52,8 +78,11 @@ pub struct Bound {
 struct Batch {
     intake: Intake,
     requests: Vec<RequestId>,
-    refused: Vec<(RequestId, Status)>,
+    /// What needs no entry in the ledger.
+    answers: Vec<(RequestId, Status)>,
     responses: Vec<(u64, Option<Status>)>,
+    /// What became of replies, and the receipts that say so.
+    fates: Vec<(u64, Fate, Option<RequestId>)>,
     text: String,
     received: Option<Instant>,
 }
@@ -67,32 +96,64 @@ pub struct Wake {
     pub siblings: bool,
     /// When the operator's pace allows the next reply, if only that forbids it now.
     pub paced: Option<Instant>,
+    /// The operator has no bind that replies can leave by.
+    pub mute: bool,
 }
 
 impl Link {
     /// A link whose peer has just connected to us.
     #[must_use]
-    pub fn new(port: &Port, now: Now) -> Self {
+    pub fn accepted(port: &Port, origin: Origin, now: Now) -> Self {
+        Self::new(Session::new(Role::Smsc, port.session.clone(), now.monotonic), Some(origin))
+    }
+
+    /// A link that has just connected to an operator's SMSC, and asks to bind. `None` if nothing is agreed with the operator.
+    #[must_use]
+    pub fn connecting(port: &Port, operator: u16, kind: BindKind, now: Now) -> Option<Self> {
+        let session = Session::new(Role::Esme, port.session.clone(), now.monotonic);
+        let mut link = Self::new(session, None);
+        let asked = link.ask(port, operator, kind, now);
+        link.free_bytes(now);
+        asked.then_some(link)
+    }
+
+    fn new(session: Session, origin: Option<Origin>) -> Self {
         Self {
-            session: Session::new(Role::Smsc, port.session.clone(), now.monotonic),
+            session,
+            origin,
             held: Held::default(),
+            asked: None,
             bound: None,
-            receiver_counted: false,
+            counted: false,
             draining: false,
+            leaving: false,
+            refused: None,
             closed: None,
             batch: Batch::default(),
-            payload: Vec::new(),
+            draft: Draft::default(),
         }
     }
 
+    /// Asks to bind as `operator`'s ESME. Whether that could be asked.
+    fn ask(&mut self, port: &Port, operator: u16, kind: BindKind, now: Now) -> bool {
+        let (Some(terms), Some(agreed)) = (port.terms(operator, Role::Esme), port.operator(operator)) else {
+            return false;
+        };
+        let AddressRange { ton, npi, digits } = &agreed.address_range;
+        let credentials = Credentials {
+            system_id: &agreed.system_id,
+            password: std::str::from_utf8(agreed.password.expose()).unwrap_or_default(),
+            system_type: &agreed.system_type,
+            interface_version: Version(agreed.interface_version),
+            address_range: pdu::Address { ton: *ton, npi: *npi, digits: digits.as_bytes() },
+        };
+        self.asked = Some(Bound { operator, kind, role: Role::Esme, terms });
+        self.session.limit(terms.limits());
+        self.session.bind(kind, &credentials, now.monotonic).is_ok()
+    }
+
     /// Takes what a read brought; `refused` hears of binds that were turned away, and why.
-    pub fn receive(
-        &mut self,
-        bytes: &[u8],
-        port: &Port,
-        now: Now,
-        refused: impl FnMut(&BindRequest<'_>, Refused),
-    ) {
+    pub fn receive(&mut self, bytes: &[u8], port: &Port, now: Now, refused: impl FnMut(Asked, Refused)) {
         self.session.handle_input(bytes);
         self.poll(port, now, refused);
     }
@@ -115,57 +176,75 @@ impl Link {
         self.draining = true;
     }
 
-    fn poll(&mut self, port: &Port, now: Now, mut refused: impl FnMut(&BindRequest<'_>, Refused)) {
+    /// What was agreed has changed: asks for no more messages, sends nothing more, and unbinds once the replies in flight
+    /// have their responses.
+    pub fn leave(&mut self) {
+        (self.draining, self.leaving) = (true, true);
+    }
+
+    fn poll(&mut self, port: &Port, now: Now, mut refused: impl FnMut(Asked, Refused)) {
         self.batch.received.get_or_insert(now.monotonic);
-        let mut bind = None;
+        let mut request = None;
         loop {
-            match bind.take() {
+            match request.take() {
                 None => {}
-                Some(Ok(bound)) => self.accept(bound, now),
-                Some(Err(cause)) => self.session.refuse_bind(Refused::status(cause)),
+                Some(Request::Bind(Ok(bound))) => self.accept(bound, now),
+                Some(Request::Bind(Err(cause))) => self.session.refuse_bind(Refused::status(cause)),
+                Some(Request::Outbind(Ok(operator))) => {
+                    self.ask(port, operator, BindKind::Receiver, now);
+                }
+                Some(Request::Outbind(Err(_))) => self.session.disconnected(),
             }
             match self.session.poll(now.monotonic) {
                 None => break,
-                Some(Event::Bind(request)) => {
-                    let opened =
-                        if self.draining { Err(Refused::NotReady) } else { port.open_session(&request) };
+                Some(Event::Bind(bind)) => {
+                    let opened = self.origin.ok_or(Refused::Role).and_then(|origin| {
+                        if self.draining { Err(Refused::NotReady) } else { port.open_session(&bind, origin) }
+                    });
                     let opened = opened.and_then(|operator| {
-                        let terms = *port.terms(operator).ok_or(Refused::SystemId)?;
-                        Ok(Bound { operator, kind: request.kind, terms })
+                        let terms = port.terms(operator, Role::Smsc).ok_or(Refused::SystemId)?;
+                        Ok(Bound { operator, kind: bind.kind, role: Role::Smsc, terms })
                     });
                     if let Err(cause) = opened {
-                        refused(&request, cause);
+                        refused(Asked::of(&bind), cause);
                     }
-                    bind = Some(opened);
+                    request = Some(Request::Bind(opened));
                 }
+                Some(Event::Outbind(outbind)) => {
+                    let expected = self.origin.ok_or(Refused::Role).and_then(|origin| {
+                        if self.draining { Err(Refused::NotReady) } else { port.expects(&outbind, origin) }
+                    });
+                    if let Err(cause) = expected {
+                        refused(Asked::to_be_bound(&outbind), cause);
+                    }
+                    request = Some(Request::Outbind(expected));
+                }
+                Some(Event::Bound) => self.bound = self.asked.take(),
+                Some(Event::BindRefused { status }) => self.refused = Some(status),
                 Some(Event::Message { request, message }) => match &self.bound {
                     Some(bound) if !self.draining => {
                         self.batch.message(request, &message, bound, port, now.wall);
                     }
-                    Some(bound) => self.batch.refused.push((request, bound.terms.retry_status)),
-                    None => self.batch.refused.push((request, Status::ESME_RINVBNDSTS)),
+                    Some(bound) => self.batch.answers.push((request, bound.terms.retry_status)),
+                    None => self.batch.answers.push((request, Status::ESME_RINVBNDSTS)),
                 },
-                Some(Event::Answered { token, status, .. }) => {
-                    self.batch.responses.push((token, Some(status)));
+                Some(Event::Answered { token, status, message_id }) => {
+                    if let Some(bound) = &self.bound {
+                        self.batch.answered(token, status, message_id, bound, port);
+                    }
                 }
                 Some(Event::Unanswered { token }) => self.batch.responses.push((token, None)),
                 Some(Event::Closed(reason)) => self.closed = Some(reason),
-                Some(_) => {}
+                Some(Event::Unbinding) => {}
             }
         }
-        for (request, status) in self.batch.refused.drain(..) {
+        for (request, status) in self.batch.answers.drain(..) {
             self.session.respond(request, status, &[]);
         }
     }
 
     fn accept(&mut self, bound: Bound, now: Now) {
-        let limits = BindLimits {
-            window_in: bound.terms.window_in,
-            window_out: bound.terms.window_out,
-            retry_status: Some(bound.terms.retry_status),
-            ..BindLimits::default()
-        };
-        self.session.accept_bind(limits, now.monotonic);
+        self.session.accept_bind(bound.terms.limits(), now.monotonic);
         self.bound = Some(bound);
     }
 
@@ -179,24 +258,16 @@ impl Link {
                 None => pipeline.unanswered(seq),
             }
         }
-        self.count_receiver(pipeline);
+        self.count(pipeline);
         let Some(bound) = self.bound else { return Wake::default() };
         let waited = pipeline.outbox().waiting(bound.operator);
-        let mut last = self.decide(bound, pipeline, world, now);
+        let mut last = self.settle(bound, pipeline, now);
+        last = last.max(self.decide(bound, pipeline, world, now));
         let mut replies = 0;
         while self.can_send()
             && let Some((seq, after, envelope)) = pipeline.take_reply(bound.operator, now)
         {
-            self.payload.clear();
-            let coding = text::encode_in(bound.terms.alphabet, envelope.text(), &mut self.payload);
-            let message = pdu::Message {
-                kind: MessageKind::DeliverSm,
-                source: on_wire(envelope.source()),
-                destination: on_wire(envelope.destination()),
-                data_coding: coding.data_coding(),
-                payload: &self.payload,
-                ..pdu::Message::default()
-            };
+            let message = self.draft.message(envelope, bound.role, &bound.terms, now.wall);
             match self.session.send(&message, seq, now.monotonic) {
                 Ok(()) => {
                     last = last.max(after);
@@ -217,7 +288,31 @@ impl Link {
         self.unbind_when_drained(waiting, now);
         let paced =
             if self.can_send() { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
-        Wake { commit: pipeline.wants_commit(), siblings: waiting > waited, paced }
+        Wake {
+            commit: pipeline.wants_commit(),
+            siblings: waiting > waited,
+            paced,
+            mute: !pipeline.has_receiver(bound.operator),
+        }
+    }
+
+    /// Notes what became of replies, and encodes the responses to the receipts that said so. Returns the last entry that one of
+    /// them waits for.
+    fn settle(&mut self, bound: Bound, pipeline: &mut Pipeline, now: Now) -> u64 {
+        let mut last = 0;
+        for (seq, fate, receipt) in self.batch.fates.drain(..) {
+            let noted = match fate {
+                Fate::Delivered => pipeline.receipt(seq, Mark::Delivered, now),
+                Fate::Failed => pipeline.receipt(seq, Mark::Rejected, now),
+                Fate::Underway => Ok(0),
+            };
+            last = last.max(noted.unwrap_or(0));
+            let status = if noted.is_ok() { Status::ESME_ROK } else { bound.terms.retry_status };
+            if let Some(receipt) = receipt {
+                self.session.respond(receipt, status, &[]);
+            }
+        }
+        last
     }
 
     /// Decides the batch and encodes its responses. Returns the last entry that one of them waits for.
@@ -258,21 +353,22 @@ impl Link {
         self.held.mark(end, 0, 0, now.monotonic);
     }
 
-    fn count_receiver(&mut self, pipeline: &mut Pipeline) {
+    fn count(&mut self, pipeline: &mut Pipeline) {
         let Some(bound) = self.bound else { return };
-        let receives = self.closed.is_none() && bound.kind != BindKind::Transmitter;
-        if receives != self.receiver_counted {
-            pipeline.receiver(bound.operator, receives);
-            self.receiver_counted = receives;
+        let carries = self.closed.is_none() && bound.carries_replies();
+        if carries != self.counted {
+            pipeline.receiver(bound.operator, carries);
+            self.counted = carries;
         }
     }
 
     fn can_send(&self) -> bool {
-        self.closed.is_none() && self.session.can_send()
+        self.closed.is_none() && !self.leaving && self.session.can_send()
     }
 
     fn unbind_when_drained(&mut self, waiting: usize, now: Now) {
-        let idle = waiting == 0 && self.session.unanswered_out() == 0;
+        let sent = self.leaving || waiting == 0;
+        let idle = sent && self.session.unanswered_out() == 0;
         if self.draining && idle && self.session.bind_kind().is_some() {
             self.session.unbind(now.monotonic);
             self.free_bytes(now);
@@ -309,6 +405,12 @@ impl Link {
         self.bound
     }
 
+    /// Why the peer refused our bind.
+    #[must_use]
+    pub fn refused(&self) -> Option<Status> {
+        self.refused
+    }
+
     /// Why the link has to be closed, once everything writable is written.
     #[must_use]
     pub fn closed(&self) -> Option<CloseReason> {
@@ -332,7 +434,39 @@ impl Link {
     }
 }
 
+/// What a peer asks for on a connection that is not bound.
+enum Request {
+    Bind(Result<Bound, Refused>),
+    /// Whose SMSC it is.
+    Outbind(Result<u16, Refused>),
+}
+
 impl Batch {
+    fn answered(&mut self, seq: u64, status: Status, message_id: &[u8], bound: &Bound, port: &Port) {
+        self.responses.push((seq, Some(status)));
+        let receipts = bound.role == Role::Esme && bound.terms.registered_delivery != 0;
+        let id = std::str::from_utf8(message_id).ok().filter(|id| !id.is_empty());
+        if let Some(id) = id.filter(|_| receipts && status.is_ok())
+            && let Some(fate) = port.awaited(bound.operator).and_then(|mut awaited| awaited.taken(id, seq))
+        {
+            self.fates.push((seq, fate, None));
+        }
+    }
+
+    /// A receipt of a reply that is remembered ends its story; any other is of no use to anybody.
+    fn receipt(&mut self, request: RequestId, message: &pdu::Message<'_>, bound: &Bound, port: &Port) {
+        let receipt = Receipt::of(message, bound.terms.alphabet);
+        let fate = receipt.as_ref().map(|receipt| receipt.fate);
+        let reply = receipt.and_then(|receipt| port.awaited(bound.operator)?.receipt(receipt));
+        if let Some(tallies) = port.tallies(bound.operator) {
+            tallies.receipt(fate.filter(|_| reply.is_some()));
+        }
+        match (reply, fate) {
+            (Some(seq), Some(fate)) => self.fates.push((seq, fate, Some(request))),
+            _ => self.answers.push((request, Status::ESME_ROK)),
+        }
+    }
+
     fn message(
         &mut self,
         request: RequestId,
@@ -341,8 +475,17 @@ impl Batch {
         port: &Port,
         received_at: Timestamp,
     ) {
+        if bound.role == Role::Esme && receipt::is_receipt(message) {
+            self.receipt(request, message, bound, port);
+            return;
+        }
         if !port.is_ours(message.destination.digits) {
-            self.refused.push((request, Status::ESME_RINVDSTADR));
+            self.answers.push((request, Status::ESME_RINVDSTADR));
+            return;
+        }
+        let phone = phone(message, port);
+        if phone.is_some_and(|phone| !port.takes(bound.operator, phone)) {
+            self.answers.push((request, Status::ESME_RINVSRCADR));
             return;
         }
         self.text.clear();
@@ -363,7 +506,6 @@ impl Batch {
             }
         };
         let identity = port.identity(bound.operator, message);
-        let phone = phone(message, port);
         let (from, to) = (in_ledger(message.source), in_ledger(message.destination));
         self.intake.push(from, to, phone, identity, received_at, body);
         self.requests.push(request);
@@ -406,10 +548,6 @@ fn verdict(status: Status) -> Verdict {
         }
         _ => Verdict::Refused,
     }
-}
-
-fn on_wire(address: Address<'_>) -> pdu::Address<'_> {
-    pdu::Address { ton: address.ton, npi: address.npi, digits: address.digits }
 }
 
 fn in_ledger(address: pdu::Address<'_>) -> Address<'_> {

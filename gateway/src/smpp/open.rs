@@ -43,7 +43,7 @@ impl Open {
 #[derive(Debug)]
 pub struct Guard {
     open: Arc<Open>,
-    /// Who has connected to us.
+    /// The other side.
     pub peer: SocketAddr,
     bound: bool,
 }
@@ -57,18 +57,23 @@ impl Guard {
         Self { open, peer, bound: false }
     }
 
+    /// A connection that we made to `peer`, which is not counted as unbound.
+    #[must_use]
+    pub fn ours(open: Arc<Open>, peer: SocketAddr) -> Self {
+        open.links.fetch_add(1, Ordering::AcqRel);
+        Self { open, peer, bound: true }
+    }
+
     /// Its bind was refused for its credentials.
     pub fn refused(&self, now: Instant) {
         self.open.backoff().refused(self.peer.ip(), now);
     }
 
-    /// It is bound. Whether that is news.
-    pub fn accepted(&mut self) -> bool {
-        let news = self.settle();
-        if news {
+    /// It is bound.
+    pub fn accepted(&mut self) {
+        if self.settle() {
             self.open.backoff().accepted(self.peer.ip());
         }
-        news
     }
 
     /// The connection is bound, or gone: it no longer counts as unbound. Whether that is news.

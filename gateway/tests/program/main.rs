@@ -16,4 +16,7 @@ mod pages;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod peers;
+mod roles;
+mod smsc;
 mod support;
+mod tls;

@@ -162,7 +162,7 @@ impl Site {
             Decoy { ledger, batch }
         });
         Ok(Node {
-            port: Port::new(&self.config, [9; 16]),
+            port: Port::new(&self.config, self.config.operators.keys().map(String::as_str), [9; 16]),
             batch: pipeline.spare_batch(),
             pipeline,
             disk,

@@ -1,8 +1,10 @@
 //! Connections, the bytes on them, and what operators do with them.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use icaze_codec::pdu::BindKind;
+use icaze_gateway::smpp::accounts::Origin;
 use icaze_gateway::smpp::link::Link;
 
 use super::{Simulation, Step};
@@ -10,6 +12,9 @@ use crate::model::Held;
 use crate::operator::{End, Seen, texts};
 use crate::random::Random;
 use crate::world::{OPERATORS, WINDOW_OUT};
+
+/// Where all operators connect from.
+const ORIGIN: Origin = Origin { address: IpAddr::V4(Ipv4Addr::LOCALHOST), tls: false };
 
 /// An operator's connection, with what is on its way.
 pub(super) struct Connection {
@@ -81,7 +86,7 @@ impl Simulation {
         self.connections.push(Connection {
             id: self.opened,
             end: End::new(operator, kind, self.now.monotonic),
-            link: Some(Link::new(&node.port, self.now)),
+            link: Some(Link::accepted(&node.port, ORIGIN, self.now)),
             to_gateway: Vec::new(),
             to_operator: Vec::new(),
             begun: 0,

@@ -1,0 +1,1 @@
+//! Operators in TLS, in both roles.
