@@ -72,7 +72,7 @@ class Browser:
 
     def complaints(self):
         """What the browser itself held against the page, its Content-Security-Policy among it."""
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] in ("WARNING", "SEVERE")]
 
     def picture(self, path):
         shot = self.driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})

@@ -50,7 +50,7 @@ fn nothing_on_any_page_keeps_anybody_out() {
     sms(&gateway, "994501112233", "2 AZE10000002");
     sms(&gateway, "994501112244", "2 AZE10000003");
     let mut browser = Browser::start(&gateway.http);
-    let mut hold = |browser: &mut Browser, page: &str| {
+    let hold = |browser: &mut Browser, page: &str| {
         for language in LANGUAGES {
             browser.click(&format!("button[value={language}]"));
             for (scheme, width) in LOOKS {
