@@ -6,6 +6,7 @@ import sys
 import tempfile
 
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -36,7 +37,9 @@ class Browser:
         field.send_keys(text)
 
     def click(self, css):
-        self.one(css).click()
+        """Once it can be: the page may be changing just now."""
+        clicked = WebDriverWait(self.driver, PATIENCE_S, ignored_exceptions=[StaleElementReferenceException])
+        clicked.until(lambda _: self.one(css).click() or True, css)
 
     def press(self, css, keys):
         self.one(css).send_keys(keys)

@@ -53,6 +53,7 @@ fn nothing_on_any_page_keeps_anybody_out() {
     let hold = |browser: &mut Browser, page: &str| {
         for language in LANGUAGES {
             browser.click(&format!("button[value={language}]"));
+            browser.wait(&format!("html[lang={language}]"), "");
             for (scheme, width) in LOOKS {
                 browser.look(scheme, width);
                 browser.holds(&format!("{page} {language} {scheme} {width}"));
