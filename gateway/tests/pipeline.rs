@@ -106,7 +106,7 @@ impl Node {
     fn pending(&mut self) -> Option<(u64, String)> {
         self.pipeline.receiver(0, true);
         let taken = self.pipeline.take_reply(0, self.now);
-        let taken = taken.map(|(seq, _, envelope)| (seq, envelope.text().to_owned()));
+        let taken = taken.map(|(seq, _, envelope)| (seq, envelope.text.to_owned()));
         self.pipeline.receiver(0, false);
         taken
     }

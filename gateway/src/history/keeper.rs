@@ -76,9 +76,11 @@ impl Keeper {
     /// Keeps the views until the gateway stops. A failure is logged and never ends the gateway.
     pub fn run(&self, gateway: &Gateway) {
         let mut views = None;
+        gateway.pipeline().set_covered(0);
         loop {
             let durable = gateway.durable().borrow().position();
             let wait = self.step(&gateway.history, durable, &mut views);
+            gateway.pipeline().set_covered(gateway.history.position());
             if self.stopped_within(gateway, wait) {
                 return;
             }

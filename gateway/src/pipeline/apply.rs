@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::outbox::{Envelope, Issued};
 use super::parts::{MessageKey, Piece};
-use super::permits::{Holder, Permit};
+use super::permits::{Ending, Holder, Permit};
 use super::{Operator, Pipeline};
 use crate::permit::code::Code;
 
@@ -19,7 +19,7 @@ impl Pipeline {
         if let Entry::Decision(Decision { operator, reply: Some(_), .. }) = record.entry {
             let operator = self.id(operator);
             if self.operators.get(usize::from(operator)).is_some_and(|operator| operator.receivers > 0) {
-                self.outbox.touch(operator, Some(record.seq));
+                self.outbox.touch(record.seq);
             }
         }
         self.forget();
@@ -30,14 +30,14 @@ impl Pipeline {
         match entry {
             Entry::Decision(decision) => self.apply_decision(seq, at, decision),
             Entry::Part(part) => self.apply_part(seq, at, part),
-            Entry::Mark(mark, seqs) => self.apply_marks(*mark, seqs),
+            Entry::Mark(mark, seqs) => self.apply_marks(*mark, seqs, at),
             Entry::Receiver(operator, open) => {
                 let operator = self.id(operator);
                 if let Some(entry) = self.operators.get_mut(usize::from(operator)) {
                     entry.receivers = usize::from(*open);
                 }
                 if *open {
-                    self.outbox.touch(operator, None);
+                    self.outbox.touch_before(operator, seq);
                 }
             }
             Entry::Start | Entry::Stop => {
@@ -54,7 +54,7 @@ impl Pipeline {
         }
         if decision.identity != 0 {
             let fresh_until = decision.again.unwrap_or(Timestamp::MAX);
-            self.requests.insert(decision.identity, seq, at, fresh_until);
+            self.remember(decision.identity, seq, at, fresh_until);
         }
         if let Some(phone) = phone.filter(|_| decision.outcome != Outcome::Ignored) {
             self.limits.count(phone, at);
@@ -75,18 +75,19 @@ impl Pipeline {
             self.outbox.keep_permit(first);
         }
         if let Some(reply) = &decision.reply {
-            let envelope = Envelope::new(&decision.to, &decision.from, reply.text);
-            self.outbox.insert(seq, operator, envelope, reply.expires_at, issued);
-            if decision.identity == 0 {
-                // Nothing can come again that it would answer.
-                self.outbox.forget(seq);
-            }
+            let envelope = Envelope {
+                source: decision.to,
+                destination: decision.from,
+                text: reply.text,
+                expires_at: reply.expires_at,
+            };
+            self.outbox.insert(seq, operator, &envelope, issued);
         }
     }
 
     fn issue(
         &mut self,
-        holder: Holder,
+        holder @ (person, purpose): Holder,
         seq: u64,
         at: Timestamp,
         decision: &Decision<'_>,
@@ -97,11 +98,14 @@ impl Pipeline {
         if let Some(code) = Code::from_u64(permit.code) {
             self.codes.used(code);
         }
-        self.usage.spend(holder.0, holder.1, permit.day.into());
-        let day = permit.day;
-        let permit = Permit { seq, code: permit.code, interval, phone, document, decided_at: at };
-        self.permits.insert(holder, permit);
-        Some(Issued { holder, day })
+        self.usage.spend(person, purpose, permit.day.into());
+        let (code, day) = (permit.code, permit.day);
+        let (ended, delivery, decided_at) = (None, None, at);
+        let permit =
+            Permit { seq, code, person, purpose, interval, ended, delivery, phone, document, decided_at };
+        let number = self.permits.insert(&permit, self.usage.newest(person));
+        self.usage.set_newest(person, number);
+        Some(Issued { number, holder, day })
     }
 
     fn apply_part(&mut self, seq: u64, at: Timestamp, part: &Part<'_>) {
@@ -112,19 +116,36 @@ impl Pipeline {
             reference: part.reference,
             total: part.total,
         };
-        self.requests.insert(part.identity, seq, at, Timestamp::MAX);
+        self.remember(part.identity, seq, at, Timestamp::MAX);
         self.parts.insert(key, part.number, Piece { seq, text: part.text.into() }, at);
     }
 
-    /// What became of replies. An undelivered permit ends, and its allowance returns.
-    pub(super) fn apply_marks(&mut self, mark: Mark, seqs: &[u64]) {
+    fn remember(&mut self, identity: u128, seq: u64, at: Timestamp, fresh_until: Timestamp) {
+        if let Some(first) = self.requests.insert(identity, seq, at, fresh_until) {
+            self.outbox.forget_before(first);
+        }
+    }
+
+    /// What became of replies, as the ledger says at `at`. An undelivered permit ends, and its allowance returns.
+    pub(super) fn apply_marks(&mut self, mark: Mark, seqs: &[u64], at: Timestamp) {
         for &seq in seqs {
-            let Some((operator, ended)) = self.outbox.apply(seq, mark) else { continue };
-            self.stats.replied(operator, mark);
-            let Some(Issued { holder, day }) = ended else { continue };
-            // By now its times may have passed by themselves, or another may stand.
-            self.permits.end(holder, seq);
-            self.usage.give_back(holder.0, holder.1, day.into());
+            let reply = self.outbox.apply(seq, mark);
+            if let Some((operator, _)) = reply {
+                self.stats.replied(operator, mark);
+            }
+            let issued = reply.and_then(|(_, issued)| issued);
+            // A receipt may come when its reply is forgotten.
+            let number = issued.map(|issued| issued.number).or_else(|| match mark {
+                Mark::Delivered => self.permits.of_entry(seq),
+                _ => None,
+            });
+            if let Some(number) = number {
+                self.permits.delivery(number, mark);
+            }
+            if let Some(Issued { number, holder, day }) = issued.filter(|_| mark == Mark::Undelivered) {
+                self.permits.end(number, at, Ending::Undelivered);
+                self.usage.give_back(holder.0, holder.1, day.into());
+            }
         }
     }
 

@@ -7,27 +7,38 @@ pub struct Codes {
     key: CodeKey,
     node: u8,
     next: u32,
+    /// The code of `next`, so that it is worked out once.
+    code: Option<Code>,
 }
 
 impl Codes {
     /// Codes of `node` that have not been used, until [`used`](Self::used) says otherwise.
     #[must_use]
     pub fn new(key: CodeKey, node: u8) -> Self {
-        Self { key, node, next: 0 }
+        let code = key.code(node, 0);
+        Self { key, node, next: 0, code }
     }
 
     /// The next permit's code. It stays the next one until it is [`used`](Self::used).
     #[must_use]
     pub fn peek(&self) -> Option<Code> {
-        self.key.code(self.node, self.next).or_else(|| self.key.code(self.node, 0))
+        self.code
+    }
+
+    /// The place of a code among those of this node; `None` if it is another node's.
+    #[must_use]
+    pub fn counter(&self, code: Code) -> Option<u32> {
+        let (node, counter) = self.key.origin(code);
+        (node == self.node).then_some(counter)
     }
 
     /// A permit with this code is in the ledger. After the last of 2³¹ codes of a node the first is used again: far
     /// beyond any retention.
     pub fn used(&mut self, code: Code) {
-        let (node, counter) = self.key.origin(code);
-        if node == self.node {
-            self.next = counter.wrapping_add(1);
+        let counter = if self.code == Some(code) { Some(self.next) } else { self.counter(code) };
+        if let Some(counter) = counter {
+            self.next = (counter + 1) % CodeKey::COUNTER_END;
+            self.code = self.key.code(self.node, self.next);
         }
     }
 }

@@ -198,7 +198,7 @@ impl Pipeline {
         let found = world.register.find(request.document);
         let person = found.and_then(|entry| Some((entry.person, world.facts(&entry)?)));
         let standing =
-            person.and_then(|(person, _)| self.permits.standing((person, request.purpose), self.time));
+            person.and_then(|(person, _)| self.standing((person, request.purpose), self.time));
         let today = moment.rules().ok().map(|rules| rules.date);
         let history = History {
             usage: match (person, today) {

@@ -1,9 +1,10 @@
 //! How many texts one phone may send, and how many serials it may guess.
 
-use std::collections::HashMap;
-
 use icaze_store::Msisdn;
 use jiff::{SignedDuration, Timestamp};
+use zerocopy::FromZeros;
+
+use super::generation::{Generation, Record};
 
 /// The bounds for one phone.
 #[derive(Debug, Clone, Copy)]
@@ -31,14 +32,33 @@ pub enum Allowed {
     Silent,
 }
 
-#[derive(Debug, Clone, Copy)]
+/// One phone's counts. Instants are whole seconds since 1970.
+#[derive(Debug, Clone, Copy, FromZeros)]
 struct Counter {
+    phone: u64,
     /// When the window closes and the counts are void.
-    until: Timestamp,
+    until: u32,
+    /// No other notice before this instant.
+    quiet_until: u32,
     texts: u16,
     unknown: u16,
-    /// No other notice before this instant.
-    quiet_until: Timestamp,
+    stamp: u32,
+}
+
+impl Record for Counter {
+    type Key = u64;
+
+    fn key(&self) -> u64 {
+        self.phone
+    }
+
+    fn stamp(&self) -> u32 {
+        self.stamp
+    }
+
+    fn set_stamp(&mut self, stamp: u32) {
+        self.stamp = stamp;
+    }
 }
 
 /// Counts by phone, in two generations so that forgetting costs nothing per phone.
@@ -48,27 +68,28 @@ struct Counter {
 #[derive(Debug)]
 pub struct Limits {
     limits: PhoneLimits,
-    young: HashMap<Msisdn, Counter>,
-    old: HashMap<Msisdn, Counter>,
+    young: Generation<Counter>,
+    old: Generation<Counter>,
     /// When the young ones become the old ones.
     turn: Timestamp,
 }
 
 impl Limits {
-    /// Nobody has texted yet.
+    /// Nobody has texted yet. 48 bytes for each of `phones_max` phones are set aside, and touched as they come.
     #[must_use]
     pub fn new(limits: PhoneLimits) -> Self {
-        Self { limits, young: HashMap::new(), old: HashMap::new(), turn: Timestamp::MIN }
+        let generation = || Generation::new(limits.phones_max / 2);
+        Self { limits, young: generation(), old: generation(), turn: Timestamp::MIN }
     }
 
     /// Counts one text of `phone` and says whether it is answered.
     pub fn count(&mut self, phone: Msisdn, now: Timestamp) -> Allowed {
-        let counter = self.counter(phone, now);
+        let limits = self.limits;
+        let Some(counter) = self.counter(phone, now) else { return Allowed::Yes };
         counter.texts = counter.texts.saturating_add(1);
-        let before = *counter;
-        let allowed = self.allowed(&before, before.texts, now);
+        let allowed = limits.allowed(counter, counter.texts, now);
         if let Allowed::Notice(_) = allowed {
-            self.counter(phone, now).quiet_until = now + self.limits.notice;
+            counter.quiet_until = second(now + limits.notice);
         }
         allowed
     }
@@ -76,48 +97,70 @@ impl Limits {
     /// What [`count`](Self::count) would say of a text of `phone`, without counting it.
     #[must_use]
     pub fn peek(&self, phone: Msisdn, now: Timestamp) -> Allowed {
-        let counter = self.young.get(&phone).or_else(|| self.old.get(&phone));
-        match counter.filter(|counter| now < counter.until) {
-            Some(counter) => self.allowed(counter, counter.texts.saturating_add(1), now),
+        let phone = phone.as_u64();
+        let counter = self.young.get(phone).or_else(|| self.old.get(phone));
+        match counter.filter(|counter| second(now) < counter.until) {
+            Some(counter) => self.limits.allowed(counter, counter.texts.saturating_add(1), now),
             None => Allowed::Yes,
         }
     }
 
     /// Counts a well-formed serial of `phone` that the register lacks.
     pub fn count_unknown(&mut self, phone: Msisdn, now: Timestamp) {
-        let counter = self.counter(phone, now);
-        counter.unknown = counter.unknown.saturating_add(1);
-    }
-
-    fn allowed(&self, counter: &Counter, texts: u16, now: Timestamp) -> Allowed {
-        if texts <= self.limits.texts_max && counter.unknown < self.limits.unknown_max {
-            Allowed::Yes
-        } else if now < counter.quiet_until {
-            Allowed::Silent
-        } else {
-            Allowed::Notice(counter.until)
+        if let Some(counter) = self.counter(phone, now) {
+            counter.unknown = counter.unknown.saturating_add(1);
         }
     }
 
-    fn counter(&mut self, phone: Msisdn, now: Timestamp) -> &mut Counter {
+    /// Fetches what [`peek`](Self::peek) will read. What is returned is of no use but to be used.
+    #[must_use]
+    pub fn touch(&self, phone: Msisdn) -> u32 {
+        self.young.touch(phone.as_u64()) ^ self.old.touch(phone.as_u64())
+    }
+
+    fn counter(&mut self, phone: Msisdn, now: Timestamp) -> Option<&mut Counter> {
         self.turn_over(now);
-        let fresh =
-            Counter { until: now + self.limits.window, texts: 0, unknown: 0, quiet_until: Timestamp::MIN };
-        let old = &mut self.old;
-        let counter = self.young.entry(phone).or_insert_with(|| old.remove(&phone).unwrap_or(fresh));
-        if counter.until <= now {
-            *counter = Counter { quiet_until: counter.quiet_until, ..fresh };
+        let phone = phone.as_u64();
+        let fresh = Counter {
+            phone,
+            until: second(now + self.limits.window),
+            quiet_until: 0,
+            texts: 0,
+            unknown: 0,
+            stamp: 0,
+        };
+        let old = &self.old;
+        let counter = self.young.get_or_insert(phone, || old.get(phone).copied().unwrap_or(fresh))?;
+        if counter.until <= second(now) {
+            *counter = Counter { quiet_until: counter.quiet_until, stamp: counter.stamp, ..fresh };
         }
-        counter
+        Some(counter)
     }
 
     fn turn_over(&mut self, now: Timestamp) {
-        if now < self.turn && self.young.len() < self.limits.phones_max / 2 {
+        if now < self.turn && !self.young.is_full() {
             return;
         }
         self.turn = now + self.limits.window.max(self.limits.notice);
-        self.old = std::mem::take(&mut self.young);
+        std::mem::swap(&mut self.young, &mut self.old);
+        self.young.clear();
     }
+}
+
+impl PhoneLimits {
+    fn allowed(&self, counter: &Counter, texts: u16, now: Timestamp) -> Allowed {
+        if texts <= self.texts_max && counter.unknown < self.unknown_max {
+            Allowed::Yes
+        } else if second(now) < counter.quiet_until {
+            Allowed::Silent
+        } else {
+            Allowed::Notice(Timestamp::from_second(counter.until.into()).unwrap_or_default())
+        }
+    }
+}
+
+fn second(at: Timestamp) -> u32 {
+    u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -7,6 +7,8 @@
 mod apply;
 pub mod codes;
 mod decide;
+mod fifo;
+mod generation;
 pub mod intake;
 pub mod limits;
 mod operators;
@@ -32,17 +34,20 @@ use self::limits::{Allowed, Limits, PhoneLimits};
 use self::outbox::{Envelope, Outbox, Settled};
 use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
-use self::permits::Permits;
+use self::permits::{Holder, Permit, Permits};
 use self::requests::Requests;
 use self::stats::Stats;
 use crate::clock::Now;
+use crate::permit::code::{Code, CodeKey};
 use crate::permit::moment::Moment;
 use crate::world::World;
 
-/// Requests that are remembered to tell redeliveries, at most: some 300 MiB.
+/// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 128 MiB and 500 MiB.
 const REQUESTS_MAX: usize = 2_000_000;
-/// Phones whose texts are counted, at most: some 100 MiB.
+/// Phones whose texts are counted, at most: some 96 MiB.
 const PHONES_MAX: usize = 2_000_000;
+/// Replies of one operator that wait, at most: some 250 MiB.
+const WAITING_MAX: usize = 1_000_000;
 
 /// Replies that one entry marks, at most: an entry has to fit a batch, however many replies expire at once.
 const MARKED_MAX: usize = 100;
@@ -58,6 +63,8 @@ pub struct Settings {
     pub dedupe: SignedDuration,
     /// How many requests are remembered for that, at most.
     pub requests_max: usize,
+    /// How many replies of one operator wait, at most; beyond that its messages are asked to come again.
+    pub waiting_max: usize,
     /// How long the parts of a text are awaited.
     pub parts_timeout: SignedDuration,
     /// How many texts in parts are awaited, at most.
@@ -123,6 +130,8 @@ pub struct Pipeline {
     limits: Limits,
     parts: Parts,
     permits: Permits,
+    /// The history has every entry up to this one: what has ended need not be kept here.
+    covered: u64,
     outbox: Outbox,
     usage: UsageTable,
     /// Settled replies whose marks are not in the ledger yet.
@@ -143,6 +152,7 @@ impl Settings {
             lifetime: signed(config.smpp.answer_lifetime),
             dedupe: signed(config.smpp.dedupe),
             requests_max: REQUESTS_MAX,
+            waiting_max: WAITING_MAX,
             parts_timeout: signed(config.smpp.parts_timeout),
             parts_max: config.smpp.parts_max,
             phone: PhoneLimits {
@@ -201,7 +211,8 @@ impl Pipeline {
             limits: Limits::new(settings.phone),
             parts: Parts::new(settings.parts_timeout, settings.parts_max),
             permits: Permits::default(),
-            outbox: Outbox::new(rates, settings.lifetime, now.monotonic),
+            covered: u64::MAX,
+            outbox: Outbox::new(rates, settings.lifetime, settings.waiting_max, now.monotonic),
             usage: UsageTable::default(),
             marks: Vec::new(),
             stats: Stats::default(),
@@ -240,7 +251,8 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        if !self.room || !self.clock || self.draining || !self.marks.is_empty() {
+        let ready = self.room && self.clock && !self.draining && self.marks.is_empty();
+        if !ready || self.outbox.is_full(operator) {
             return Err(Full);
         }
         if let Some(accepted) = self.again(message) {
@@ -369,7 +381,7 @@ impl Pipeline {
     /// The next reply for a bind of `operator` that has room in its window, and the entry that has to be durable
     /// before a byte of it leaves: the decision's, or the one which says that replies may be leaving. Without the
     /// latter a start would take the reply for one that nobody can have seen.
-    pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, u64, &Envelope)> {
+    pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, u64, Envelope<'_>)> {
         let wall = self.advance(now.wall);
         while let Some(settled) = self.outbox.expire(wall) {
             self.marks.push(settled);
@@ -406,7 +418,7 @@ impl Pipeline {
         }
         let entry = self.open.append(self.time, self.time, &Entry::Mark(mark, Cow::Borrowed(&[seq])))?;
         self.urgent = true;
-        self.apply_marks(mark, &[seq]);
+        self.apply_marks(mark, &[seq], self.time);
         Ok(entry)
     }
 
@@ -438,10 +450,37 @@ impl Pipeline {
         &self.outbox
     }
 
-    /// The permits that stand.
+    /// The permits that stand or ended lately.
     #[must_use]
     pub fn permits(&self) -> &Permits {
         &self.permits
+    }
+
+    /// The permit of `holder` that has not ended at `now`.
+    #[must_use]
+    pub fn standing(&self, holder: Holder, now: Timestamp) -> Option<Permit> {
+        self.permits.standing(holder, self.usage.newest(holder.0), now)
+    }
+
+    /// The permits of `person` that stand or ended lately, newest first.
+    pub fn permits_of(&self, person: u32) -> impl Iterator<Item = Permit> {
+        self.permits.of_person(person, self.usage.newest(person))
+    }
+
+    /// The permit with this code, if it stands or ended lately.
+    #[must_use]
+    pub fn permit_by_code(&self, code: Code) -> Option<Permit> {
+        let first = Code::from_u64(self.permits.oldest()?.code)?;
+        let (first, counter) = (self.codes.counter(first)?, self.codes.counter(code)?);
+        // Every counter is one permit, and they come round.
+        let places = counter.wrapping_sub(first) % CodeKey::COUNTER_END;
+        let permit = self.permits.get(self.permits.first() + u64::from(places))?;
+        (permit.code == code.as_u64()).then_some(permit)
+    }
+
+    /// The history has every entry up to `covered`.
+    pub fn set_covered(&mut self, covered: u64) {
+        self.covered = covered;
     }
 
     /// What each person has used.
@@ -470,10 +509,7 @@ impl Pipeline {
 
     /// Forgets what its time has passed for.
     fn forget(&mut self) {
-        while let Some(seq) = self.requests.forget(self.time) {
-            self.outbox.forget(seq);
-        }
-        self.permits.forget(self.time);
+        self.permits.forget(self.time, self.covered);
     }
 
     /// The ledger's time at `wall`: where the clock went back, the latest it has been; while it is not trusted, the
@@ -496,7 +532,7 @@ impl Pipeline {
             for seqs in seqs.chunks(MARKED_MAX) {
                 let entry = Entry::Mark(mark, Cow::Borrowed(seqs));
                 if self.open.append(self.time, self.time, &entry).is_ok() {
-                    self.apply_marks(mark, seqs);
+                    self.apply_marks(mark, seqs, self.time);
                 } else {
                     self.marks.extend(seqs.iter().map(|&seq| Settled { seq, mark }));
                 }

@@ -1,21 +1,33 @@
-//! The permits that stand.
+//! The permits of this node, in the order they were issued.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::BTreeMap;
 
-use icaze_store::ledger::Interval;
+use icaze_store::ledger::{Interval, Mark};
 use icaze_store::{Document, Msisdn};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
-/// A permit that was issued and has not ended.
-#[derive(Debug, Clone, Copy)]
+use super::fifo::Fifo;
+
+/// How long an ended permit is still answered from memory; what is older is in the history.
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
+
+/// A permit that was issued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Permit {
     /// The entry that issued it.
     pub seq: u64,
     /// Its code.
     pub code: u64,
-    /// When it holds.
+    /// Whose it is.
+    pub person: u32,
+    /// What for.
+    pub purpose: u8,
+    /// When it holds, unless it ended earlier.
     pub interval: Interval,
+    /// When and why it ended, if not with its interval.
+    pub ended: Option<(Timestamp, Ending)>,
+    /// The last that is known of its reply.
+    pub delivery: Option<Mark>,
     /// The phone that asked for it.
     pub phone: Msisdn,
     /// The document it was asked with.
@@ -24,57 +36,304 @@ pub struct Permit {
     pub decided_at: Timestamp,
 }
 
+/// Why a permit ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Its reply was refused for good, or expired unseen.
+    Undelivered,
+}
+
 /// Whose permit for what.
 pub type Holder = (u32, u8);
 
-/// Standing permits by person and purpose; an ended one is forgotten.
+/// A permit's number in [`Permits`].
+pub type Number = u64;
+
+/// Every permit that stands or ended lately: 64 bytes each.
+///
+/// A person's permits are linked from the newest back; the newest one's number is kept with the person's allowances. Codes are
+/// counters, so the code tells the place.
 #[derive(Debug, Default)]
 pub struct Permits {
-    standing: HashMap<Holder, Permit>,
-    ends: BinaryHeap<Reverse<(Timestamp, Holder)>>,
+    issued: Fifo<Slot>,
+    /// By the second that they end at: how many stand until then.
+    ends: BTreeMap<u32, usize>,
+    standing: usize,
+    /// The longest time from a decision to the end of its permit.
+    longest: SignedDuration,
 }
 
+/// A [`Permit`], packed.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    seq: u64,
+    code: [u8; 5],
+    purpose: u8,
+    ending: Option<Ending>,
+    delivery: Option<Mark>,
+    phone: Msisdn,
+    document: Document,
+    /// Microseconds.
+    decided_at: i64,
+    /// The permit that the person was issued before: its number and one; 0 for none.
+    before: u64,
+    person: u32,
+    start: u32,
+    end: u32,
+    ended_at: u32,
+}
+
+const _: () = assert!(size_of::<Slot>() == 64, "a permit is a cache line");
+
 impl Permits {
-    /// The permit of `holder` that has not ended at `now`.
+    /// Enters a permit of a person whose newest one was `before`; its number.
+    pub fn insert(&mut self, permit: &Permit, before: Option<Number>) -> Number {
+        let [_, _, _, code @ ..] = permit.code.to_be_bytes();
+        let end = seconds(permit.interval.end);
+        *self.ends.entry(end).or_default() += 1;
+        self.standing += 1;
+        self.longest = self.longest.max(permit.interval.end.duration_since(permit.decided_at));
+        self.issued.push(Slot {
+            seq: permit.seq,
+            code,
+            purpose: permit.purpose,
+            ending: None,
+            delivery: None,
+            phone: permit.phone,
+            document: permit.document,
+            decided_at: permit.decided_at.as_microsecond(),
+            before: before.map_or(0, |before| before + 1),
+            person: permit.person,
+            start: seconds(permit.interval.start),
+            end,
+            ended_at: 0,
+        })
+    }
+
+    /// The permits of `person`, whose newest one is `newest`, from that one back.
+    pub fn of_person(&self, person: u32, newest: Option<Number>) -> impl Iterator<Item = Permit> {
+        let kept = move |number: Option<Number>| {
+            let number = number?;
+            self.issued.get(number).filter(|slot| slot.person == person).map(|slot| (number, slot))
+        };
+        let links = std::iter::successors(kept(newest), move |(_, slot)| kept(slot.before.checked_sub(1)));
+        links.map(|(_, slot)| slot.permit())
+    }
+
+    /// The permit of `holder`, whose newest one is `newest`, that has not ended at `now`.
     #[must_use]
-    pub fn standing(&self, holder: Holder, now: Timestamp) -> Option<&Permit> {
-        self.standing.get(&holder).filter(|permit| now < permit.interval.end)
+    pub fn standing(&self, (person, purpose): Holder, newest: Option<Number>, now: Timestamp) -> Option<Permit> {
+        let longest = self.longest;
+        self.of_person(person, newest)
+            .take_while(|permit| now < permit.decided_at + longest)
+            .find(|permit| permit.purpose == purpose && permit.ended.is_none() && now < permit.interval.end)
     }
 
-    /// Enters a permit.
-    pub fn insert(&mut self, holder: Holder, permit: Permit) {
-        self.ends.push(Reverse((permit.interval.end, holder)));
-        self.standing.insert(holder, permit);
+    /// The permit of this number, while it is kept.
+    #[must_use]
+    pub fn get(&self, number: Number) -> Option<Permit> {
+        self.issued.get(number).map(Slot::permit)
     }
 
-    /// Ends the permit that entry `seq` issued, if it stands.
-    pub fn end(&mut self, holder: Holder, seq: u64) {
-        if self.standing.get(&holder).is_some_and(|permit| permit.seq == seq) {
-            self.standing.remove(&holder);
+    /// The number of the permit that entry `seq` issued, while it is kept.
+    #[must_use]
+    pub fn of_entry(&self, seq: u64) -> Option<Number> {
+        let (mut low, mut high) = (self.issued.first(), self.issued.end());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.issued.get(middle)?.seq < seq { low = middle + 1 } else { high = middle }
+        }
+        self.issued.get(low).filter(|slot| slot.seq == seq).map(|_| low)
+    }
+
+    /// The first permit that is kept.
+    #[must_use]
+    pub fn oldest(&self) -> Option<Permit> {
+        self.issued.front().map(Slot::permit)
+    }
+
+    /// Where the first permit that is kept has its number.
+    #[must_use]
+    pub fn first(&self) -> Number {
+        self.issued.first()
+    }
+
+    /// The permits from the newest back.
+    pub fn newest_first(&self) -> impl Iterator<Item = Permit> {
+        (self.issued.first()..self.issued.end()).rev().filter_map(|number| self.get(number))
+    }
+
+    /// Ends a permit before its time, unless it has ended.
+    pub fn end(&mut self, number: Number, at: Timestamp, ending: Ending) {
+        let Some(slot) = self.issued.get_mut(number).filter(|slot| slot.ending.is_none()) else { return };
+        (slot.ending, slot.ended_at) = (Some(ending), seconds(at));
+        if let Some(ending_then) = self.ends.get_mut(&slot.end) {
+            *ending_then -= 1;
+            self.standing -= 1;
         }
     }
 
-    /// Forgets what has ended.
-    pub fn forget(&mut self, now: Timestamp) {
-        while let Some(&Reverse((end, holder))) = self.ends.peek()
-            && end <= now
-        {
-            self.ends.pop();
-            if self.standing.get(&holder).is_some_and(|permit| permit.interval.end <= now) {
-                self.standing.remove(&holder);
-            }
+    /// Notes what became of a permit's reply.
+    pub fn delivery(&mut self, number: Number, mark: Mark) {
+        if let Some(slot) = self.issued.get_mut(number) {
+            slot.delivery = Some(mark);
         }
     }
 
-    /// How many are remembered.
+    /// Forgets what ended a while ago and, `covered`, is in the history.
+    pub fn forget(&mut self, now: Timestamp, covered: u64) {
+        while let Some(entry) = self.ends.first_entry().filter(|entry| i64::from(*entry.key()) <= now.as_second()) {
+            self.standing -= entry.remove();
+        }
+        let recent = (now - RECENT).as_second();
+        while self.issued.front().is_some_and(|slot| slot.seq <= covered && slot.over() < recent) {
+            self.issued.pop();
+        }
+    }
+
+    /// How many stand.
+    #[must_use]
+    pub fn standing_count(&self) -> usize {
+        self.standing
+    }
+
+    /// How many are kept.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.standing.len()
+        self.issued.len()
     }
 
     /// Whether none is.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.standing.is_empty()
+        self.len() == 0
+    }
+}
+
+impl Slot {
+    /// The second from which on it has ended.
+    fn over(&self) -> i64 {
+        i64::from(if self.ending.is_some() { self.ended_at } else { self.end })
+    }
+
+    fn permit(&self) -> Permit {
+        let [a, b, c, d, e] = self.code;
+        Permit {
+            seq: self.seq,
+            code: u64::from_be_bytes([0, 0, 0, a, b, c, d, e]),
+            person: self.person,
+            purpose: self.purpose,
+            interval: Interval { start: instant(self.start), end: instant(self.end) },
+            ended: self.ending.map(|ending| (instant(self.ended_at), ending)),
+            delivery: self.delivery,
+            phone: self.phone,
+            document: self.document,
+            decided_at: Timestamp::from_microsecond(self.decided_at).unwrap_or_default(),
+        }
+    }
+}
+
+/// Whole seconds since 1970, to 2106: what permits' times are made of.
+fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.as_second().max(0)).unwrap_or(u32::MAX)
+}
+
+fn instant(seconds: u32) -> Timestamp {
+    Timestamp::from_second(seconds.into()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3600;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_607_940_000 + seconds).unwrap()
+    }
+
+    /// Permits with the numbers of their persons' newest ones.
+    #[derive(Default)]
+    struct Bench {
+        permits: Permits,
+        newest: std::collections::HashMap<u32, Number>,
+        seq: u64,
+    }
+
+    impl Bench {
+        fn issue(&mut self, (person, purpose): Holder, start: i64, end: i64) -> u64 {
+            self.seq += 10;
+            let permit = Permit {
+                seq: self.seq,
+                code: self.seq << 5,
+                person,
+                purpose,
+                interval: Interval { start: at(start), end: at(end) },
+                ended: None,
+                delivery: None,
+                phone: Msisdn::parse("994501234567", 994, 9).unwrap(),
+                document: Document::EXAMPLE,
+                decided_at: at(start),
+            };
+            let number = self.permits.insert(&permit, self.newest.get(&person).copied());
+            self.newest.insert(person, number);
+            assert_eq!(self.permits.get(number), Some(permit));
+            self.seq
+        }
+
+        fn standing(&self, holder: Holder, now: i64) -> Option<u64> {
+            let newest = self.newest.get(&holder.0).copied();
+            self.permits.standing(holder, newest, at(now)).map(|permit| permit.seq)
+        }
+    }
+
+    #[test]
+    fn a_permit_stands_for_its_person_and_purpose_until_it_ends() {
+        let mut bench = Bench::default();
+        let shopping = bench.issue((7, 2), 0, 2 * HOUR);
+        let medical = bench.issue((7, 1), 60, HOUR);
+        bench.issue((8, 2), 60, HOUR);
+        assert_eq!((bench.standing((7, 2), 100), bench.standing((7, 1), 100)), (Some(shopping), Some(medical)));
+        assert_eq!((bench.standing((7, 3), 100), bench.standing((9, 2), 100)), (None, None));
+        assert_eq!(bench.standing((7, 1), HOUR), None, "the end is the first instant without it");
+        assert_eq!(bench.standing((7, 2), HOUR), Some(shopping));
+        let number = bench.permits.of_entry(shopping).unwrap();
+        bench.permits.end(number, at(HOUR), Ending::Undelivered);
+        assert_eq!(bench.standing((7, 2), HOUR), None);
+        assert_eq!(bench.permits.get(number).unwrap().ended, Some((at(HOUR), Ending::Undelivered)));
+        assert_eq!(bench.permits.of_person(7, bench.newest.get(&7).copied()).count(), 2);
+    }
+
+    #[test]
+    fn standing_permits_are_counted() {
+        let mut bench = Bench::default();
+        bench.issue((1, 1), 0, HOUR);
+        let second = bench.issue((2, 1), 0, HOUR);
+        bench.issue((3, 1), 0, 2 * HOUR);
+        assert_eq!(bench.permits.standing_count(), 3);
+        let number = bench.permits.of_entry(second).unwrap();
+        bench.permits.end(number, at(1), Ending::Undelivered);
+        bench.permits.end(number, at(2), Ending::Undelivered);
+        assert_eq!(bench.permits.standing_count(), 2);
+        bench.permits.forget(at(HOUR), u64::MAX);
+        assert_eq!(bench.permits.standing_count(), 1);
+        bench.permits.end(bench.permits.first(), at(HOUR), Ending::Undelivered);
+        assert_eq!(bench.permits.standing_count(), 1, "it had ended by itself");
+    }
+
+    #[test]
+    fn what_is_over_and_in_the_history_is_forgotten() {
+        let mut bench = Bench::default();
+        let first = bench.issue((1, 1), 0, HOUR);
+        let second = bench.issue((1, 1), HOUR, 2 * HOUR);
+        bench.permits.forget(at(2 * HOUR), u64::MAX);
+        assert_eq!(bench.permits.len(), 2, "still recent");
+        bench.permits.forget(at(2 * HOUR + 1), first - 1);
+        assert_eq!(bench.permits.len(), 2, "not in the history");
+        bench.permits.forget(at(2 * HOUR + 1), first);
+        assert_eq!(bench.permits.len(), 1);
+        assert_eq!((bench.permits.of_entry(first), bench.permits.oldest().map(|p| p.seq)), (None, Some(second)));
+        let left: Vec<u64> = bench.permits.of_person(1, bench.newest.get(&1).copied()).map(|p| p.seq).collect();
+        assert_eq!(left, [second]);
     }
 }

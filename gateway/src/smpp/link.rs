@@ -267,7 +267,7 @@ impl Link {
         while self.can_send()
             && let Some((seq, after, envelope)) = pipeline.take_reply(bound.operator, now)
         {
-            let message = self.draft.message(envelope, bound.role, &bound.terms, now.wall);
+            let message = self.draft.message(&envelope, bound.role, &bound.terms, now.wall);
             match self.session.send(&message, seq, now.monotonic) {
                 Ok(()) => {
                     last = last.max(after);

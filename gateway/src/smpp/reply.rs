@@ -22,17 +22,17 @@ impl Draft {
     /// The message for `envelope`: deliver_sm from an SMSC, submit_sm from an ESME.
     pub(super) fn message<'a>(
         &'a mut self,
-        envelope: &'a Envelope,
+        envelope: &Envelope<'a>,
         role: Role,
         terms: &Terms,
         now: Timestamp,
     ) -> Message<'a> {
         self.payload.clear();
-        let coding = text::encode_in(terms.alphabet, envelope.text(), &mut self.payload);
+        let coding = text::encode_in(terms.alphabet, envelope.text, &mut self.payload);
         let message = Message {
             kind: MessageKind::DeliverSm,
-            source: on_wire(envelope.source()),
-            destination: on_wire(envelope.destination()),
+            source: on_wire(envelope.source),
+            destination: on_wire(envelope.destination),
             data_coding: coding.data_coding(),
             payload: &self.payload,
             ..Message::default()
@@ -40,7 +40,7 @@ impl Draft {
         if role == Role::Smsc {
             return message;
         }
-        self.validity = validity(terms.validity, envelope.expires_at(), now);
+        self.validity = validity(terms.validity, envelope.expires_at, now);
         Message {
             kind: MessageKind::SubmitSm,
             validity_period: self.validity.as_bytes(),

@@ -398,7 +398,7 @@ impl Simulation {
             }
             for purpose in 0..10 {
                 let standing = |pipeline: &icaze_gateway::pipeline::Pipeline| {
-                    let permit = pipeline.permits().standing((person.number, purpose), at);
+                    let permit = pipeline.standing((person.number, purpose), at);
                     permit.map(|permit| (permit.seq, permit.code, permit.interval))
                 };
                 if standing(running) != standing(&fresh) {

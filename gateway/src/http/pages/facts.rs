@@ -56,7 +56,7 @@ impl<'a> Facts<'a> {
             .map(|(id, operator)| (id, operator.name.to_string(), pipeline.outbox().waiting(id)))
             .collect();
         let oldest = pipeline.outbox().oldest(now.wall);
-        let permits = pipeline.permits().len();
+        let permits = pipeline.permits().standing_count();
         drop(pipeline);
         let operators = waiting.into_iter().map(|(id, name, waiting)| OperatorFacts {
             waiting,

@@ -1,0 +1,125 @@
+//! A queue that grows without moving what it holds.
+
+use std::collections::VecDeque;
+
+/// Items in one chunk.
+const CHUNK: usize = 4096;
+
+/// Items numbered in the order they came, in chunks. A number stays an item's own until it is popped.
+#[derive(Debug)]
+pub(super) struct Fifo<T> {
+    /// Each of [`CHUNK`] items but the last one.
+    chunks: VecDeque<Vec<T>>,
+    /// The number of the first item that is held.
+    first: u64,
+    /// The number of the next one.
+    end: u64,
+    spare: Option<Vec<T>>,
+}
+
+impl<T> Default for Fifo<T> {
+    fn default() -> Self {
+        Self { chunks: VecDeque::new(), first: 0, end: 0, spare: None }
+    }
+}
+
+impl<T> Fifo<T> {
+    /// Appends an item and returns its number.
+    pub(super) fn push(&mut self, item: T) -> u64 {
+        if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
+            let chunk = self.spare.take().unwrap_or_else(|| Vec::with_capacity(CHUNK));
+            self.chunks.push_back(chunk);
+        }
+        if let Some(chunk) = self.chunks.back_mut() {
+            chunk.push(item);
+        }
+        self.end += 1;
+        self.end - 1
+    }
+
+    /// The item of this number, while it is held.
+    pub(super) fn get(&self, number: u64) -> Option<&T> {
+        let (chunk, place) = self.place(number)?;
+        self.chunks.get(chunk)?.get(place)
+    }
+
+    /// The same for writing.
+    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        let (chunk, place) = self.place(number)?;
+        self.chunks.get_mut(chunk)?.get_mut(place)
+    }
+
+    /// Forgets the first item; its memory is used again.
+    pub(super) fn pop(&mut self) {
+        if self.first == self.end {
+            return;
+        }
+        self.first += 1;
+        if self.first.is_multiple_of(CHUNK as u64) {
+            self.spare = self.chunks.pop_front();
+            self.spare.iter_mut().for_each(Vec::clear);
+        }
+    }
+
+    /// The number of the first item that is held, or of the next one.
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The number of the next item.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The first item.
+    pub(super) fn front(&self) -> Option<&T> {
+        self.get(self.first)
+    }
+
+    /// How many items are held.
+    pub(super) fn len(&self) -> usize {
+        (self.end - self.first) as usize
+    }
+
+    /// Numbers begin on a chunk's first place, so that the rest is arithmetic.
+    fn place(&self, number: u64) -> Option<(usize, usize)> {
+        if !(self.first..self.end).contains(&number) {
+            return None;
+        }
+        let base = self.first - self.first % CHUNK as u64;
+        let offset = (number - base) as usize;
+        Some((offset / CHUNK, offset % CHUNK))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stay_while_chunks_come_and_go() {
+        let mut fifo = Fifo::default();
+        for number in 0..20_000_u64 {
+            assert_eq!(fifo.push(number * 3), number);
+            if number >= 5000 {
+                fifo.pop();
+            }
+            assert_eq!(fifo.get(number), Some(&(number * 3)));
+            assert_eq!(fifo.front(), Some(&(number.saturating_sub(4999) * 3)));
+        }
+        assert_eq!((fifo.first(), fifo.end(), fifo.len()), (15_000, 20_000, 5000));
+        assert_eq!((fifo.get(14_999), fifo.get(20_000)), (None, None));
+        assert!(fifo.chunks.len() <= 3, "what is popped is given back");
+    }
+
+    #[test]
+    fn an_empty_one_goes_on_counting() {
+        let mut fifo = Fifo::default();
+        for number in 0..2 * CHUNK as u64 {
+            fifo.pop();
+            assert_eq!(fifo.push(()), number);
+            fifo.pop();
+            assert_eq!((fifo.front(), fifo.len()), (None, 0));
+        }
+    }
+}
