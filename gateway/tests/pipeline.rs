@@ -9,7 +9,7 @@ use icaze_config::gateway::{Config, Settings};
 use icaze_config::regime::Regimes;
 use icaze_config::replies::Texts;
 use icaze_gateway::clock::Now;
-use icaze_gateway::permit::code::CodeKey;
+use icaze_gateway::permit::code::{Code, CodeKey};
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::intake::{Body, Intake};
 use icaze_gateway::pipeline::outbox::Verdict;
@@ -28,6 +28,7 @@ struct Node {
     storage: FaultyStorage,
     key: MasterKey,
     config: Config,
+    settings: pipeline::Settings,
     world: World,
     pipeline: Pipeline,
     ledger: Ledger<FaultyStorage>,
@@ -38,21 +39,27 @@ struct Node {
 
 impl Node {
     fn start(at: &str) -> Self {
+        Self::start_with(at, |_| {})
+    }
+
+    fn start_with(at: &str, change: impl FnOnce(&mut pipeline::Settings)) -> Self {
         let mut settings = Settings::shipped();
         settings.file("test", "[limits]\nphone_max = 5\n[smpp]\nparts_timeout_s = 60\n");
         let config = settings.validate().unwrap();
         let now = Now { wall: at.parse().unwrap(), ..Now::read() };
         let storage = FaultyStorage::new(1);
         let key = MasterKey::random().unwrap();
-        let (pipeline, ledger) = open(&config, &storage, &key, now);
+        let mut settings = pipeline::Settings::of(&config);
+        change(&mut settings);
+        let (pipeline, ledger) = open(&config, &settings, &storage, &key, now);
         let spare = pipeline.spare_batch();
-        Self { storage, key, config, world: world(), pipeline, ledger, spare, now, sent: 0 }
+        Self { storage, key, config, settings, world: world(), pipeline, ledger, spare, now, sent: 0 }
     }
 
     /// The process ends at once, and starts again on what the disk has.
     fn crash(&mut self) {
         self.storage = self.storage.crash();
-        let (pipeline, ledger) = open(&self.config, &self.storage, &self.key, self.now);
+        let (pipeline, ledger) = open(&self.config, &self.settings, &self.storage, &self.key, self.now);
         self.spare = pipeline.spare_batch();
         (self.pipeline, self.ledger) = (pipeline, ledger);
     }
@@ -114,12 +121,13 @@ impl Node {
 
 fn open(
     config: &Config,
+    settings: &pipeline::Settings,
     storage: &FaultyStorage,
     key: &MasterKey,
     now: Now,
 ) -> (Pipeline, Ledger<FaultyStorage>) {
     let codes = Codes::new(CodeKey::new(key.derive("code")), 0);
-    let mut pipeline = Pipeline::new(pipeline::Settings::of(config), Operator::of(config), codes, now);
+    let mut pipeline = Pipeline::new(settings.clone(), Operator::of(config), codes, now);
     let replay = |record: &icaze_store::ledger::Record<'_>| pipeline.replay(record);
     let (ledger, batch) = Ledger::open(storage.clone(), key, 0, OPTIONS, replay).unwrap();
     pipeline.start(batch, now);
@@ -395,4 +403,40 @@ fn ledger_time_never_goes_back() {
     assert!(node.text(ANNA, "2 AZE20000001").unwrap().contains("07.03 00:00"));
     node.now.wall -= SignedDuration::from_secs(3600);
     assert!(node.text(ANNA, "2 AZE20000002").unwrap().contains("07.03 00:00"), "the same midnight once");
+}
+
+#[test]
+fn permits_are_found_by_code_and_by_person_also_after_a_restart() {
+    let mut node = Node::start(NOON);
+    let texts = ["2 AZE20000000", "1 AZE20000000", "2 AZE20000001"];
+    let replies = texts.map(|text| node.text(ANNA, text).unwrap());
+    node.crash();
+    let codes = replies.each_ref().map(|reply| code(reply).parse::<Code>().unwrap());
+    let [shopping, medical, others] = codes.map(|code| node.pipeline.permit_by_code(code).unwrap());
+    assert_eq!((shopping.purpose, medical.purpose, others.purpose), (2, 1, 2));
+    assert_eq!(node.pipeline.permits_of(shopping.person).collect::<Vec<_>>(), [medical, shopping]);
+    assert_eq!(node.pipeline.permits_of(others.person).collect::<Vec<_>>(), [others]);
+    let unknown = CodeKey::new([1; 16]).code(0, 7).unwrap();
+    assert_eq!(node.pipeline.permit_by_code(unknown), None);
+    node.pass(5 * 3600);
+    assert_eq!(node.pipeline.permit_by_code(codes[0]), None, "over for a while, and in the history");
+    let standing = node.pipeline.permits().standing_count();
+    assert_eq!((standing, node.pipeline.permits().len()), (0, 0));
+}
+
+#[test]
+fn an_operator_of_whom_too_many_replies_wait_is_asked_to_come_again() {
+    let mut node = Node::start_with(NOON, |settings| settings.waiting_max = 2);
+    for identity in 1..=2 {
+        node.take(ANNA, identity, Body::Text("salam"));
+    }
+    let mut intake = Intake::default();
+    let phone = Msisdn::parse(BORIS, 994, 9);
+    intake.push(address(BORIS), address("8103"), phone, 3, node.now.wall, Body::Text("2 AZE20000000"));
+    let mut put_off = 0;
+    node.pipeline
+        .receive(0, &intake, &node.world, node.now, |accepted| put_off += usize::from(accepted.is_err()));
+    assert_eq!(put_off, 1);
+    assert!(node.reply().is_some());
+    node.take(BORIS, 3, Body::Text("2 AZE20000000"));
 }

@@ -197,8 +197,7 @@ impl Pipeline {
     fn rule<'w>(&self, request: Request, phone: Msisdn, world: &'w World, moment: &Moment<'_>) -> Ruling<'w> {
         let found = world.register.find(request.document);
         let person = found.and_then(|entry| Some((entry.person, world.facts(&entry)?)));
-        let standing =
-            person.and_then(|(person, _)| self.standing((person, request.purpose), self.time));
+        let standing = person.and_then(|(person, _)| self.standing((person, request.purpose), self.time));
         let today = moment.rules().ok().map(|rules| rules.date);
         let history = History {
             usage: match (person, today) {

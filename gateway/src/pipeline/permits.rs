@@ -122,7 +122,12 @@ impl Permits {
 
     /// The permit of `holder`, whose newest one is `newest`, that has not ended at `now`.
     #[must_use]
-    pub fn standing(&self, (person, purpose): Holder, newest: Option<Number>, now: Timestamp) -> Option<Permit> {
+    pub fn standing(
+        &self,
+        (person, purpose): Holder,
+        newest: Option<Number>,
+        now: Timestamp,
+    ) -> Option<Permit> {
         let longest = self.longest;
         self.of_person(person, newest)
             .take_while(|permit| now < permit.decided_at + longest)
@@ -182,7 +187,9 @@ impl Permits {
 
     /// Forgets what ended a while ago and, `covered`, is in the history.
     pub fn forget(&mut self, now: Timestamp, covered: u64) {
-        while let Some(entry) = self.ends.first_entry().filter(|entry| i64::from(*entry.key()) <= now.as_second()) {
+        while let Some(entry) =
+            self.ends.first_entry().filter(|entry| i64::from(*entry.key()) <= now.as_second())
+        {
             self.standing -= entry.remove();
         }
         let recent = (now - RECENT).as_second();
@@ -293,7 +300,10 @@ mod tests {
         let shopping = bench.issue((7, 2), 0, 2 * HOUR);
         let medical = bench.issue((7, 1), 60, HOUR);
         bench.issue((8, 2), 60, HOUR);
-        assert_eq!((bench.standing((7, 2), 100), bench.standing((7, 1), 100)), (Some(shopping), Some(medical)));
+        assert_eq!(
+            (bench.standing((7, 2), 100), bench.standing((7, 1), 100)),
+            (Some(shopping), Some(medical))
+        );
         assert_eq!((bench.standing((7, 3), 100), bench.standing((9, 2), 100)), (None, None));
         assert_eq!(bench.standing((7, 1), HOUR), None, "the end is the first instant without it");
         assert_eq!(bench.standing((7, 2), HOUR), Some(shopping));
@@ -332,8 +342,12 @@ mod tests {
         assert_eq!(bench.permits.len(), 2, "not in the history");
         bench.permits.forget(at(2 * HOUR + 1), first);
         assert_eq!(bench.permits.len(), 1);
-        assert_eq!((bench.permits.of_entry(first), bench.permits.oldest().map(|p| p.seq)), (None, Some(second)));
-        let left: Vec<u64> = bench.permits.of_person(1, bench.newest.get(&1).copied()).map(|p| p.seq).collect();
+        assert_eq!(
+            (bench.permits.of_entry(first), bench.permits.oldest().map(|p| p.seq)),
+            (None, Some(second))
+        );
+        let left: Vec<u64> =
+            bench.permits.of_person(1, bench.newest.get(&1).copied()).map(|p| p.seq).collect();
         assert_eq!(left, [second]);
     }
 }

@@ -62,13 +62,13 @@ impl Requests {
         (now.as_second() < i64::from(seen.fresh_until)).then_some(seen.seq)
     }
 
-    /// Remembers a request that was decided at `at`; its decision is an answer until `fresh_until` at the latest, in whole
-    /// seconds. Entries come in their order. Returns the first entry that is still remembered, if older ones were forgotten.
+    /// Remembers a request that was decided at `at`; its decision is an answer until `fresh_until` at the latest, to the next
+    /// whole second. Entries come in their order. Returns the first entry that is still remembered, if older ones were forgotten.
     pub fn insert(&mut self, identity: u128, seq: u64, at: Timestamp, fresh_until: Timestamp) -> Option<u64> {
         let forgotten = self.turn_over(seq, at);
         let identity = halves(identity);
-        let until = fresh_until.min(at + self.window).as_second();
-        let seen = Seen { identity, seq, fresh_until: u32::try_from(until.max(0)).unwrap_or(u32::MAX), stamp: 0 };
+        let fresh_until = whole_seconds(fresh_until.min(at + self.window));
+        let seen = Seen { identity, seq, fresh_until, stamp: 0 };
         if let Some(slot) = self.young.get_or_insert(identity, || seen) {
             *slot = Seen { stamp: slot.stamp, ..seen };
         }
@@ -93,6 +93,12 @@ impl Requests {
     }
 }
 
+/// The first whole second that is not before `at`.
+fn whole_seconds(at: Timestamp) -> u32 {
+    let seconds = at.as_second() + i64::from(at.subsec_nanosecond() > 0);
+    u32::try_from(seconds.max(0)).unwrap_or(u32::MAX)
+}
+
 fn halves(identity: u128) -> [u64; 2] {
     [(identity >> 64) as u64, identity as u64]
 }
@@ -114,7 +120,11 @@ mod tests {
         let mut requests = requests();
         requests.insert(6, 1, at(0), Timestamp::MAX);
         requests.insert(7, 2, at(599), Timestamp::MAX);
-        assert_eq!(requests.insert(8, 3, at(600), Timestamp::MAX), Some(1), "entries from 1 on are remembered");
+        assert_eq!(
+            requests.insert(8, 3, at(600), Timestamp::MAX),
+            Some(1),
+            "entries from 1 on are remembered"
+        );
         assert_eq!(requests.find(6, at(599)), Some(1));
         assert_eq!(requests.find(6, at(600)), None);
         assert_eq!(requests.find(7, at(1198)), Some(2));

@@ -77,9 +77,8 @@ impl Grant {
         })
     }
 
-    /// Counts a grant of the next day, which forgets this day's counts, and takes it back.
+    /// Counts a grant of the next day in the place of `record`, a mark, which forgets this day's counts, and takes it back.
     fn restore(&self, record: &Record<'_>, pipeline: &mut Pipeline) {
-        const SEQ: u64 = u64::MAX;
         let address = |digits| Address { ton: 1, npi: 1, digits };
         let decision = Decision {
             channel: Channel::Sms,
@@ -102,9 +101,9 @@ impl Grant {
             again: None,
             text: "",
         };
-        pipeline.replay(&Record { seq: SEQ, entry: Entry::Decision(decision), ..record.clone() });
-        let entry = Entry::Mark(Mark::Undelivered, vec![SEQ].into());
-        pipeline.replay(&Record { seq: SEQ, entry, ..record.clone() });
+        pipeline.replay(&Record { entry: Entry::Decision(decision), ..record.clone() });
+        let entry = Entry::Mark(Mark::Undelivered, vec![record.seq].into());
+        pipeline.replay(&Record { entry, ..record.clone() });
     }
 }
 
@@ -138,10 +137,10 @@ impl Site {
                 _ => {}
             }
             pipeline.replay(record);
-            if let (Variant::RestoredTwice, Entry::Mark(Mark::Undelivered, seqs)) = (variant, &record.entry) {
-                seqs.iter().filter_map(|seq| grants.get(seq)?.as_ref()).for_each(|grant| {
-                    grant.restore(record, &mut pipeline);
-                });
+            if let (Variant::RestoredTwice, Entry::Mark(Mark::Undelivered, seqs)) = (variant, &record.entry)
+                && let Some(grant) = seqs.iter().find_map(|seq| grants.get(seq)?.as_ref())
+            {
+                grant.restore(record, &mut pipeline);
             }
         });
         let (ledger, batch) = opened?;

@@ -15,8 +15,8 @@ use icaze_store::ledger::Mark;
 use jiff::{SignedDuration, Timestamp};
 
 use self::replies::Replies;
-pub use self::reply::{Envelope, Issued};
 use self::reply::State;
+pub use self::reply::{Envelope, Issued};
 use super::pace::Pace;
 
 /// A reply whose story has ended.
@@ -93,7 +93,7 @@ impl Outbox {
     /// A reply that waits to be sent. Entries come in their order.
     pub fn insert(&mut self, seq: u64, operator: u16, envelope: &Envelope<'_>, permit: Option<Issued>) {
         self.forget_some();
-        while self.replies.end() != seq {
+        while self.replies.end() < seq {
             self.replies.skip(seq);
             self.forget_some();
         }
@@ -147,7 +147,8 @@ impl Outbox {
             Verdict::Taken => self.settle(seq, Mark::Sent),
             Verdict::Refused => {
                 // What an earlier attempt may have brought to the phone stands.
-                let before = self.queues.get(usize::from(reply.operator)).map_or(0, |queue| queue.touched_before);
+                let before =
+                    self.queues.get(usize::from(reply.operator)).map_or(0, |queue| queue.touched_before);
                 let ends = reply.permit.is_some() && !reply.uncertain && seq >= before;
                 let mark = if ends { Mark::Undelivered } else { Mark::Rejected };
                 self.settle(seq, mark)
@@ -237,7 +238,8 @@ impl Outbox {
                 None
             }
             State::Waiting => {
-                let before = self.queues.get(usize::from(reply.operator)).map_or(0, |queue| queue.touched_before);
+                let before =
+                    self.queues.get(usize::from(reply.operator)).map_or(0, |queue| queue.touched_before);
                 let unseen = reply.permit.is_some() && !reply.touched && seq >= before;
                 self.settle(seq, if unseen { Mark::Undelivered } else { Mark::Expired })
             }

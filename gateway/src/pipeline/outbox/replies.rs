@@ -40,7 +40,13 @@ impl Replies {
     }
 
     /// Keeps the reply of the entry that has the next place.
-    pub(super) fn insert(&mut self, seq: u64, operator: u16, envelope: &Envelope<'_>, permit: Option<Issued>) {
+    pub(super) fn insert(
+        &mut self,
+        seq: u64,
+        operator: u16,
+        envelope: &Envelope<'_>,
+        permit: Option<Issued>,
+    ) {
         debug_assert_eq!(self.end(), seq, "the places between have been skipped");
         let texts = &mut self.texts;
         self.recent.push(Some(Reply::new(operator, envelope, permit, |pieces| texts.push(pieces))));

@@ -1,4 +1,5 @@
 use super::*;
+use crate::clock::Now;
 use icaze_store::ledger::Address;
 use jiff::civil::Date;
 
@@ -11,7 +12,7 @@ fn at(seconds: i64) -> Timestamp {
 
 /// Tests need some origin of time; only differences matter.
 fn origin() -> Instant {
-    Instant::now()
+    Now::read().monotonic
 }
 
 struct Bench {
@@ -173,7 +174,10 @@ fn what_an_earlier_run_may_have_written_keeps_its_permit() {
     let mut bench = Bench::new();
     (1..=2).for_each(|seq| bench.insert(seq, 0, Some(ISSUED)));
     bench.outbox.touch_before(0, 2);
-    assert_eq!([bench.expire(600), bench.expire(600)], [Some((1, Mark::Expired)), Some((2, Mark::Undelivered))]);
+    assert_eq!(
+        [bench.expire(600), bench.expire(600)],
+        [Some((1, Mark::Expired)), Some((2, Mark::Undelivered))]
+    );
 }
 
 #[test]
@@ -190,7 +194,7 @@ fn a_forgotten_reply_still_goes_out_and_expires() {
     assert!(!bench.outbox.has(1));
     let mut expired: Vec<u64> = std::iter::from_fn(|| bench.expire(600)).map(|(seq, _)| seq).collect();
     expired.sort_unstable();
-    let others: Vec<u64> = (4..=40).filter(|seq| seq % 3 > 0).chain(70..=90).collect();
+    let others: Vec<u64> = (4..=40).filter(|seq| seq % 3 > 0).collect();
     assert_eq!(expired, others, "2 is in flight");
     bench.outbox.unanswered(2);
     assert_eq!(bench.expire(602), Some((2, Mark::Expired)));
