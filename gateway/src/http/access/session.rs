@@ -167,7 +167,7 @@ mod tests {
         let (sessions, now) = (Sessions::new(false), Instant::now());
         let first = headers(sessions.open([1; 32], caller("a"), now).unwrap().1);
         for n in 0..SESSIONS_MAX {
-            sessions.open([1; 32], caller("a"), now + Duration::from_millis(n as u64)).unwrap();
+            sessions.open([1; 32], caller("a"), now + Duration::from_millis(n as u64 + 1)).unwrap();
         }
         assert_eq!(sessions.open.lock().unwrap().len(), SESSIONS_MAX);
         assert!(sessions.find(&first, now).is_none());
