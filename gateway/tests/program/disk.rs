@@ -148,7 +148,7 @@ fn a_full_disk_puts_messages_off_and_once_there_is_room_they_are_taken() {
 
     let mut acked = BTreeSet::new();
     let mut numbers = 0..;
-    let mut submit = || {
+    let mut submit = |acked: &mut BTreeSet<u64>| {
         peer.send(&text(numbers.next().unwrap()));
         let response = peer.read_until(Command::SUBMIT_SM_RESP).unwrap();
         if response.status.is_ok() {
@@ -157,8 +157,8 @@ fn a_full_disk_puts_messages_off_and_once_there_is_room_they_are_taken() {
         response.status
     };
     // What is set aside is used first.
-    while submit().is_ok() {}
-    assert_eq!(submit(), Status::ESME_RMSGQFUL, "as the operator has agreed");
+    while submit(&mut acked).is_ok() {}
+    assert_eq!(submit(&mut acked), Status::ESME_RMSGQFUL, "as the operator has agreed");
     assert_eq!(gateway.ask("GET /readyz", &[], "").status, 200);
     let metrics = gateway.metrics();
     let free = metrics.lines().find_map(|line| line.strip_prefix("icaze_disk_free_bytes ")).unwrap();
@@ -169,7 +169,7 @@ fn a_full_disk_puts_messages_off_and_once_there_is_room_they_are_taken() {
 
     fs::remove_file(&ballast).unwrap();
     let until = Instant::now() + PATIENCE;
-    while !submit().is_ok() {
+    while !submit(&mut acked).is_ok() {
         assert!(Instant::now() < until, "no message is taken although there is room\n{}", site.log());
     }
 }
