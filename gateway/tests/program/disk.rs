@@ -164,7 +164,6 @@ fn a_full_disk_puts_messages_off_and_once_there_is_room_they_are_taken() {
     let free = metrics.lines().find_map(|line| line.strip_prefix("icaze_disk_free_bytes ")).unwrap();
     assert!(free.parse::<f64>().unwrap() < f64::from(SEGMENT), "{free}");
     assert_eq!(gateway.ask("GET /login", &[], "").status, 200);
-
     assert!(decided(&site, &data).is_superset(&acked));
 
     fs::remove_file(&ballast).unwrap();
