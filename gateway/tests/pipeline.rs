@@ -1,6 +1,7 @@
 //! The pipeline as an operator's texts meet it, one story a test; restarts through a ledger in memory.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use icaze_gateway::pipeline::outbox::Verdict;
 use icaze_gateway::pipeline::{self, Operator, Pipeline};
 use icaze_gateway::world::{Contacts, World};
 use icaze_store::Msisdn;
-use icaze_store::ledger::{Address, Batch, FaultyStorage, Ledger, MasterKey, Options};
+use icaze_store::ledger::{Address, Batch, FaultyStorage, Ledger, Mark, MasterKey, Options};
 use icaze_store::register::{Builder, synth};
 use jiff::{SignedDuration, Timestamp};
 
@@ -213,6 +214,38 @@ fn a_redelivery_while_the_reply_waits_makes_no_second_reply() {
     assert_eq!(node.reply(), None);
 }
 
+/// `ICAZE_REDELIVERIES=N` makes it so many.
+#[test]
+fn redeliveries_make_no_second_permit() {
+    let redeliveries = std::env::var("ICAZE_REDELIVERIES").map_or(3000, |number| number.parse().unwrap());
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = u16::MAX);
+    // By person: the code of the permit that stands, and since when. No quota is in the way of a second one.
+    let mut permits = BTreeMap::new();
+    for _ in 0..redeliveries {
+        match random.u32(..1000) {
+            0..2 => node.crash(),
+            2..20 => node.pass(random.i64(1..900)),
+            _ => {}
+        }
+        // Replies whose marks a crash took go out once more.
+        while node.reply().is_some() {}
+        let person = random.u32(..20);
+        let (phone, text) = (format!("9945011111{person:02}"), format!("1 AZE200000{person:02}"));
+        node.take(&phone, u128::from(person), Body::Text(&text));
+        let reply = node.reply().unwrap();
+        let code = code(&reply);
+        let (standing, since) = permits.entry(person).or_insert_with(|| (code.to_owned(), node.now.wall));
+        if standing != code {
+            // Three hours from the start of its minute.
+            let stood = node.now.wall.duration_since(*since);
+            assert!(stood > SignedDuration::from_mins(179), "a second permit after {stood:#}: {reply}");
+            (*standing, *since) = (code.to_owned(), node.now.wall);
+        }
+    }
+    assert_eq!(permits.len(), 20);
+}
+
 #[test]
 fn a_refusal_until_midnight_is_not_repeated_after_it() {
     let mut node = Node::start("2024-03-06T19:50:00+04:00");
@@ -336,6 +369,8 @@ fn a_permit_that_a_phone_may_have_stands_and_stays_spent() {
     node.pipeline.unanswered(seq);
     node.pass(601);
     assert_eq!(node.pending(), None);
+    let ended: Vec<_> = node.pipeline.stats().replies(0).filter(|&(_, count)| count > 0).collect();
+    assert_eq!(ended, [(Mark::Expired, 1)]);
     let repeated = node.text(ANNA, "2 aze20000000").unwrap();
     assert_eq!(code(&repeated), code(&text));
     node.pass(3 * 3600);

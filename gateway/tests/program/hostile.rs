@@ -176,6 +176,31 @@ fn more_than_the_agreed_rate_is_put_off_and_another_operator_is_not() {
 }
 
 #[test]
+fn the_same_text_on_two_binds_at_once_is_one_request() {
+    let (_site, gateway) = gateway(&["LIMITS__PHONE_MAX=1000"]);
+    let burst: Vec<u8> = (0..200)
+        .flat_map(|n| submit(n + 2, &format!("99450{n:07}"), "8103", &format!("2 AZE2000{n:04}")))
+        .collect();
+    let mut binds = [(); 2].map(|()| Peer::bound(&gateway.smpp));
+    let senders = binds.each_ref().map(Peer::sender);
+    std::thread::scope(|scope| {
+        for mut sender in senders {
+            let burst = &burst;
+            scope.spawn(move || sender.write_all(burst).unwrap());
+        }
+    });
+    let [first, second] = binds.each_mut().map(|bind| {
+        let responses = (0..200).map(|_| bind.read_until(Command::SUBMIT_SM_RESP).unwrap());
+        responses.map(|response| (response.sequence, response.status, response.body)).collect::<Vec<_>>()
+    });
+    assert!(first.iter().all(|(_, status, _)| status.is_ok()));
+    assert!(first == second, "the same message_ids");
+    let granted = "icaze_decisions_total{outcome=\"granted\",reason=\"\",purpose=\"2\"} 200";
+    assert!(gateway.metrics().contains(granted), "{}", gateway.metrics());
+    assert!(!gateway.metrics().contains("outcome=\"repeated\""), "{}", gateway.metrics());
+}
+
+#[test]
 fn a_flooding_phone_falls_silent_and_its_operator_is_never_put_off() {
     let (_site, gateway) = gateway(&["LIMITS__PHONE_MAX=5"]);
     let mut peer = Peer::bound(&gateway.smpp);

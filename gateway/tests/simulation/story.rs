@@ -21,6 +21,8 @@ pub(crate) struct Decided {
     from: String,
     parts: Vec<u64>,
     request: Option<Request>,
+    /// The hash of the rules that it names.
+    regime: Option<u64>,
     outcome: Outcome,
     reason: Option<Reason>,
     permit: Option<(u64, Date, Option<Interval>)>,
@@ -69,6 +71,7 @@ impl Story {
                         from: digits(decision.from.digits),
                         parts: decision.parts.to_vec(),
                         request: request.map(|(document, purpose)| Request { purpose, document }),
+                        regime: decision.regime.as_ref().map(|regime| regime.hash),
                         outcome: decision.outcome,
                         reason: decision.reason,
                         permit: decision
@@ -259,6 +262,10 @@ impl Story {
             });
         }
         let subject = facts.as_ref().map_or(Subject::Unknown, Subject::Known);
+        let in_force = world.regimes.at(decided.at).map(|regime| regime.hash());
+        if decided.regime != in_force {
+            return Err(format!("entry {seq} names another regime than the one in force"));
+        }
         let again = decide(request, subject, &history, &moment);
         if (again.outcome, again.reason) != (decided.outcome, decided.reason) {
             return Err(format!(
