@@ -36,6 +36,15 @@ impl<T: FromBytes + IntoBytes + Immutable + KnownLayout> Table<T> {
         }
         Ok(Self { memory: Some(memory), records: PhantomData })
     }
+
+    /// Takes all its memory now, so that no first touch waits for it later. A system that cannot do that gives it as it is
+    /// touched.
+    pub fn populate(&self) {
+        #[cfg(target_os = "linux")]
+        if let Some(memory) = &self.memory {
+            let _ = memory.advise(memmap2::Advice::PopulateWrite);
+        }
+    }
 }
 
 impl<T> Default for Table<T> {

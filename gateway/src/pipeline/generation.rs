@@ -44,6 +44,11 @@ impl<R: Record> Generation<R> {
         Ok(Self { slots, hasher: RandomState::default(), stamp: 1, len: 0, max })
     }
 
+    /// Takes its memory now.
+    pub(super) fn populate(&self) {
+        self.slots.populate();
+    }
+
     /// The record with this key.
     pub(super) fn get(&self, key: R::Key) -> Option<&R> {
         self.slots.get(self.find(key)?).filter(|slot| self.is_live(slot))

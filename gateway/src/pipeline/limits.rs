@@ -117,6 +117,12 @@ impl Limits {
         }
     }
 
+    /// Takes all the memory that was set aside.
+    pub fn populate(&self) {
+        self.young.populate();
+        self.old.populate();
+    }
+
     /// Fetches what [`peek`](Self::peek) will read. What is returned is of no use but to be used.
     #[must_use]
     pub fn touch(&self, phone: Msisdn) -> u32 {

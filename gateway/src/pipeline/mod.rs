@@ -227,6 +227,12 @@ impl Pipeline {
         })
     }
 
+    /// Takes the memory of its tables before the first message, rather than with it.
+    pub fn populate(&self) {
+        self.requests.populate();
+        self.limits.populate();
+    }
+
     /// Takes every message of one read: for each, in order, its entry or [`Full`], which asks the sender to come again.
     pub fn receive(
         &mut self,

@@ -80,6 +80,12 @@ impl Requests {
         forgotten
     }
 
+    /// Takes all the memory that was set aside.
+    pub fn populate(&self) {
+        self.young.populate();
+        self.old.populate();
+    }
+
     /// Fetches what [`find`](Self::find) will read. What is returned is of no use but to be used.
     #[must_use]
     pub fn touch(&self, identity: u128) -> u32 {
