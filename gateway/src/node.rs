@@ -10,6 +10,7 @@ use icaze_config::gateway::Config;
 use icaze_store::ledger::{CommitError, FileStorage, Ledger, MasterKey, Options};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use crate::clock::{ClockWatch, Now};
 use crate::committer;
@@ -69,7 +70,7 @@ impl Secure {
 /// A thread with a runtime of its own for links.
 struct Worker {
     thread: JoinHandle<()>,
-    stop: tokio::sync::oneshot::Sender<()>,
+    stop: oneshot::Sender<()>,
 }
 
 impl Node {
@@ -184,17 +185,24 @@ impl Node {
         }
         self.gateway.pipeline().stop();
         self.gateway.set_phase(Phase::Stopped);
-        for worker in self.workers {
-            let _ = worker.stop.send(());
-            let _ = worker.thread.join();
-        }
-        let committed = self.committer.join();
-        if self.history.join().is_err() {
-            tracing::warn!("the history ended in a panic");
-        }
-        match committed {
-            Ok(committed) => committed.context("the ledger"),
-            Err(_) => anyhow::bail!("the committer ended in a panic"),
+        let (workers, committer, history) = (self.workers, self.committer, self.history);
+        let (done, ended) = oneshot::channel();
+        // On a thread of its own, so that HTTP answers and a second signal is heard even while a disk hangs.
+        thread::Builder::new().name("end".to_owned()).spawn(move || {
+            for worker in workers {
+                let _ = worker.stop.send(());
+                let _ = worker.thread.join();
+            }
+            let committed = committer.join();
+            if history.join().is_err() {
+                tracing::warn!("the history ended in a panic");
+            }
+            // Nobody waits any more after a second signal.
+            let _ = done.send(committed);
+        })?;
+        match ended.await {
+            Ok(Ok(committed)) => committed.context("the ledger"),
+            Ok(Err(_)) | Err(_) => anyhow::bail!("the committer ended in a panic"),
         }
     }
 
@@ -231,7 +239,7 @@ fn workers() -> anyhow::Result<(Vec<Worker>, Vec<Handle>)> {
     for core in 0..cores {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         handles.push(runtime.handle().clone());
-        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new().name(format!("links-{core}")).spawn(move || {
             // A dropped sender means stop as well.
             let _ = runtime.block_on(stopped);

@@ -5,6 +5,7 @@
 #[cfg(feature = "peers")]
 mod browser;
 mod cli;
+mod disk;
 mod hostile;
 mod http;
 /// Needs what `./check peers` installs.

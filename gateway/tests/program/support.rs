@@ -46,9 +46,15 @@ impl Site {
 
     /// The same with `settings` over the configuration, each `SECTION__KEY=VALUE`.
     pub(crate) fn start_with(&self, settings: &[&str]) -> Gateway {
+        self.start_under(&[], settings)
+    }
+
+    /// The same by way of another program: `wrapper` is its name and arguments, and it must become the gateway.
+    pub(crate) fn start_under(&self, wrapper: &[&str], settings: &[&str]) -> Gateway {
         let settings = settings.iter().map(|setting| setting.split_once('=').unwrap());
-        let mut process = Command::new(env!("CARGO_BIN_EXE_icaze"))
-            .args(["serve", "--config"])
+        let line: Vec<&str> = [wrapper, &[env!("CARGO_BIN_EXE_icaze"), "serve", "--config"]].concat();
+        let mut process = Command::new(line[0])
+            .args(&line[1..])
             .arg(self.config())
             .envs(settings.map(|(key, value)| (format!("ICAZE_{key}"), value)))
             .current_dir(workspace())
@@ -110,6 +116,11 @@ impl Gateway {
     pub(crate) fn terminate(&self) {
         let asked = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status().unwrap();
         assert!(asked.success());
+    }
+
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Its exit status, once it has ended.
