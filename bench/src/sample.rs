@@ -79,7 +79,8 @@ pub fn batch() -> Batch {
 pub fn pipeline(batch: Batch) -> Pipeline {
     let config = config();
     let codes = Codes::new(CodeKey::new(*b"a key of benches"), config.node);
-    let mut pipeline = Pipeline::new(pipeline::Settings::of(&config), Operator::of(&config), codes, now());
+    let mut pipeline =
+        Pipeline::new(pipeline::Settings::of(&config), Operator::of(&config), codes, now()).unwrap();
     pipeline.start(batch, now());
     pipeline
 }

@@ -221,7 +221,9 @@ fn replay(
 ) -> anyhow::Result<(Pipeline, Ledger<FileStorage>)> {
     let now = Now::read();
     let codes = Codes::new(CodeKey::new(key.derive("permit code")), config.node);
-    let mut pipeline = Pipeline::new(Settings::of(config), Operator::of(config), codes, now);
+    let mut pipeline = Pipeline::new(Settings::of(config), Operator::of(config), codes, now)
+        .context("memory for the pipeline's tables")?;
+    pipeline.populate();
     let options = Options { segment_bytes: u64::from(config.store.segment_mib) << 20, ..Options::default() };
     let opened = Ledger::open(storage, key, config.node, options, |record| pipeline.replay(record));
     let (ledger, batch) = opened.context("store.dir")?;

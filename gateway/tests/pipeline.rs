@@ -128,7 +128,7 @@ fn open(
     now: Now,
 ) -> (Pipeline, Ledger<FaultyStorage>) {
     let codes = Codes::new(CodeKey::new(key.derive("code")), 0);
-    let mut pipeline = Pipeline::new(settings.clone(), Operator::of(config), codes, now);
+    let mut pipeline = Pipeline::new(settings.clone(), Operator::of(config), codes, now).unwrap();
     let replay = |record: &icaze_store::ledger::Record<'_>| pipeline.replay(record);
     let (ledger, batch) = Ledger::open(storage.clone(), key, 0, OPTIONS, replay).unwrap();
     pipeline.start(batch, now);

@@ -8,10 +8,12 @@ mod msisdn;
 mod outcome;
 mod paged;
 pub mod register;
+mod table;
 mod usage;
 pub mod views;
 
 pub use document::{Document, DocumentError};
 pub use msisdn::Msisdn;
 pub use outcome::{Outcome, Reason};
+pub use table::Table;
 pub use usage::{Day, Usage, UsageTable};

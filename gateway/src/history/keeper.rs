@@ -75,6 +75,7 @@ impl Keeper {
 
     /// Keeps the views until the gateway stops. A failure is logged and never ends the gateway.
     pub fn run(&self, gateway: &Gateway) {
+        yield_to_others();
         let mut views = None;
         gateway.pipeline().set_covered(0);
         loop {
@@ -140,6 +141,14 @@ impl Keeper {
             let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
             tokio::time::timeout(wait, stopped).await.is_ok()
         })
+    }
+}
+
+/// The history may take its time: this thread, and those that it starts, take the processor when nobody else wants it.
+fn yield_to_others() {
+    const NICE: i32 = 15;
+    if let Err(error) = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICE) {
+        tracing::debug!(%error, "the history has the priority of everything else");
     }
 }
 

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use icaze_store::ledger::{
-    Address, Channel, Decision, Entry, Facts, Full, Interval, Language, Part, Permit, RegimeRef, Reply,
+    self, Address, Channel, Decision, Facts, Full, Interval, Language, Part, Permit, RegimeRef, Reply,
 };
+use icaze_store::register::Entry;
 use icaze_store::{Msisdn, Outcome, Reason};
 use jiff::Timestamp;
 
@@ -96,7 +97,7 @@ impl Pipeline {
                 Allowed::Yes => match (content, reading.request) {
                     (Content::Binary, _) => Ruling::of(Reason::Binary),
                     (_, Err(help)) => Ruling::of(help.reason()),
-                    (_, Ok(request)) => self.rule(request, phone, world, moment),
+                    (_, Ok(request)) => self.rule(request, message.found, phone, world, moment),
                 },
             },
         };
@@ -122,7 +123,7 @@ impl Pipeline {
         text.push_str(message.text);
         later.iter().for_each(|piece| text.push_str(&piece.text));
         let seqs: Vec<u64> = siblings.iter().map(|piece| piece.seq).collect();
-        let whole = Message { content: Content::Text(read(&text)), text: &text, ..*message };
+        let whole = Message { content: Content::Text(read(&text)), found: None, text: &text, ..*message };
         let accepted = self.decide(operator, &whole, &seqs, world, moment);
         if accepted.is_err() {
             // The last part comes again; its siblings go on waiting for it.
@@ -175,7 +176,7 @@ impl Pipeline {
         number: u8,
     ) -> Result<Accepted, Full> {
         let name = self.name(operator);
-        let entry = Entry::Part(Part {
+        let entry = ledger::Entry::Part(Part {
             channel: Channel::Sms,
             operator: &name,
             from: message.from,
@@ -193,9 +194,16 @@ impl Pipeline {
         Ok(Accepted { seq })
     }
 
-    /// What the rules say of a request.
-    fn rule<'w>(&self, request: Request, phone: Msisdn, world: &'w World, moment: &Moment<'_>) -> Ruling<'w> {
-        let found = world.register.find(request.document);
+    /// What the rules say of a request; `found` in the register, if it was looked up.
+    fn rule<'w>(
+        &self,
+        request: Request,
+        found: Option<Option<Entry>>,
+        phone: Msisdn,
+        world: &'w World,
+        moment: &Moment<'_>,
+    ) -> Ruling<'w> {
+        let found = found.unwrap_or_else(|| world.register.find(request.document));
         let person = found.and_then(|entry| Some((entry.person, world.facts(&entry)?)));
         let standing = person.and_then(|(person, _)| self.standing((person, request.purpose), self.time));
         let today = moment.rules().ok().map(|rules| rules.date);
@@ -260,7 +268,7 @@ impl Pipeline {
         let day = moment.rules().map(|rules| rules.date).unwrap_or_default();
         let interval: &[Interval] =
             permit.as_ref().map_or(&[], |(_, interval)| std::slice::from_ref(interval));
-        let entry = Entry::Decision(Decision {
+        let entry = ledger::Entry::Decision(Decision {
             channel: Channel::Sms,
             operator: &name,
             from: case.from,

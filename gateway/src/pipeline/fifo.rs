@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 /// Items in one chunk.
 const CHUNK: usize = 4096;
+/// Chunks that are kept to be filled again, at most.
+const SPARE_MAX: usize = 16;
 
 /// Items numbered in the order they came, in chunks. A number stays an item's own until it is popped.
 #[derive(Debug)]
@@ -14,12 +16,13 @@ pub(super) struct Fifo<T> {
     first: u64,
     /// The number of the next one.
     end: u64,
-    spare: Option<Vec<T>>,
+    /// Popped chunks, to be filled again.
+    spare: Vec<Vec<T>>,
 }
 
 impl<T> Default for Fifo<T> {
     fn default() -> Self {
-        Self { chunks: VecDeque::new(), first: 0, end: 0, spare: None }
+        Self { chunks: VecDeque::new(), first: 0, end: 0, spare: Vec::new() }
     }
 }
 
@@ -27,7 +30,7 @@ impl<T> Fifo<T> {
     /// Appends an item and returns its number.
     pub(super) fn push(&mut self, item: T) -> u64 {
         if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
-            let chunk = self.spare.take().unwrap_or_else(|| Vec::with_capacity(CHUNK));
+            let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
             self.chunks.push_back(chunk);
         }
         if let Some(chunk) = self.chunks.back_mut() {
@@ -56,8 +59,11 @@ impl<T> Fifo<T> {
         }
         self.first += 1;
         if self.first.is_multiple_of(CHUNK as u64) {
-            self.spare = self.chunks.pop_front();
-            self.spare.iter_mut().for_each(Vec::clear);
+            let popped = self.chunks.pop_front().filter(|_| self.spare.len() < SPARE_MAX);
+            self.spare.extend(popped.map(|mut chunk| {
+                chunk.clear();
+                chunk
+            }));
         }
     }
 

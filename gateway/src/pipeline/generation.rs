@@ -1,12 +1,14 @@
 //! What is remembered for a while by key: the table of one generation, forgotten as a whole.
 
 use std::hash::{BuildHasher, Hash};
+use std::io;
 
 use foldhash::fast::RandomState;
-use zerocopy::FromZeros;
+use icaze_store::Table;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// What a [`Generation`] holds.
-pub(super) trait Record: Copy + FromZeros {
+pub(super) trait Record: Copy + FromBytes + IntoBytes + Immutable + KnownLayout {
     /// What it is found by.
     type Key: Copy + Eq + Hash;
 
@@ -24,7 +26,7 @@ pub(super) trait Record: Copy + FromZeros {
 /// because each slot bears the stamp of the generation that it was filled in.
 #[derive(Debug)]
 pub(super) struct Generation<R> {
-    slots: Vec<R>,
+    slots: Table<R>,
     hasher: RandomState,
     /// From 1: a slot of zeros is empty.
     stamp: u32,
@@ -33,16 +35,18 @@ pub(super) struct Generation<R> {
 }
 
 impl<R: Record> Generation<R> {
-    /// An empty one for `max` records, whose memory is taken now and touched as it fills.
-    pub(super) fn new(max: usize) -> Self {
-        let slots = (max * 3 / 2).next_power_of_two();
-        Self {
-            slots: R::new_vec_zeroed(slots).unwrap_or_default(),
-            hasher: RandomState::default(),
-            stamp: 1,
-            len: 0,
-            max,
-        }
+    /// An empty one for `max` records, whose memory is set aside now and taken as it fills.
+    ///
+    /// # Errors
+    /// If the system has no address space for it.
+    pub(super) fn new(max: usize) -> io::Result<Self> {
+        let slots = Table::zeroed((max * 3 / 2).next_power_of_two())?;
+        Ok(Self { slots, hasher: RandomState::default(), stamp: 1, len: 0, max })
+    }
+
+    /// Takes its memory now.
+    pub(super) fn populate(&self) {
+        self.slots.populate();
     }
 
     /// The record with this key.
@@ -110,7 +114,8 @@ mod tests {
     use super::*;
     use std::collections::HashMap;
 
-    #[derive(Debug, Clone, Copy, PartialEq, FromZeros)]
+    #[derive(Debug, Clone, Copy, PartialEq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+    #[repr(C)]
     struct Count {
         key: u64,
         count: u32,
@@ -135,7 +140,7 @@ mod tests {
 
     #[test]
     fn it_counts_as_a_map_does_and_forgets_at_once() {
-        let (mut table, mut random) = (Generation::<Count>::new(100), fastrand::Rng::with_seed(7));
+        let (mut table, mut random) = (Generation::<Count>::new(100).unwrap(), fastrand::Rng::with_seed(7));
         for _ in 0..5 {
             let mut map = HashMap::new();
             for _ in 0..2000 {
@@ -153,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_full_one_takes_no_more_and_loses_none() {
-        let mut table = Generation::<Count>::new(10);
+        let mut table = Generation::<Count>::new(10).unwrap();
         for key in 0..10 {
             assert!(table.get_or_insert(key, || Count { key, count: 1, stamp: 0 }).is_some());
         }

@@ -1,10 +1,12 @@
 //! Messages as one read brought them: decoded and read, before anything is decided.
 
+use std::hint;
 use std::ops::Range;
 
 use icaze_codec::text::Part;
 use icaze_store::ledger::Address;
-use icaze_store::{Msisdn, Reason};
+use icaze_store::register::{Entry, Register};
+use icaze_store::{Document, Msisdn, Reason};
 use jiff::Timestamp;
 
 use crate::permit::read::{Reading, read};
@@ -15,6 +17,9 @@ pub struct Intake {
     addresses: Vec<u8>,
     texts: String,
     messages: Vec<Slot>,
+    /// What the register says of the documents that are asked with, in the order of their messages.
+    found: Vec<Option<Entry>>,
+    documents: Vec<Document>,
 }
 
 /// What a message holds.
@@ -61,6 +66,8 @@ pub struct Message<'a> {
     pub received_at: Timestamp,
     /// What it says.
     pub content: Content,
+    /// What the register says of its document; `None` if it was not [looked up](Intake::look_up).
+    pub found: Option<Option<Entry>>,
     /// Its text.
     pub text: &'a str,
 }
@@ -78,12 +85,23 @@ pub enum Content {
     Ignored(Reason),
 }
 
+impl Content {
+    /// The document that is asked with.
+    fn document(&self) -> Option<Document> {
+        match self {
+            Self::Text(reading) => reading.request.ok().map(|request| request.document),
+            Self::Part(_) | Self::Binary | Self::Ignored(_) => None,
+        }
+    }
+}
+
 impl Intake {
     /// Forgets the messages, keeps the buffers.
     pub fn clear(&mut self) {
         self.addresses.clear();
         self.texts.clear();
         self.messages.clear();
+        self.found.clear();
     }
 
     /// How many messages there are.
@@ -128,9 +146,21 @@ impl Intake {
         self.messages.push(Slot { from, to, phone, identity, received_at, content, text });
     }
 
+    /// Looks all documents up together, so that the waits for memory overlap, and before anybody waits for this batch.
+    pub fn look_up(&mut self, register: &Register) {
+        self.documents.clear();
+        self.documents.extend(self.messages.iter().filter_map(|slot| slot.content.document()));
+        register.find_batch(&self.documents, &mut self.found);
+        for entry in self.found.iter().flatten() {
+            hint::black_box(register.person(entry.person));
+        }
+    }
+
     /// The messages, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
-        self.messages.iter().map(|slot| Message {
+        let mut found = self.found.iter().copied();
+        self.messages.iter().map(move |slot| Message {
+            found: slot.content.document().and_then(|_| found.next()),
             from: self.address(&slot.from),
             to: self.address(&slot.to),
             phone: slot.phone,

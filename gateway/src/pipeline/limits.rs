@@ -1,8 +1,10 @@
 //! How many texts one phone may send, and how many serials it may guess.
 
+use std::io;
+
 use icaze_store::Msisdn;
 use jiff::{SignedDuration, Timestamp};
-use zerocopy::FromZeros;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::generation::{Generation, Record};
 
@@ -33,7 +35,8 @@ pub enum Allowed {
 }
 
 /// One phone's counts. Instants are whole seconds since 1970.
-#[derive(Debug, Clone, Copy, FromZeros)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 struct Counter {
     phone: u64,
     /// When the window closes and the counts are void.
@@ -75,11 +78,13 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Nobody has texted yet. 48 bytes for each of `phones_max` phones are set aside, and touched as they come.
-    #[must_use]
-    pub fn new(limits: PhoneLimits) -> Self {
+    /// Nobody has texted yet. 48 bytes for each of `phones_max` phones are set aside, and taken as they come.
+    ///
+    /// # Errors
+    /// If the system has no address space for them.
+    pub fn new(limits: PhoneLimits) -> io::Result<Self> {
         let generation = || Generation::new(limits.phones_max / 2);
-        Self { limits, young: generation(), old: generation(), turn: Timestamp::MIN }
+        Ok(Self { limits, young: generation()?, old: generation()?, turn: Timestamp::MIN })
     }
 
     /// Counts one text of `phone` and says whether it is answered.
@@ -110,6 +115,12 @@ impl Limits {
         if let Some(counter) = self.counter(phone, now) {
             counter.unknown = counter.unknown.saturating_add(1);
         }
+    }
+
+    /// Takes all the memory that was set aside.
+    pub fn populate(&self) {
+        self.young.populate();
+        self.old.populate();
     }
 
     /// Fetches what [`peek`](Self::peek) will read. What is returned is of no use but to be used.
@@ -185,7 +196,7 @@ mod tests {
 
     #[test]
     fn one_notice_then_silence_then_a_new_window() {
-        let mut limits = Limits::new(LIMITS);
+        let mut limits = Limits::new(LIMITS).unwrap();
         for second in 0..3 {
             assert_eq!(limits.count(phone(1), at(second)), Allowed::Yes);
         }
@@ -204,7 +215,7 @@ mod tests {
     #[test]
     fn notices_keep_their_distance_whatever_the_window() {
         for (notice, expected) in [(SignedDuration::from_mins(2), 5), (SignedDuration::from_mins(25), 1)] {
-            let mut limits = Limits::new(PhoneLimits { notice, ..LIMITS });
+            let mut limits = Limits::new(PhoneLimits { notice, ..LIMITS }).unwrap();
             let verdicts = (0..600).map(|second| limits.count(phone(1), at(second)));
             let notices = verdicts.filter(|allowed| matches!(allowed, Allowed::Notice(_))).count();
             assert_eq!(notices, expected, "{notice:?}");
@@ -213,7 +224,7 @@ mod tests {
 
     #[test]
     fn guessing_serials_is_slowed() {
-        let mut limits = Limits::new(LIMITS);
+        let mut limits = Limits::new(LIMITS).unwrap();
         for second in 0..2 {
             assert_eq!(limits.count(phone(1), at(second)), Allowed::Yes);
             limits.count_unknown(phone(1), at(second));
@@ -223,7 +234,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded_and_a_window_survives_a_turn() {
-        let mut limits = Limits::new(LIMITS);
+        let mut limits = Limits::new(LIMITS).unwrap();
         for _ in 0..4 {
             limits.count(phone(0), at(0));
         }

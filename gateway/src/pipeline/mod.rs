@@ -20,6 +20,8 @@ pub mod requests;
 pub mod stats;
 
 use std::borrow::Cow;
+use std::hint;
+use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -194,11 +196,13 @@ impl Operator {
 
 impl Pipeline {
     /// A pipeline without memory, before the ledger has been replayed into it.
-    #[must_use]
-    pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, now: Now) -> Self {
+    ///
+    /// # Errors
+    /// If the system has no address space for its tables.
+    pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, now: Now) -> io::Result<Self> {
         let rates = operators.iter().map(|operator| operator.rate_out);
         let intake = operators.iter().map(|operator| Pace::new(operator.rate_in, now.monotonic)).collect();
-        Self {
+        Ok(Self {
             intake,
             codes,
             open: Batch::default(),
@@ -207,8 +211,8 @@ impl Pipeline {
             clock: true,
             draining: false,
             time: Timestamp::MIN,
-            requests: Requests::new(settings.dedupe, settings.requests_max),
-            limits: Limits::new(settings.phone),
+            requests: Requests::new(settings.dedupe, settings.requests_max)?,
+            limits: Limits::new(settings.phone)?,
             parts: Parts::new(settings.parts_timeout, settings.parts_max),
             permits: Permits::default(),
             covered: u64::MAX,
@@ -220,7 +224,13 @@ impl Pipeline {
             started: now.monotonic,
             settings,
             operators,
-        }
+        })
+    }
+
+    /// Takes the memory of its tables before the first message, rather than with it.
+    pub fn populate(&self) {
+        self.requests.populate();
+        self.limits.populate();
     }
 
     /// Takes every message of one read: for each, in order, its entry or [`Full`], which asks the sender to come again.
@@ -236,12 +246,27 @@ impl Pipeline {
         // A permit that ended with its reply must not be told to whoever asks again.
         self.write_marks();
         let moment = world.moment(wall);
+        self.touch(intake);
         for message in intake.iter() {
             let agreed =
                 self.intake.get_mut(usize::from(operator)).is_none_or(|pace| pace.take(now.monotonic));
             let accepted = if agreed { self.message(operator, &message, world, &moment) } else { Err(Full) };
             answer(accepted);
         }
+    }
+
+    /// Reads what the messages' decisions will read, one message beside the other: none waits for what another one's reading
+    /// brings, so that the processor has them all under way at once.
+    fn touch(&self, intake: &Intake) {
+        let mut read = 0;
+        for message in intake.iter() {
+            read ^= self.requests.touch(message.identity);
+            read ^= message.phone.map_or(0, |phone| self.limits.touch(phone));
+            if let Some(Some(entry)) = message.found {
+                read ^= self.usage.newest(entry.person).unwrap_or_default() as u32;
+            }
+        }
+        hint::black_box(read);
     }
 
     fn message(

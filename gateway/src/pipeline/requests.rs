@@ -1,7 +1,9 @@
 //! Which request is the same request: identities remembered for a while.
 
+use std::io;
+
 use jiff::{SignedDuration, Timestamp};
-use zerocopy::FromZeros;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::generation::{Generation, Record};
 
@@ -21,7 +23,8 @@ pub struct Requests {
     window: SignedDuration,
 }
 
-#[derive(Debug, Clone, Copy, FromZeros)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 struct Seen {
     identity: [u64; 2],
     seq: u64,
@@ -47,11 +50,13 @@ impl Record for Seen {
 }
 
 impl Requests {
-    /// Remembers nothing yet. 64 bytes for each of `max` requests are set aside, and touched as they come.
-    #[must_use]
-    pub fn new(window: SignedDuration, max: usize) -> Self {
+    /// Remembers nothing yet. 64 bytes for each of `max` requests are set aside, and taken as they come.
+    ///
+    /// # Errors
+    /// If the system has no address space for them.
+    pub fn new(window: SignedDuration, max: usize) -> io::Result<Self> {
         let generation = || Generation::new(max / 2);
-        Self { young: generation(), old: generation(), turn: Timestamp::MIN, young_from: 0, window }
+        Ok(Self { young: generation()?, old: generation()?, turn: Timestamp::MIN, young_from: 0, window })
     }
 
     /// The ledger entry of the same request, if it is remembered and its decision still an answer.
@@ -73,6 +78,12 @@ impl Requests {
             *slot = Seen { stamp: slot.stamp, ..seen };
         }
         forgotten
+    }
+
+    /// Takes all the memory that was set aside.
+    pub fn populate(&self) {
+        self.young.populate();
+        self.old.populate();
     }
 
     /// Fetches what [`find`](Self::find) will read. What is returned is of no use but to be used.
@@ -112,7 +123,7 @@ mod tests {
     }
 
     fn requests() -> Requests {
-        Requests::new(SignedDuration::from_secs(600), 10)
+        Requests::new(SignedDuration::from_secs(600), 10).unwrap()
     }
 
     #[test]

@@ -188,6 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             self.link.leave();
         }
         let world = self.gateway.world();
+        self.link.look_up(&world);
         let wake = {
             let mut pipeline = self.gateway.pipeline();
             self.link.exchange(&mut pipeline, &world, now)

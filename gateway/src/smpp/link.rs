@@ -1,6 +1,7 @@
 //! One connection of an operator, without the connection: bytes in, the pipeline in the middle, bytes out.
 //!
-//! A wake has three steps. [`receive`](Link::receive) takes what a read brought, as one batch, without any lock.
+//! A wake has four steps. [`receive`](Link::receive) takes what a read brought, as one batch, and [`look_up`](Link::look_up) finds
+//! it in the register, without any lock.
 //! [`exchange`](Link::exchange) has the pipeline to itself for as long as it takes to decide that batch, and encodes
 //! responses and replies before they may leave. [`writable`](Link::writable) tells how much of that may, given what the
 //! ledger has made durable.
@@ -246,6 +247,11 @@ impl Link {
     fn accept(&mut self, bound: Bound, now: Now) {
         self.session.accept_bind(bound.terms.limits(), now.monotonic);
         self.bound = Some(bound);
+    }
+
+    /// Looks up in the register what was received, so that [`exchange`](Self::exchange) need not.
+    pub fn look_up(&mut self, world: &World) {
+        self.batch.intake.look_up(&world.register);
     }
 
     /// Has the pipeline decide what was received, settles what the operator said of replies, and fills the window

@@ -117,10 +117,11 @@ impl Site {
     ) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
         let codes = Codes::new(CodeKey::new([7; 16]), self.config.node);
         let mut settings = Settings::of(&self.config);
+        (settings.requests_max, settings.phone.phones_max) = (10_000, 10_000);
         if variant == Variant::Forgetful {
             settings.dedupe = SignedDuration::ZERO;
         }
-        let mut pipeline = Pipeline::new(settings, Operator::of(&self.config), codes, now);
+        let mut pipeline = Pipeline::new(settings, Operator::of(&self.config), codes, now).unwrap();
         let mut waiting = Vec::new();
         let mut grants = BTreeMap::new();
         let opened = Ledger::open(disk, &self.key, self.config.node, self.options, |record| {
@@ -195,6 +196,7 @@ impl Node {
     }
 
     pub(crate) fn exchange(&mut self, link: &mut Link, now: Now) -> Wake {
+        link.look_up(&self.world);
         link.exchange(&mut self.pipeline, &self.world, now)
     }
 

@@ -27,13 +27,20 @@ pub(super) const PHONE: u8 = 4;
 pub(super) const TIME: u8 = 5;
 pub(super) const MARKS: u8 = 6;
 
+/// Tags are below this.
+pub(super) const TAGS: usize = 7;
+
 pub(super) type Key = [u8; 17];
 
 pub(super) fn key(tag: u8, middle: u64, last: u64) -> Key {
-    let numbers = middle.to_be_bytes().into_iter().chain(last.to_be_bytes());
+    of(tag, u128::from(middle) << 64 | u128::from(last))
+}
+
+/// The key of both numbers in one.
+pub(super) fn of(tag: u8, numbers: u128) -> Key {
     let mut key = [tag; 17];
-    for (to, from) in key.iter_mut().skip(1).zip(numbers) {
-        *to = from;
+    if let Some(rest) = key.last_chunk_mut() {
+        *rest = numbers.to_be_bytes();
     }
     key
 }

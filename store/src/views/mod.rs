@@ -130,7 +130,7 @@ impl Views {
     /// Begins a run of records, to be loaded as a whole.
     pub fn run(&mut self) -> Run<'_> {
         let reached = self.reached;
-        Run { views: self, keys: Vec::new(), reached }
+        Run { views: self, keys: Default::default(), reached }
     }
 
     /// Closes views that are in doubt: the next [`open`](Self::open) starts from nothing.
@@ -142,11 +142,12 @@ impl Views {
     }
 }
 
-/// Records on their way into the views: 17 bytes of memory for each key, about four keys for a decision. A segment's
+/// Records on their way into the views: 16 bytes of memory for each key, about four keys for a decision. A segment's
 /// records make a good run.
 pub struct Run<'v> {
     views: &'v mut Views,
-    keys: Vec<key::Key>,
+    /// What follows the tag in a key, by tag: as numbers they sort several times as fast as bytes do.
+    keys: [Vec<u128>; key::TAGS],
     reached: Reached,
 }
 
@@ -160,13 +161,12 @@ impl Run<'_> {
         let instant = key::instant(record.decided_at);
         if instant > self.reached.instant {
             self.reached.instant = instant;
-            self.keys.push(key::key(key::TIME, instant, record.seq));
+            self.push(key::TIME, instant, record.seq);
         }
         match &record.entry {
             Entry::Decision(decision) => self.add_decision(record.seq, decision),
             Entry::Mark(_, decisions) => {
-                let marks = decisions.iter().map(|&decision| key::key(key::MARKS, decision, record.seq));
-                self.keys.extend(marks);
+                decisions.iter().for_each(|&decision| self.push(key::MARKS, decision, record.seq));
             }
             Entry::Part(_) | Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
         }
@@ -182,8 +182,17 @@ impl Run<'_> {
             (key::PERSON, decision.person.map(|person| keying.person(person))),
             (key::PHONE, keying.subscriber(&decision.from).map(|phone| keying.phone(phone))),
         ];
-        let keys = hashes.into_iter().filter_map(|(tag, hash)| Some(key::key(tag, hash?, seq)));
-        self.keys.extend(keys);
+        for (tag, hash) in hashes {
+            if let Some(hash) = hash {
+                self.push(tag, hash, seq);
+            }
+        }
+    }
+
+    fn push(&mut self, tag: u8, middle: u64, last: u64) {
+        if let Some(keys) = self.keys.get_mut(usize::from(tag)) {
+            keys.push(u128::from(middle) << 64 | u128::from(last));
+        }
     }
 
     /// Sorts the run and adds it to the views, with the position that they then have, as one change: after a crash
@@ -196,15 +205,19 @@ impl Run<'_> {
         if reached == views.reached {
             return Ok(());
         }
-        keys.sort_unstable();
-        keys.dedup();
+        for keys in &mut keys {
+            keys.sort_unstable();
+            keys.dedup();
+        }
         // Fails once the index's own thread has.
         views.database.persist(PersistMode::Buffer)?;
         let mut ingestion = views.index.keyspace().start_ingestion()?;
         let value = [reached.position.to_be_bytes(), reached.instant.to_be_bytes()].concat();
         ingestion.write(key::REACHED, value)?;
-        for key in keys {
-            ingestion.write(key, [])?;
+        for (tag, keys) in (0..).zip(keys) {
+            for numbers in keys {
+                ingestion.write(key::of(tag, numbers), [])?;
+            }
         }
         ingestion.finish()?;
         views.reached = reached;

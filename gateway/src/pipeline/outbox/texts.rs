@@ -4,6 +4,8 @@ use std::collections::VecDeque;
 
 /// Bytes in one chunk.
 const CHUNK: usize = 1 << 20;
+/// Chunks that are kept to be filled again, at most.
+const SPARE_MAX: usize = 16;
 
 /// Byte strings in chunks that are used again: none is allocated or freed alone.
 #[derive(Default)]
@@ -11,7 +13,8 @@ pub(super) struct Texts {
     chunks: VecDeque<Vec<u8>>,
     /// The number of the first chunk.
     first: u32,
-    spare: Option<Vec<u8>>,
+    /// Chunks that were forgotten, to be filled again.
+    spare: Vec<Vec<u8>>,
 }
 
 /// Where a byte string is.
@@ -27,7 +30,7 @@ impl Texts {
     pub(super) fn push(&mut self, pieces: [&[u8]; 3]) -> Span {
         let len: usize = pieces.iter().map(|piece| piece.len()).sum();
         if self.chunks.back().is_none_or(|chunk| chunk.len() + len > CHUNK) {
-            let chunk = self.spare.take().unwrap_or_else(|| Vec::with_capacity(CHUNK));
+            let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
             self.chunks.push_back(chunk);
         }
         let number = self.first.wrapping_add(self.chunks.len() as u32).wrapping_sub(1);
@@ -47,8 +50,11 @@ impl Texts {
     /// Forgets what was kept in chunks before that of `span`.
     pub(super) fn forget_before(&mut self, span: Span) {
         while self.first != span.chunk && self.chunks.len() > 1 {
-            self.spare = self.chunks.pop_front();
-            self.spare.iter_mut().for_each(Vec::clear);
+            let forgotten = self.chunks.pop_front().filter(|_| self.spare.len() < SPARE_MAX);
+            self.spare.extend(forgotten.map(|mut chunk| {
+                chunk.clear();
+                chunk
+            }));
             self.first = self.first.wrapping_add(1);
         }
     }
