@@ -43,7 +43,7 @@ impl ClockWatch {
         Self { reference: now, astray_since: None }
     }
 
-    /// Whether the wall clock can be trusted at `now`. Called at least every second.
+    /// Whether the wall clock can be trusted at `now`. Called at least every second, by whichever thread has read it.
     pub fn check(&mut self, now: Now) -> bool {
         if self.gap(now) <= Self::GAP_MAX {
             // Slewing is followed, so that it never adds up to a step.
@@ -59,9 +59,14 @@ impl ClockWatch {
     }
 
     fn gap(&self, now: Now) -> Duration {
-        let monotonic = now.monotonic.saturating_duration_since(self.reference.monotonic);
+        let signed = |later: Instant, earlier| {
+            jiff::SignedDuration::try_from(later.saturating_duration_since(earlier))
+                .unwrap_or(jiff::SignedDuration::MAX)
+        };
+        // A reading of another thread may be a little older than the reference.
+        let (before, after) = (self.reference.monotonic, now.monotonic);
+        let monotonic = signed(after, before) - signed(before, after);
         let wall = now.wall.duration_since(self.reference.wall);
-        let monotonic = jiff::SignedDuration::try_from(monotonic).unwrap_or(jiff::SignedDuration::MAX);
         wall.checked_sub(monotonic).map_or(Duration::MAX, jiff::SignedDuration::unsigned_abs)
     }
 }
@@ -86,6 +91,14 @@ mod tests {
         assert!(!watch.check(after(start, 11, 3611)));
         assert!(watch.check(after(start, 12, 13)), "set right again");
         assert!(!watch.check(after(start, 13, -3600)));
+    }
+
+    #[test]
+    fn an_older_reading_is_no_step() {
+        let start = Now::read();
+        let mut watch = ClockWatch::new(after(start, 20, 20));
+        assert!(watch.check(start) && watch.check(after(start, 20, 20)));
+        assert!(!watch.check(after(start, 10, 20)));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
-use crate::clock::{ClockWatch, Now};
+use crate::clock::Now;
 use crate::committer;
 use crate::control;
 use crate::gateway::{Gateway, Phase};
@@ -249,29 +249,27 @@ fn workers() -> anyhow::Result<(Vec<Worker>, Vec<Handle>)> {
     Ok((workers, handles))
 }
 
-/// Lets time pass in the pipeline, and watches the clock.
+/// Lets time pass in the pipeline, and says when its clock is not trusted.
 async fn tick(gateway: Arc<Gateway>) {
-    let mut watch = ClockWatch::new(Now::read());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let now = Now::read();
-        let sound = watch.check(now);
-        gateway.set_trouble(
-            (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"),
-        );
         let world = gateway.world();
-        let waiting: Vec<u16> = {
+        let (sound, waiting): (bool, Vec<u16>) = {
             let mut pipeline = gateway.pipeline();
-            pipeline.set_clock(sound);
             pipeline.tick(&world, now);
             if pipeline.wants_commit() {
                 gateway.wake_committer();
             }
             let operators = 0..u16::try_from(pipeline.operators().len()).unwrap_or(u16::MAX);
-            operators.filter(|&operator| pipeline.outbox().waiting(operator) > 0).collect()
+            let waiting = operators.filter(|&operator| pipeline.outbox().waiting(operator) > 0).collect();
+            (pipeline.clock_is_sound(), waiting)
         };
+        gateway.set_trouble(
+            (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"),
+        );
         waiting.into_iter().for_each(|operator| gateway.wake_siblings(operator));
     }
 }

@@ -39,7 +39,7 @@ use self::parts::{MessageKey, Parts};
 use self::permits::{Holder, Permit, Permits};
 use self::requests::Requests;
 use self::stats::Stats;
-use crate::clock::Now;
+use crate::clock::{ClockWatch, Now};
 use crate::permit::code::{Code, CodeKey};
 use crate::permit::moment::Moment;
 use crate::world::World;
@@ -122,8 +122,9 @@ pub struct Pipeline {
     urgent: bool,
     /// Whether the ledger has room for more than has been promised.
     room: bool,
-    /// Whether the wall clock can be trusted.
-    clock: bool,
+    clock: ClockWatch,
+    /// Whether the wall clock could be trusted when it was last read.
+    clock_is_sound: bool,
     /// Whether the node is about to stop: what is decided is sent, nothing more is decided.
     draining: bool,
     /// The ledger's time: never goes back.
@@ -208,7 +209,8 @@ impl Pipeline {
             open: Batch::default(),
             urgent: false,
             room: true,
-            clock: true,
+            clock: ClockWatch::new(now),
+            clock_is_sound: true,
             draining: false,
             time: Timestamp::MIN,
             requests: Requests::new(settings.dedupe, settings.requests_max)?,
@@ -242,7 +244,7 @@ impl Pipeline {
         now: Now,
         mut answer: impl FnMut(Result<Accepted, Full>),
     ) {
-        let wall = self.advance(now.wall);
+        let wall = self.advance(now);
         // A permit that ended with its reply must not be told to whoever asks again.
         self.write_marks();
         let moment = world.moment(wall);
@@ -276,7 +278,7 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let ready = self.room && self.clock && !self.draining && self.marks.is_empty();
+        let ready = self.room && self.clock_is_sound && !self.draining && self.marks.is_empty();
         if !ready || self.outbox.is_full(operator) {
             return Err(Full);
         }
@@ -330,7 +332,7 @@ impl Pipeline {
     /// What waits for nobody: parts and replies whose time has passed, marks, and what may be forgotten. Called at
     /// least every second.
     pub fn tick(&mut self, world: &World, now: Now) {
-        let wall = self.advance(now.wall);
+        let wall = self.advance(now);
         let moment = world.moment(wall);
         while self.room
             && !self.draining
@@ -372,9 +374,10 @@ impl Pipeline {
         self.room = room;
     }
 
-    /// Whether the wall clock can be trusted; without it every message is asked to come again.
-    pub fn set_clock(&mut self, sound: bool) {
-        self.clock = sound;
+    /// Whether the wall clock can be trusted; while it cannot, every message is asked to come again.
+    #[must_use]
+    pub fn clock_is_sound(&self) -> bool {
+        self.clock_is_sound
     }
 
     /// Decides nothing more: messages are asked to come again, and parts wait for the next start.
@@ -407,7 +410,7 @@ impl Pipeline {
     /// before a byte of it leaves: the decision's, or the one which says that replies may be leaving. Without the
     /// latter a start would take the reply for one that nobody can have seen.
     pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, u64, Envelope<'_>)> {
-        let wall = self.advance(now.wall);
+        let wall = self.advance(now);
         while let Some(settled) = self.outbox.expire(wall) {
             self.marks.push(settled);
         }
@@ -436,7 +439,7 @@ impl Pipeline {
     /// # Errors
     /// [`Full`] if the ledger has no room for it now.
     pub fn receipt(&mut self, seq: u64, mark: Mark, now: Now) -> Result<u64, Full> {
-        self.advance(now.wall);
+        self.advance(now);
         self.write_marks();
         if !self.room || !self.marks.is_empty() {
             return Err(Full);
@@ -456,7 +459,7 @@ impl Pipeline {
     /// Begins a run, once the ledger has been replayed; `open` is its open batch.
     pub fn start(&mut self, open: Batch, now: Now) {
         self.open = open;
-        let wall = self.advance(now.wall);
+        let wall = self.advance(now);
         for operator in &mut self.operators {
             operator.receivers = 0;
         }
@@ -537,11 +540,12 @@ impl Pipeline {
         self.permits.forget(self.time, self.covered);
     }
 
-    /// The ledger's time at `wall`: where the clock went back, the latest it has been; while it is not trusted, the
-    /// latest that was.
-    fn advance(&mut self, wall: Timestamp) -> Timestamp {
-        if self.clock {
-            self.time = self.time.max(wall);
+    /// The ledger's time at `now`: where the clock went back, the latest it has been; while it is not trusted, the latest that
+    /// was. Each reading is checked, so that not one decision is made at the time of a clock that was stepped.
+    fn advance(&mut self, now: Now) -> Timestamp {
+        self.clock_is_sound = self.clock.check(now);
+        if self.clock_is_sound {
+            self.time = self.time.max(now.wall);
         }
         self.time
     }

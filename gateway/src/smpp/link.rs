@@ -269,11 +269,11 @@ impl Link {
         let waited = pipeline.outbox().waiting(bound.operator);
         let mut last = self.settle(bound, pipeline, now);
         last = last.max(self.decide(bound, pipeline, world, now));
-        let mut replies = 0;
+        let (mut replies, time) = (0, pipeline.time());
         while self.can_send()
             && let Some((seq, after, envelope)) = pipeline.take_reply(bound.operator, now)
         {
-            let message = self.draft.message(&envelope, bound.role, &bound.terms, now.wall);
+            let message = self.draft.message(&envelope, bound.role, &bound.terms, time);
             match self.session.send(&message, seq, now.monotonic) {
                 Ok(()) => {
                     last = last.max(after);

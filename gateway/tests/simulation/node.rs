@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use icaze_config::gateway::Config;
-use icaze_gateway::clock::{ClockWatch, Now};
+use icaze_gateway::clock::Now;
 use icaze_gateway::permit::code::CodeKey;
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::{Operator, Pipeline, Settings};
@@ -44,7 +44,6 @@ pub(crate) struct Node {
     decoy: Option<Decoy>,
     /// What was on disk when a sync failed.
     pub(crate) failed_at: Option<u64>,
-    watch: ClockWatch,
 }
 
 struct Decoy {
@@ -171,7 +170,6 @@ impl Site {
             ledger,
             decoy,
             failed_at: None,
-            watch: ClockWatch::new(now),
         })
     }
 }
@@ -230,8 +228,6 @@ impl Node {
 
     /// One turn of the ticker.
     pub(crate) fn tick(&mut self, now: Now) {
-        let sound = self.watch.check(now);
-        self.pipeline.set_clock(sound);
         self.pipeline.tick(&self.world, now);
     }
 
