@@ -16,6 +16,16 @@ pub(crate) fn cpu_time(pid: u32) -> anyhow::Result<Duration> {
     Ok(Duration::from_millis(1000 * ticks / clock_ticks_per_second()))
 }
 
+/// The memory that a process holds, in bytes (proc(5), `/proc/PID/status`, VmRSS).
+pub(crate) fn resident_bytes(pid: u32) -> anyhow::Result<u64> {
+    let path = format!("/proc/{pid}/status");
+    let status =
+        fs::read_to_string(&path).with_context(|| format!("{path}: is the process running here?"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    Ok(1024 * kilobytes.with_context(|| format!("{path} is not as proc(5) says"))?)
+}
+
 /// The CPU time that this thread has used.
 pub(crate) fn thread_cpu_time() -> Duration {
     Duration::try_from(clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
@@ -88,6 +98,7 @@ mod tests {
         assert_eq!(cpu_ticks(stat), Some(154));
         assert_eq!(cpu_ticks("7 (x"), None);
         assert!(cpu_time(std::process::id()).is_ok());
+        assert!(resident_bytes(std::process::id()).unwrap() > 1 << 16);
     }
 
     #[test]

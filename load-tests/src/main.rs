@@ -1,6 +1,7 @@
 //! Simulated operators and phones, against the gateway as a black box.
 
 mod connection;
+mod gateway;
 mod kills;
 mod load;
 mod machine;
@@ -31,6 +32,8 @@ enum Command {
     },
     /// The same load against a bare echo: the limit that results are held against.
     Floor(load::Args),
+    /// One operator floods a gateway beside a calm one: what the calm one notices, and what the gateway holds.
+    Flood(load::flood::Args),
     /// The echo by itself: prints its address, and ends with its input.
     #[command(hide = true)]
     Echo,
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Run { target, args } => load::run(&target, &args),
         Command::Floor(args) => load::floor(&args),
+        Command::Flood(args) => load::flood::run(&args),
         Command::Echo => load::echo(),
         Command::Kills(args) => kills::run(&args),
     };

@@ -1,6 +1,5 @@
 //! `kills`: the gateway is killed again and again under load, and nothing that it acknowledged may be lost or doubled.
 
-mod gateway;
 mod ledger;
 mod operator;
 mod reconcile;
@@ -15,12 +14,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::gateway::{Gateway, Site, Started};
 use self::ledger::Ledger;
 use self::operator::Operator;
 use self::reconcile::{Verdict, reconcile};
 use self::report::Report;
 use crate::connection::Account;
+use crate::gateway::{Gateway, Site, Started};
 use crate::random::Random;
 
 /// How often, and against what.
@@ -50,6 +49,9 @@ pub(crate) struct Args {
     #[command(flatten)]
     pub(crate) account: Account,
 }
+
+/// Segments are small, so that many are begun and finished.
+const SETTINGS: &[(&str, &str)] = &[("STORE__SEGMENT_MIB", "1")];
 
 /// A life lasts so long from its ready line, in ms; the short ones are the most.
 const LIFE_MS: std::ops::RangeInclusive<u64> = 50..=1500;
@@ -81,7 +83,7 @@ impl<'a> Kills<'a> {
     fn new(args: &'a Args) -> anyhow::Result<Self> {
         Ok(Self {
             args,
-            site: Site::new(&args.icaze, args.documents)?,
+            site: Site::new(&args.icaze, args.documents, SETTINGS)?,
             operator: Operator::new(args.account.clone(), args.seed, args.documents.into(), args.rate),
             random: Random::of(args.seed, 2),
             start: Duration::ZERO,

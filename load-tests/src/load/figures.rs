@@ -232,7 +232,7 @@ impl Figures {
 }
 
 impl Latency {
-    fn of(histogram: &Histogram<u64>) -> Self {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
         let ms = |percentile| at(histogram, percentile);
         Self {
             count: histogram.len(),

@@ -5,6 +5,7 @@ mod deal;
 mod driver;
 mod echo;
 mod figures;
+pub(crate) mod flood;
 mod outcome;
 mod page;
 mod plan;

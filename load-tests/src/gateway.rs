@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Site {
     icaze: PathBuf,
     dir: TempDir,
+    settings: &'static [(&'static str, &'static str)],
 }
 
 /// A running gateway. Killed when it is dropped.
@@ -36,13 +37,17 @@ pub(crate) enum Started {
 }
 
 impl Site {
-    /// A fresh store with a register of so many documents from AZE20000000 on.
-    pub(crate) fn new(icaze: &Path, documents: u32) -> anyhow::Result<Self> {
+    /// A fresh store with a register of so many documents from AZE20000000 on, and `settings`, as `SECTION__KEY` and value.
+    pub(crate) fn new(
+        icaze: &Path,
+        documents: u32,
+        settings: &'static [(&'static str, &'static str)],
+    ) -> anyhow::Result<Self> {
         let named = icaze.display();
         let icaze = icaze.canonicalize().with_context(|| {
             format!("{named} is not there; build it first: cargo build --release -p icaze-gateway")
         })?;
-        let dir = TempDir::with_prefix("icaze-kills-")?;
+        let dir = TempDir::with_prefix("icaze-")?;
         let mut register = std::io::BufWriter::new(File::create(dir.path().join("residents.csv"))?);
         writeln!(register, "document,person,birth_date,document_expires,status,region,flags")?;
         for index in 0..documents {
@@ -55,7 +60,7 @@ impl Site {
         }
         register.into_inner()?.sync_all()?;
         fs::write(dir.path().join("gateway.toml"), "")?;
-        Ok(Self { icaze, dir })
+        Ok(Self { icaze, dir, settings })
     }
 
     /// The program with a store, key and register of its own, on free ports.
@@ -69,10 +74,9 @@ impl Site {
             .env("ICAZE_HTTP__LISTEN", "127.0.0.1:0")
             .env("ICAZE_STORE__DIR", path("data"))
             .env("ICAZE_STORE__KEY_FILE", path("ledger.key"))
-            // Small, so that many are begun and finished.
-            .env("ICAZE_STORE__SEGMENT_MIB", "1")
             .env("ICAZE_REGISTER__PATH", path("residents.csv"))
             .env("ICAZE_LOG__LEVEL", "warn")
+            .envs(self.settings.iter().map(|(key, value)| (format!("ICAZE_{key}"), value)))
             .stdin(Stdio::null());
         command
     }
@@ -136,6 +140,11 @@ impl Site {
 }
 
 impl Gateway {
+    /// Its process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Kills it with SIGKILL, and waits for its end.
     pub(crate) fn kill(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
