@@ -2,7 +2,9 @@
 //!
 //! Knows neither SMPP nor HTTP. The ledger is the truth; everything else here can be thrown away and built again.
 
+pub mod audit;
 mod document;
+mod hex;
 pub mod ledger;
 mod msisdn;
 mod outcome;

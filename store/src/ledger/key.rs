@@ -10,6 +10,7 @@ use aws_lc_rs::{hmac, rand};
 
 use super::segment;
 use super::storage::{Storage, create_directory};
+use crate::hex;
 
 /// 32 random bytes, from which every other key of the store is derived. `Debug` redacts.
 #[derive(Clone)]
@@ -96,7 +97,9 @@ impl MasterKey {
             return Err(KeyError::Exposed { key_file: key_file.to_owned(), mode });
         }
         let text = io::read_to_string(io::Read::take(file, 128)).map_err(io("read it"))?;
-        from_hex(text.trim()).map(Self).ok_or_else(|| KeyError::Malformed { key_file: key_file.to_owned() })
+        hex::decode_array(text.trim())
+            .map(Self)
+            .ok_or_else(|| KeyError::Malformed { key_file: key_file.to_owned() })
     }
 
     /// A fresh key, written to `key_file`, which must not exist.
@@ -119,7 +122,7 @@ impl MasterKey {
             .mode(0o600)
             .open(&unfinished)
             .map_err(io("create it"))?;
-        let written = writeln!(file, "{}", to_hex(&key.0)).and_then(|()| file.sync_all());
+        let written = writeln!(file, "{}", hex::encode(&key.0)).and_then(|()| file.sync_all());
         written.map_err(io("write it"))?;
         // A hard link fails where the name is taken, so that two starts at once cannot replace each other's key.
         fs::hard_link(&unfinished, key_file).map_err(io("name it"))?;
@@ -162,23 +165,6 @@ impl KeyError {
     fn io(key_file: &Path, action: &'static str, source: io::Error) -> Self {
         Self::Io { key_file: key_file.to_owned(), action, source }
     }
-}
-
-fn to_hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn from_hex(text: &str) -> Option<[u8; 32]> {
-    let digits = text.as_bytes();
-    if digits.len() != 64 {
-        return None;
-    }
-    let mut bytes = [0; 32];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let digit = |at: usize| char::from(*pair.get(at)?).to_digit(16);
-        *byte = u8::try_from(digit(0)? * 16 + digit(1)?).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]
