@@ -32,6 +32,8 @@ enum Command {
     #[command(subcommand)]
     Token(commands::token::Args),
     Operators(commands::operators::Args),
+    #[command(subcommand)]
+    Audit(commands::audit::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -59,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Register(args) => commands::register::run(&args),
         Command::Replies(args) => commands::replies::run(&args),
         Command::Token(args) => commands::token::run(&args),
+        Command::Audit(args) => commands::audit::run(&args),
         Command::Operators(args) => block_on(commands::operators::run(args)),
     }
 }

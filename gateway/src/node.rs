@@ -111,7 +111,7 @@ impl Node {
             let keeper = Keeper::new(config, &key)?;
             thread::Builder::new().name("history".to_owned()).spawn(move || keeper.run(&gateway))?
         };
-        let shared = http::Shared::new(Arc::clone(&gateway), config)?;
+        let shared = http::Shared::new(Arc::clone(&gateway), config, &key)?;
         let (workers, handles) = workers()?;
         let open = Arc::new(Open::default());
         let limits = listener::Limits {

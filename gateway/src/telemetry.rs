@@ -136,6 +136,17 @@ impl Telemetry {
         });
     }
 
+    /// Somebody of an institution looked a person up; `bulk`: one of too many in a minute.
+    pub fn looked_up(&self, institution: &str, bulk: bool) {
+        with_local_recorder(&*self.recorder, || {
+            let labels = [("institution", institution.to_owned())];
+            counter!("icaze_lookups_total", &labels).increment(1);
+            if bulk {
+                counter!("icaze_lookups_in_bulk_total", &labels).increment(1);
+            }
+        });
+    }
+
     /// All metrics in Prometheus' text format, after `publish` has set those that are read when somebody asks.
     #[must_use]
     pub fn render(&self, publish: impl FnOnce()) -> String {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use icaze_config::gateway::{Config, Problems, Settings};
 use icaze_store::ledger::Language;
 
+pub mod audit;
 pub mod check_config;
 pub mod demo;
 pub mod explain;

@@ -1,15 +1,19 @@
 //! What people and programs ask over HTTP: is it alive, what does it measure; who may ask.
 
 pub mod access;
+mod body;
+mod bulk;
+mod lookups;
 mod metrics;
 mod pages;
 pub mod problem;
 mod state;
+pub mod trail;
 
 use std::net::SocketAddr;
 
 use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -18,6 +22,9 @@ use tokio::net::TcpListener;
 
 use self::problem::Problem;
 pub use self::state::Shared;
+
+/// Nobody has to send more than this.
+const BODY_MAX: usize = 16 << 10;
 
 /// Serves until the task is dropped.
 ///
@@ -34,12 +41,14 @@ pub fn router(shared: Shared) -> Router {
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::metrics))
         .merge(access::routes())
+        .merge(lookups::routes())
         .merge(pages::routes())
         .fallback(async |_: Uri| Problem::not_found("no such page; /openapi.json names them all"))
         .method_not_allowed_fallback(async |_: Method| {
             let detail = "another method is needed here; /openapi.json names it";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method", detail)
         })
+        .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), observe))
         .with_state(shared)
 }

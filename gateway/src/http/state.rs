@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use axum::extract::FromRef;
 use icaze_config::gateway::Config;
+use icaze_store::audit::{Keys, Trail};
+use icaze_store::ledger::MasterKey;
 
-use super::access::{Access, TokensError};
+use super::access::Access;
+use super::bulk::Bulk;
+use super::trail::Audit;
 use crate::gateway::Gateway;
 
 /// A clone is the same state. Extractors take parts of it.
@@ -16,6 +20,10 @@ pub struct Shared {
     pub gateway: Arc<Gateway>,
     /// Who may ask.
     pub access: Arc<Access>,
+    /// Who looked whom up.
+    pub audit: Audit,
+    /// Who looks people up in bulk.
+    pub(super) bulk: Arc<Bulk>,
     /// The directory of the ledger.
     pub(super) store: Arc<PathBuf>,
 }
@@ -24,9 +32,11 @@ impl Shared {
     /// The state of the gateway that was configured so.
     ///
     /// # Errors
-    /// If the file of tokens is there and cannot be read.
-    pub fn new(gateway: Arc<Gateway>, config: &Config) -> Result<Self, TokensError> {
+    /// If the file of tokens is there and cannot be read, or the audit trail is not what was written.
+    pub fn new(gateway: Arc<Gateway>, config: &Config, key: &MasterKey) -> anyhow::Result<Self> {
         let access = Arc::new(Access::new(config)?);
-        Ok(Self { gateway, access, store: Arc::new(config.store.dir.clone()) })
+        let audit = Audit::new(Trail::open(&config.store.dir.join("audit"), Keys::new(key))?);
+        let bulk = Arc::default();
+        Ok(Self { gateway, access, audit, bulk, store: Arc::new(config.store.dir.clone()) })
     }
 }

@@ -143,7 +143,7 @@ impl Pipeline {
                 self.permits.delivery(number, mark);
             }
             if let Some(Issued { number, holder, day }) = issued.filter(|_| mark == Mark::Undelivered) {
-                self.permits.end(number, at, Ending::Undelivered);
+                self.permits.end_early(number, at, Ending::Undelivered);
                 self.usage.give_back(holder.0, holder.1, day.into());
             }
         }

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::fifo::Fifo;
 
 /// How long an ended permit is still answered from memory; what is older is in the history.
-const RECENT: SignedDuration = SignedDuration::from_hours(1);
+pub const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 /// A permit that was issued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,19 +157,20 @@ impl Permits {
         self.issued.front().map(Slot::permit)
     }
 
-    /// Where the first permit that is kept has its number.
+    /// The number of the first permit that is kept; 0 as long as none was forgotten.
     #[must_use]
     pub fn first(&self) -> Number {
         self.issued.first()
     }
 
-    /// The permits from the newest back.
-    pub fn newest_first(&self) -> impl Iterator<Item = Permit> {
-        (self.issued.first()..self.issued.end()).rev().filter_map(|number| self.get(number))
+    /// The number that the next permit will have.
+    #[must_use]
+    pub fn end(&self) -> Number {
+        self.issued.end()
     }
 
     /// Ends a permit before its time, unless it has ended.
-    pub fn end(&mut self, number: Number, at: Timestamp, ending: Ending) {
+    pub fn end_early(&mut self, number: Number, at: Timestamp, ending: Ending) {
         let Some(slot) = self.issued.get_mut(number).filter(|slot| slot.ending.is_none()) else { return };
         (slot.ending, slot.ended_at) = (Some(ending), seconds(at));
         if let Some(ending_then) = self.ends.get_mut(&slot.end) {
@@ -308,7 +309,7 @@ mod tests {
         assert_eq!(bench.standing((7, 1), HOUR), None, "the end is the first instant without it");
         assert_eq!(bench.standing((7, 2), HOUR), Some(shopping));
         let number = bench.permits.of_entry(shopping).unwrap();
-        bench.permits.end(number, at(HOUR), Ending::Undelivered);
+        bench.permits.end_early(number, at(HOUR), Ending::Undelivered);
         assert_eq!(bench.standing((7, 2), HOUR), None);
         assert_eq!(bench.permits.get(number).unwrap().ended, Some((at(HOUR), Ending::Undelivered)));
         assert_eq!(bench.permits.of_person(7, bench.newest.get(&7).copied()).count(), 2);
@@ -322,12 +323,12 @@ mod tests {
         bench.issue((3, 1), 0, 2 * HOUR);
         assert_eq!(bench.permits.standing_count(), 3);
         let number = bench.permits.of_entry(second).unwrap();
-        bench.permits.end(number, at(1), Ending::Undelivered);
-        bench.permits.end(number, at(2), Ending::Undelivered);
+        bench.permits.end_early(number, at(1), Ending::Undelivered);
+        bench.permits.end_early(number, at(2), Ending::Undelivered);
         assert_eq!(bench.permits.standing_count(), 2);
         bench.permits.forget(at(HOUR), u64::MAX);
         assert_eq!(bench.permits.standing_count(), 1);
-        bench.permits.end(bench.permits.first(), at(HOUR), Ending::Undelivered);
+        bench.permits.end_early(bench.permits.first(), at(HOUR), Ending::Undelivered);
         assert_eq!(bench.permits.standing_count(), 1, "it had ended by itself");
     }
 

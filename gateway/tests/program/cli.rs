@@ -44,7 +44,7 @@ pub(crate) fn granted(args: &[&str]) -> String {
     said.out
 }
 
-fn sms(gateway: &Gateway, from: &str, text: &str) -> String {
+pub(crate) fn sms(gateway: &Gateway, from: &str, text: &str) -> String {
     granted(&["sms", "--from", from, "--server", &gateway.smpp, text]).trim_end().to_owned()
 }
 
@@ -57,7 +57,7 @@ pub(crate) fn config(site: &Site) -> String {
 }
 
 /// The permit's code: four letters, a dash, four letters.
-fn code(reply: &str) -> Option<&str> {
+pub(crate) fn code(reply: &str) -> Option<&str> {
     let is_code = |word: &&str| word.len() == 9 && word.as_bytes()[4] == b'-';
     let plain = |word: &&str| word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
     reply.split_whitespace().filter(is_code).find(plain)

@@ -11,6 +11,7 @@ mod http;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod journeys;
+mod lookups;
 mod operator;
 mod operators;
 mod pages;

@@ -19,6 +19,11 @@ pub struct Head {
     pub hash: [u8; 32],
 }
 
+/// The text is no [`Head`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a head is NUMBER:HASH, the hash in 64 hexadecimal digits")]
+pub struct NoHead;
+
 /// The first record that is not what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("record {number} {what}; the records before it are as they were written")]
@@ -92,12 +97,12 @@ impl fmt::Display for Head {
 }
 
 impl FromStr for Head {
-    type Err = &'static str;
+    type Err = NoHead;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
+    fn from_str(text: &str) -> Result<Self, NoHead> {
         let parsed = text.trim().split_once(':').and_then(|(number, hash)| {
             Some(Self { number: number.parse().ok()?, hash: hex::decode_array(hash)? })
         });
-        parsed.ok_or("a head is NUMBER:HASH, the hash in 64 hexadecimal digits")
+        parsed.ok_or(NoHead)
     }
 }

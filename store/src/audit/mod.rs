@@ -17,7 +17,7 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-pub use self::line::{Broken, Head};
+pub use self::line::{Broken, Head, NoHead, What};
 pub use self::read::{Page, verify};
 pub use self::record::{Action, Detail, Keys, Record, Subject};
 

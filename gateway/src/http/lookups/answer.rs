@@ -1,0 +1,120 @@
+//! What a look-up is answered with.
+
+use icaze_store::ledger::Mark;
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::find::Found;
+use crate::http::Shared;
+use crate::permit::code::Code;
+use crate::permit::moment::Moment;
+use crate::pipeline::permits::{Ending, Permit};
+use crate::world::World;
+
+/// What stands for a person, or stood.
+#[derive(Debug, Serialize)]
+pub(super) struct Answer {
+    verdict: Verdict,
+    /// The instant that the verdict and the states are of.
+    at: Timestamp,
+    /// Newest first, at most 100.
+    permits: Vec<PermitAnswer>,
+}
+
+/// Whether one of the permits is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Valid,
+    NotValid,
+}
+
+#[derive(Debug, Serialize)]
+struct PermitAnswer {
+    code: String,
+    document: String,
+    purpose: u8,
+    intervals: [IntervalAnswer; 1],
+    state: State,
+    decided_at: Timestamp,
+    delivery: Delivery,
+    /// The regime that it was issued under.
+    regime: Option<String>,
+}
+
+/// Half-open.
+#[derive(Debug, Serialize)]
+struct IntervalAnswer {
+    start: Timestamp,
+    end: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Valid,
+    NotYetValid,
+    Ended,
+    Undelivered,
+}
+
+/// What became of the reply that carries the code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Delivery {
+    Waiting,
+    Sent,
+    Delivered,
+    Expired,
+}
+
+impl Answer {
+    pub(super) fn of(found: &Found, at: Timestamp, shared: &Shared) -> Self {
+        let world = shared.gateway.world();
+        let moment = world.moment(at);
+        let permits: Vec<_> =
+            found.permits.iter().map(|permit| PermitAnswer::of(permit, at, &moment, &world)).collect();
+        let valid = permits.iter().any(|permit| permit.state == State::Valid);
+        Self { verdict: if valid { Verdict::Valid } else { Verdict::NotValid }, at, permits }
+    }
+}
+
+impl PermitAnswer {
+    fn of(permit: &Permit, at: Timestamp, moment: &Moment<'_>, world: &World) -> Self {
+        Self {
+            code: Code::from_u64(permit.code).map(|code| code.to_string()).unwrap_or_default(),
+            document: permit.document.to_string(),
+            purpose: permit.purpose,
+            intervals: [IntervalAnswer { start: permit.interval.start, end: permit.interval.end }],
+            state: State::of(permit, at, moment),
+            decided_at: permit.decided_at,
+            delivery: Delivery::of(permit.delivery),
+            regime: world.regimes.at(permit.decided_at).map(|regime| regime.id.to_string()),
+        }
+    }
+}
+
+impl State {
+    fn of(permit: &Permit, at: Timestamp, moment: &Moment<'_>) -> Self {
+        match permit.ended {
+            Some((ended, Ending::Undelivered)) if ended <= at => Self::Undelivered,
+            // A regime may have ended it before its time.
+            _ if at >= permit.interval.end || !moment.stands(permit.decided_at, permit.interval) => {
+                Self::Ended
+            }
+            _ if at < permit.interval.start => Self::NotYetValid,
+            _ => Self::Valid,
+        }
+    }
+}
+
+impl Delivery {
+    fn of(mark: Option<Mark>) -> Self {
+        match mark {
+            None => Self::Waiting,
+            Some(Mark::Sent) => Self::Sent,
+            Some(Mark::Delivered) => Self::Delivered,
+            Some(Mark::Expired | Mark::Undelivered | Mark::Rejected) => Self::Expired,
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Officers, health authorities and auditors, from outside: who may look up what, what they are told, and what remains of it.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::cli::{code, granted, refused, sms};
+use crate::support::{Answer, Gateway, Site};
+
+const HOME: &str = "+994501234567";
+const OTHER: &str = "+994507654321";
+const JSON: &str = "Content-Type: application/json";
+
+fn post(gateway: &Gateway, scope: &str, path: &str, body: &Value) -> Answer {
+    let token = format!("Authorization: Bearer demo-{scope}");
+    gateway.ask(&format!("POST {path}"), &[&token, JSON], &body.to_string())
+}
+
+fn get(gateway: &Gateway, scope: &str, path: &str) -> Answer {
+    gateway.ask(&format!("GET {path}"), &[&format!("Authorization: Bearer demo-{scope}")], "")
+}
+
+/// A look-up that must be answered.
+fn look_up(gateway: &Gateway, scope: &str, by: &str, value: &str) -> Value {
+    let answer = post(gateway, scope, "/v1/lookups", &ask(by, value));
+    assert_eq!(answer.status, 200, "{answer:?}");
+    answer.json()
+}
+
+fn ask(by: &str, value: &str) -> Value {
+    json!({"by": by, "value": value, "reason": "roadside check"})
+}
+
+#[test]
+fn a_permit_is_found_by_code_by_any_document_of_its_holder_and_by_phone() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let reply = sms(&gateway, HOME, "2 AZE10000001");
+    let code = code(&reply).unwrap();
+    for (scope, by, value) in [
+        ("inspector", "code", code),
+        ("inspector", "code", &code.to_lowercase().replace('-', "")),
+        ("inspector", "document", "AZE10000001"),
+        ("inspector", "document", "aa 1000001"),
+        ("health", "phone", "0501234567"),
+    ] {
+        let answer = look_up(&gateway, scope, by, value);
+        assert_eq!(answer["verdict"], "valid", "{by} {value}: {answer}");
+        let permit = &answer["permits"][0];
+        assert_eq!(answer["permits"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            (&permit["code"], &permit["document"], &permit["purpose"], &permit["state"]),
+            (&json!(code), &json!("AZE10000001"), &json!(2), &json!("valid"))
+        );
+        assert!(permit["regime"].is_string() && permit["intervals"][0]["start"].is_string(), "{permit}");
+    }
+    for (scope, by, value) in [
+        ("inspector", "document", "AZE10000002"),
+        ("inspector", "document", "AZE99999999"),
+        ("health", "phone", OTHER),
+    ] {
+        let answer = look_up(&gateway, scope, by, value);
+        assert_eq!(
+            (&answer["verdict"], &answer["permits"]),
+            (&json!("not_valid"), &json!([])),
+            "{by} {value}"
+        );
+    }
+    let before = json!({"by": "code", "value": code, "reason": "court", "at": "2020-12-14T12:00:00+04:00"});
+    let answer = post(&gateway, "inspector", "/v1/lookups", &before).json();
+    assert_eq!(
+        (&answer["verdict"], &answer["permits"]),
+        (&json!("not_valid"), &json!([])),
+        "not decided then"
+    );
+}
+
+#[test]
+fn the_delivery_of_a_reply_is_told_and_a_restart_changes_nothing() {
+    let site = Site::new("");
+    let mut gateway = site.start();
+    let reply = sms(&gateway, HOME, "2 AZE10000002");
+    let code = code(&reply).unwrap();
+    // The operator's response to the reply may still be on its way.
+    while look_up(&gateway, "inspector", "code", code)["permits"][0]["delivery"] != "sent" {
+        std::thread::yield_now();
+    }
+    let before = look_up(&gateway, "inspector", "code", code);
+    gateway.terminate();
+    gateway.wait();
+    let gateway = site.start();
+    assert_eq!(look_up(&gateway, "inspector", "code", code)["permits"], before["permits"]);
+}
+
+#[test]
+fn each_scope_has_its_own_and_what_is_refused_is_written_down_too() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let about = json!({"document": "AZE10000002"});
+    let allowed = |scope: &str| {
+        [
+            post(&gateway, scope, "/v1/lookups", &ask("code", "0101-AHZN")),
+            post(&gateway, scope, "/v1/lookups", &ask("document", "AZE10000002")),
+            post(&gateway, scope, "/v1/lookups", &ask("phone", HOME)),
+            post(&gateway, scope, "/v1/lookups/about", &about),
+            get(&gateway, scope, "/v1/audit"),
+        ]
+        .map(|answer| answer.status)
+    };
+    assert_eq!(allowed("inspector"), [200, 200, 403, 403, 403]);
+    assert_eq!(allowed("health"), [403, 403, 200, 403, 403]);
+    assert_eq!(allowed("admin"), [403, 403, 403, 403, 403]);
+    assert_eq!(allowed("auditor"), [403, 403, 403, 200, 200]);
+    assert_eq!(allowed("nobody"), [401; 5]);
+    let trail = get(&gateway, "auditor", "/v1/audit").json();
+    let records = trail["records"].as_array().unwrap();
+    let refused = records.iter().filter(|record| record["allowed"] == false).count();
+    assert_eq!((records.len(), refused), (21, 15), "twenty that are known, and the reading itself");
+    assert_eq!(records[0]["action"], "read_trail");
+}
+
+#[test]
+fn what_cannot_be_answered_is_told_with_its_remedy_and_never_repeated() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let without = |field: &str| {
+        let mut body = ask("document", "AZE10000002");
+        body.as_object_mut().unwrap().remove(field);
+        body
+    };
+    for (body, kind) in [
+        (without("reason"), "reason"),
+        (json!({"by": "document", "value": "AZE10000002", "reason": "  "}), "reason"),
+        (json!({"by": "document", "value": "AZE10000002", "reason": "x".repeat(201)}), "reason"),
+        (without("by"), "body"),
+        (without("value"), "body"),
+        (json!({"by": "name", "value": "AZE10000002", "reason": "check"}), "body"),
+        (json!({"by": "code", "value": "AZE10000002", "reason": "check"}), "value"),
+        (ask("document", "2 AZE10000002 please"), "value"),
+        (json!({"by": "document", "value": "AZE10000002", "reason": "check", "at": "yesterday"}), "body"),
+    ] {
+        let answer = post(&gateway, "inspector", "/v1/lookups", &body);
+        assert_eq!(answer.status, 422, "{body}: {answer:?}");
+        assert_eq!(answer.json()["type"], format!("urn:icaze:problem:{kind}"), "{body}");
+        assert!(!answer.body.contains("AZE10000002"), "{answer:?}");
+    }
+    let phone = json!({"by": "phone", "value": "8103", "reason": "check"});
+    assert_eq!(post(&gateway, "health", "/v1/lookups", &phone).status, 422, "a short code is no subscriber");
+    let token = "Authorization: Bearer demo-inspector";
+    assert_eq!(gateway.ask("POST /v1/lookups", &[token, JSON], "{").status, 400);
+    assert_eq!(gateway.ask("POST /v1/lookups", &[token], "{}").status, 415);
+    let long = json!({"by": "document", "value": "x".repeat(20_000), "reason": "check"});
+    assert_eq!(post(&gateway, "inspector", "/v1/lookups", &long).status, 413);
+}
+
+#[test]
+fn a_person_learns_who_asked_but_for_covert_inquiries_which_are_counted() {
+    let site = Site::new("");
+    let gateway = site.start();
+    look_up(&gateway, "inspector", "document", "AZE10000001");
+    look_up(&gateway, "inspector", "document", "AZE10000002");
+    let mut covert = ask("document", "AA1000001");
+    covert["covert"] = json!(true);
+    assert_eq!(post(&gateway, "inspector", "/v1/lookups", &covert).status, 200);
+    let about = post(&gateway, "auditor", "/v1/lookups/about", &json!({"document": "AZE10000001"})).json();
+    assert_eq!(about["withheld"], 1);
+    let seen: Vec<_> =
+        about["lookups"].as_array().unwrap().iter().map(|entry| entry["action"].clone()).collect();
+    assert_eq!(
+        seen,
+        ["read_about", "look_up_by_document"],
+        "newest first: this very question, and the open one"
+    );
+    assert_eq!(about["lookups"][1]["reason"], "roadside check");
+}
+
+#[test]
+fn the_trail_is_verified_and_its_first_changed_record_named() {
+    let site = Site::new("");
+    let gateway = site.start();
+    for _ in 0..3 {
+        look_up(&gateway, "inspector", "document", "AZE10000002");
+    }
+    let store = site.dir.path().join("data");
+    let store = store.to_str().unwrap();
+    let head = granted(&["audit", "verify", store]);
+    assert!(head.starts_with("3:"), "{head}");
+    granted(&["audit", "verify", store, "--head", head.trim()]);
+    let path = site.dir.path().join("data/audit/000000000001.log");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("AZE10000002") && !text.contains("roadside"), "{text}");
+    let lines: Vec<_> = text.split_inclusive('\n').collect();
+    fs::write(&path, [lines[0], &lines[1].replace("demo", "else"), lines[2]].concat()).unwrap();
+    refused(&["audit", "verify", store], &["record 2 was changed"]);
+    fs::write(&path, lines[..2].concat()).unwrap();
+    refused(&["audit", "verify", store, "--head", head.trim()], &["record 3 is missing", "cut off"]);
+}
+
+#[test]
+fn look_ups_in_bulk_are_counted_for_an_alert() {
+    let site = Site::new("");
+    let gateway = site.start_with(&["HTTP__RATE=0"]);
+    (0..32).for_each(|_| {
+        look_up(&gateway, "inspector", "document", "AZE10000002");
+    });
+    let metrics = gateway.metrics();
+    let counted = |name: &str, count: u32| {
+        metrics.lines().any(|line| line.starts_with(name) && line.ends_with(&format!(" {count}")))
+    };
+    assert!(counted("icaze_lookups_total{", 32) && counted("icaze_lookups_in_bulk_total{", 2), "{metrics}");
+    assert!(!metrics.contains("AZE1"), "no serial in the metrics");
+}
