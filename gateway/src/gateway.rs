@@ -35,7 +35,7 @@ pub struct Gateway {
     /// What the ledger's closed segments say.
     pub history: History,
     port: RwLock<Arc<Port>>,
-    world: Arc<World>,
+    world: RwLock<Arc<World>>,
     pipeline: Mutex<Pipeline>,
     timeline: Mutex<Timeline>,
     /// Wakes the committer: the pipeline has something to commit, or the phase changed.
@@ -58,7 +58,7 @@ impl Gateway {
             telemetry,
             history: History::default(),
             port: RwLock::new(Arc::new(port)),
-            world: Arc::new(world),
+            world: RwLock::new(Arc::new(world)),
             pipeline: Mutex::new(pipeline),
             timeline: Mutex::new(Timeline::new(Now::read())),
             work: Condvar::new(),
@@ -106,7 +106,15 @@ impl Gateway {
     /// The facts and rules in use.
     #[must_use]
     pub fn world(&self) -> Arc<World> {
-        Arc::clone(&self.world)
+        Arc::clone(&self.world.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// From the next batch on messages are decided from `world`. Returns what they were decided from before: batches that are
+    /// being decided still read it.
+    #[must_use]
+    pub fn set_world(&self, world: World) -> Arc<World> {
+        let mut current = self.world.write().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut current, Arc::new(world))
     }
 
     /// Follows what is durable.

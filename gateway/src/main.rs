@@ -58,7 +58,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Explain(args) => commands::explain::run(&args),
         Command::Ledger(args) => commands::ledger::run(&args),
         Command::Regime(args) => commands::regime::run(&args),
-        Command::Register(args) => commands::register::run(&args),
+        Command::Register(args) => block_on(commands::register::run(args)),
         Command::Replies(args) => commands::replies::run(&args),
         Command::Token(args) => commands::token::run(&args),
         Command::Audit(args) => commands::audit::run(&args),

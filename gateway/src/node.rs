@@ -136,7 +136,7 @@ impl Node {
         }
         tokio::spawn(listener::accept(smpp, None, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
         tokio::spawn(http::serve(http_listener, shared));
-        tokio::spawn(control::serve(control, Arc::clone(&gateway)));
+        tokio::spawn(control::serve(control, Arc::clone(&gateway), config.register.path.clone()));
         tokio::spawn(tick(Arc::clone(&gateway)));
         tokio::spawn(timeline::keep(Arc::clone(&gateway)));
         Ok(Self {

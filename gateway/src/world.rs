@@ -16,6 +16,7 @@ use crate::permit::reply::{self, Line};
 use crate::permit::rules::named;
 
 /// One generation of facts and rules. Replaced as a whole, never changed.
+#[derive(Clone)]
 pub struct World {
     /// Who is who.
     pub register: Register,
@@ -40,7 +41,7 @@ pub struct Contacts {
 }
 
 /// What a regime's purposes are called in one language.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Words {
     /// All of them: `1 medical, 2 shopping`.
     pub codes: String,
@@ -48,7 +49,7 @@ pub struct Words {
 }
 
 /// What one purpose is called in one language.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PurposeWords {
     code: u8,
     /// One word.
@@ -82,6 +83,13 @@ impl World {
         let words =
             words.map(|regime| (regime.hash(), languages.map(|language| Words::of(regime, language))));
         Self { words: words.collect(), register, regimes, texts, contacts }
+    }
+
+    /// The same rules and texts with another register.
+    #[must_use]
+    pub fn with(&self, register: Register) -> Self {
+        let Self { regimes, texts, contacts, words, .. } = self.clone();
+        Self { register, regimes, texts, contacts, words }
     }
 
     /// The rules of the minute that holds `now`.

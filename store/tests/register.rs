@@ -6,7 +6,8 @@ use std::path::Path;
 
 use icaze_store::Document;
 use icaze_store::register::{
-    Builder, Conflict, Entry, Flags, LoadError, Register, Row, RowStatus, SnapshotError, Status, synth,
+    Builder, COLUMNS, Conflict, Entry, Flags, LoadError, Register, Row, RowStatus, SnapshotError, Status,
+    import, synth,
 };
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -107,6 +108,44 @@ proptest! {
             prop_assert_eq!(found, expected);
             prop_assert_eq!(register.find(document), expected);
             prop_assert_eq!(snapshot.find(document), expected);
+        }
+    }
+
+    #[test]
+    fn a_register_with_changes_is_the_register_of_the_later_rows(
+        rows in prop::collection::vec((any_document(), 0..40_u32), 0..200),
+        changes in prop::collection::vec((any_document(), 0..60_u32), 0..60),
+    ) {
+        let add = |rows: &[(Document, u32)], region: &str| {
+            let mut builder = Builder::default();
+            let mut taken = Vec::new();
+            for (line, &(document, person)) in (2..).zip(rows) {
+                if builder.add(line, &Row { region, ..row(document, person) }).is_ok() {
+                    taken.push((document, person));
+                }
+            }
+            (builder, taken)
+        };
+        let (builder, taken) = add(&rows, "Baku");
+        let (before, documents_before) = (finish(builder), hashbrown::HashMap::<_, _>::from_iter(taken));
+        let (builder, taken) = add(&changes, "Lerik");
+        let moved: Vec<u32> = taken.iter().map(|&(_, person)| person).collect();
+        let mut oracle = documents_before.clone();
+        oracle.extend(taken);
+        let after = before.with(&builder, Timestamp::UNIX_EPOCH).unwrap();
+        prop_assert_eq!(after.generation(), before.generation() + 1);
+        prop_assert_eq!(after.documents(), oracle.len() as u64);
+        let stored = read(&bytes(&after)).unwrap();
+        for (&document, &person) in &oracle {
+            for register in [&after, &stored] {
+                prop_assert_eq!(register.find(document).map(|entry| entry.person), Some(person));
+            }
+            let region = after.person(person).unwrap().region;
+            prop_assert_eq!(region, if moved.contains(&person) { "Lerik" } else { "Baku" });
+        }
+        for (&document, &person) in &documents_before {
+            prop_assert_eq!(before.find(document).map(|entry| entry.person), Some(person), "the old one stays");
+            prop_assert_eq!(before.person(person).unwrap().region, "Baku");
         }
     }
 
@@ -294,4 +333,31 @@ fn debug_tells_nothing_of_people() {
     for personal in ["20000003", "1003", "Baku", "birth"] {
         assert!(!text.contains(personal), "{text}");
     }
+}
+
+#[test]
+fn a_lost_document_does_not_bring_its_holder_back_to_life() {
+    let csv =
+        |line: &str| import(format!("{}\n{line}\n", COLUMNS.join(",")).as_bytes(), false, |_| {}).unwrap();
+    let before = finish(csv("AZE10000006,6,1950-01-01,,deceased,Baku,"));
+    let died = |register: &Register| register.person(6).unwrap().deceased;
+    let after = before.with(&csv("AZE10000006,6,1950-01-01,,lost,Baku,"), Timestamp::UNIX_EPOCH).unwrap();
+    assert!(died(&after), "the line says nothing of it");
+    assert_eq!(after.find("AZE10000006".parse().unwrap()).unwrap().status, Status::Lost);
+    let after = before.with(&csv("AZE10000006,6,1950-01-01,,valid,Baku,"), Timestamp::UNIX_EPOCH).unwrap();
+    assert!(!died(&after), "the line says so");
+}
+
+#[test]
+fn a_file_is_applied_as_changes_or_as_a_whole() {
+    let dir = tempdir().unwrap();
+    let (changes, whole) = (dir.path().join("changes.csv"), dir.path().join("whole.snapshot"));
+    let before = small();
+    fs::write(&changes, format!("{}\nAZE77777777,77,1990-01-01,,valid,Baku,\n", COLUMNS.join(","))).unwrap();
+    let after = before.apply(&changes, 0).unwrap();
+    assert_eq!((after.documents(), after.generation()), (before.documents() + 1, before.generation() + 1));
+    before.save(&whole).unwrap();
+    assert!(matches!(after.apply(&whole, 0), Err(LoadError::Shrunk { .. })));
+    let replaced = after.apply(&whole, 50).unwrap();
+    assert_eq!((replaced.documents(), replaced.generation()), (before.documents(), after.generation() + 1));
 }

@@ -1,4 +1,4 @@
-//! `icaze register`: makes, builds and inspects the population register's files.
+//! `icaze register`: makes, builds, inspects and changes the population register's files.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -8,9 +8,11 @@ use anyhow::{Context as _, bail};
 use icaze_store::register::{CsvError, Register, import, synth};
 use jiff::Timestamp;
 
-use super::{Output, remark};
+use super::{Configured, Output, remark};
+use crate::control::client;
+use crate::control::register::{Change, Changed};
 
-/// Makes, builds and inspects registers.
+/// Makes, builds, inspects and changes registers.
 #[derive(Debug, clap::Subcommand)]
 pub enum Args {
     /// Writes a register of invented people: the known documents and N adults of Baku.
@@ -36,6 +38,17 @@ pub enum Args {
         #[arg(long)]
         accept_rejects: bool,
     },
+    /// Changes the register of the running gateway, and its snapshot, without a restart.
+    Apply {
+        /// A CSV file that states changed and new documents with their holders, or the snapshot of a whole register.
+        file: PathBuf,
+        /// How many of its documents a whole register may lack, in percent of the present one's.
+        #[arg(long, value_name = "PERCENT", default_value_t = 5, value_parser = clap::value_parser!(u8).range(..=100))]
+        shrink_max: u8,
+        /// Whose gateway.
+        #[command(flatten)]
+        configured: Configured,
+    },
     /// Says what a CSV file or a snapshot holds.
     Info {
         /// The file.
@@ -43,19 +56,31 @@ pub enum Args {
     },
 }
 
-/// Makes, builds or inspects.
+/// Makes, builds, inspects or changes.
 ///
 /// # Errors
 /// With the file and the line that are not right, and the remedy; nothing is half-written.
-pub fn run(args: &Args) -> anyhow::Result<()> {
-    match args {
+pub async fn run(args: Args) -> anyhow::Result<()> {
+    match &args {
         Args::Synth { count, seed, out } => {
             replace(out, |file| synth::write_csv(file, *count, *seed)).with_context(|| unwritten(out))?;
             info(out)
         }
         Args::Import { csv, out, accept_rejects } => build(csv, out, *accept_rejects),
+        Args::Apply { file, shrink_max, configured } => apply(file, *shrink_max, configured).await,
         Args::Info { file } => info(file),
     }
+}
+
+async fn apply(file: &Path, shrink_max_percent: u8, configured: &Configured) -> anyhow::Result<()> {
+    let name = file.display();
+    let file = file.canonicalize().with_context(|| format!("{name}: cannot be found"))?;
+    let change = Change { file, shrink_max_percent };
+    let changed: Changed = client::post(&configured.store_dir()?, "/register", &change).await?;
+    let Changed { generation, documents, persons } = changed;
+    let mut out = Output::new();
+    out.line(format_args!("generation {generation}: {documents} documents of {persons} people"))?;
+    Ok(out.finish()?)
 }
 
 fn build(csv: &Path, out: &Path, accept_rejects: bool) -> anyhow::Result<()> {

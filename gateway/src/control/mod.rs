@@ -3,6 +3,7 @@
 
 pub mod client;
 pub mod operators;
+pub mod register;
 
 use std::fs::{self, File};
 use std::io;
@@ -12,10 +13,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use axum::Router;
-use axum::routing::get;
+use axum::extract::FromRef;
+use axum::routing::{get, post};
 use rustix::fs::{Mode, fchmod};
 use tokio::net::{UnixListener, UnixSocket};
 
+use self::register::Changes;
 use crate::gateway::Gateway;
 
 /// The socket's name in the store's directory.
@@ -47,13 +50,24 @@ pub fn listen(dir: &Path) -> anyhow::Result<UnixListener> {
     })
 }
 
-/// Serves until the task is dropped.
+/// Serves until the task is dropped; `register` is the file that the register is kept in.
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(listener: UnixListener, gateway: Arc<Gateway>) -> io::Result<()> {
-    let router = Router::new().route("/operators", get(operators::operators)).with_state(gateway);
+pub async fn serve(listener: UnixListener, gateway: Arc<Gateway>, register: PathBuf) -> io::Result<()> {
+    let register = Arc::new(Changes::new(register));
+    let router = Router::new()
+        .route("/operators", get(operators::operators))
+        .route("/register", post(register::apply))
+        .with_state(Control { gateway, register });
     axum::serve(listener, router).await
+}
+
+/// What the commands' requests work on.
+#[derive(Clone, FromRef)]
+struct Control {
+    gateway: Arc<Gateway>,
+    register: Arc<Changes>,
 }
 
 /// The socket's path, in a form that fits an address.

@@ -18,6 +18,7 @@ mod pages;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod peers;
+mod register;
 mod roles;
 mod smsc;
 mod support;

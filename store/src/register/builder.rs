@@ -89,27 +89,28 @@ pub enum Conflict {
 /// Collects rows, and refuses those that contradict earlier ones.
 #[derive(Default)]
 pub struct Builder {
-    documents: Vec<Stated>,
+    pub(super) documents: Vec<Stated>,
     /// Where in `documents` a document is.
     places: HashMap<Document, usize>,
-    persons: Persons,
+    pub(super) persons: Persons,
     regions: HashMap<Box<str>, u16>,
-    origins: HashMap<u32, Origin>,
+    pub(super) origins: HashMap<u32, Origin>,
 }
 
 /// The number of no region.
-const NO_REGION: u16 = u16::MAX;
+pub(super) const NO_REGION: u16 = u16::MAX;
 
-struct Stated {
-    document: Document,
-    entry: Entry,
+pub(super) struct Stated {
+    pub(super) document: Document,
+    pub(super) entry: Entry,
     line: u64,
 }
 
 /// The lines that first stated the facts about a person.
-struct Origin {
+pub(super) struct Origin {
     line: u64,
-    life: Option<(u64, bool)>,
+    /// Where it was stated whether the person has died, and whether.
+    pub(super) life: Option<(u64, bool)>,
 }
 
 impl Builder {

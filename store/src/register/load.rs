@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::Register;
+use super::builder::Conflict;
 use super::csv::{CsvError, import};
 use super::snapshot::{MAGIC, SnapshotError};
 
@@ -37,6 +38,14 @@ pub enum LoadError {
         /// What is wrong with it.
         source: CsvError,
     },
+    /// It states what this register has no room for.
+    #[error("{}: {source}; correct it", path.display())]
+    Conflict {
+        /// The file.
+        path: PathBuf,
+        /// What there is no room for.
+        source: Conflict,
+    },
     /// It lost more documents than was agreed.
     #[error("{}: {documents} documents, {previous} before: shrunk by more than {shrink_max_percent} %; check the extract, \
         or agree to more", path.display())]
@@ -60,19 +69,35 @@ impl Register {
     pub fn load(path: &Path) -> Result<Self, LoadError> {
         let open = |source| LoadError::Open { path: path.to_owned(), source };
         let mut file = File::open(path).map_err(open)?;
-        let metadata = file.metadata().map_err(open)?;
-        let mut magic = Vec::with_capacity(MAGIC.len());
-        file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic).map_err(open)?;
-        file.rewind().map_err(open)?;
-        if magic == MAGIC {
-            let register = Self::read(file, metadata.len());
+        if is_snapshot(&mut file).map_err(open)? {
+            let bytes = file.metadata().map_err(open)?.len();
+            let register = Self::read(file, bytes);
             return register.map_err(|source| LoadError::Snapshot { path: path.to_owned(), source });
         }
-        let modified = metadata.modified().map_err(open)?;
-        let made_at = Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH);
+        let made_at = modified(&file).map_err(open)?;
         let builder = import(file, false, |_| {});
         let builder = builder.map_err(|source| LoadError::Csv { path: path.to_owned(), source })?;
         Ok(builder.finish(0, made_at))
+    }
+
+    /// The register that takes this one's place once `path` is applied, under the next generation's number: a CSV file states
+    /// [changes](Self::with), a snapshot is a whole register, of which at most `shrink_max_percent` of this one's documents
+    /// may be gone.
+    ///
+    /// # Errors
+    /// If the file cannot be read, or is not right as a whole.
+    pub fn apply(&self, path: &Path, shrink_max_percent: u8) -> Result<Self, LoadError> {
+        let open = |source| LoadError::Open { path: path.to_owned(), source };
+        let mut file = File::open(path).map_err(open)?;
+        if is_snapshot(&mut file).map_err(open)? {
+            let whole = Self::load_after(path, self.documents(), shrink_max_percent)?;
+            let generation = whole.generation().max(self.generation() + 1);
+            return Ok(whole.numbered(generation));
+        }
+        let made_at = modified(&file).map_err(open)?;
+        let changes = import(file, false, |_| {});
+        let changes = changes.map_err(|source| LoadError::Csv { path: path.to_owned(), source })?;
+        self.with(&changes, made_at).map_err(|source| LoadError::Conflict { path: path.to_owned(), source })
     }
 
     /// [`Register::load`] in place of a register with `previous` documents, of which at most `shrink_max_percent` may
@@ -89,4 +114,17 @@ impl Register {
         }
         Ok(register)
     }
+}
+
+fn is_snapshot(file: &mut File) -> io::Result<bool> {
+    let mut magic = Vec::with_capacity(MAGIC.len());
+    file.by_ref().take(MAGIC.len() as u64).read_to_end(&mut magic)?;
+    file.rewind()?;
+    Ok(magic == MAGIC)
+}
+
+/// When the file was last written: the age of what it states.
+fn modified(file: &File) -> io::Result<Timestamp> {
+    let modified = file.metadata()?.modified()?;
+    Ok(Timestamp::try_from(modified).unwrap_or(Timestamp::UNIX_EPOCH))
 }

@@ -3,6 +3,7 @@
 //! A register does not change. A new one, which may share what stayed the same, takes its place.
 
 mod builder;
+mod change;
 mod csv;
 mod date;
 mod entry;

@@ -76,6 +76,20 @@ impl Facts {
         }
     }
 
+    /// The same with a region that has this number.
+    pub(super) fn in_region(self, region: u16) -> Self {
+        Self { region: U16::new(region), ..self }
+    }
+
+    /// Whether nobody has this number.
+    pub(super) fn is_nobody(self) -> bool {
+        self.birth.is_none()
+    }
+
+    pub(super) fn is_deceased(self) -> bool {
+        self.flags.get() & DECEASED != 0
+    }
+
     pub(super) fn region(self) -> u16 {
         self.region.get()
     }
@@ -109,8 +123,8 @@ impl Facts {
     }
 }
 
-/// Everybody in the register.
-#[derive(Default)]
+/// Everybody in the register. A clone shares the pages that neither changes.
+#[derive(Clone, Default)]
 pub(super) struct Persons {
     pub(super) facts: Paged<Facts>,
     pub(super) regions: Vec<Box<str>>,
