@@ -53,7 +53,7 @@ impl Bench {
     fn register_of_last_decision(&self) -> u64 {
         let dump = granted(&["ledger", "dump", &self.path("data"), "--config", &config(&self.site)]);
         let lines = dump.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-        lines.filter_map(|record| record["register"].as_u64()).last().unwrap()
+        lines.filter_map(|record| record["register"].as_u64()).next_back().unwrap()
     }
 }
 
@@ -73,7 +73,9 @@ fn a_change_is_decided_from_at_once_named_by_decisions_and_there_after_a_restart
     assert!(!sms(&gateway, PHONE, "2 AZE20000000").starts_with("İCAZƏ VAR"));
     drop(gateway);
     let gateway = bench.start();
-    assert!(sms(&gateway, PHONE, "1 AZE77777777").starts_with("İCAZƏ VAR"));
+    // A phone that no earlier reply can still be on its way to.
+    let reply = sms(&gateway, "+994501112233", "1 AZE77777777");
+    assert!(reply.starts_with("İCAZƏ VAR"), "{reply}");
     assert_eq!(bench.register_of_last_decision(), 3);
 }
 
