@@ -1,0 +1,190 @@
+//! What is asked of the shared state, and its answers.
+
+use redis::{Cmd, Value};
+
+/// Person slots: how many hash tags the persons are spread over. A constant of the stored keys.
+pub(crate) const PERSON_SLOTS: u32 = 1024;
+
+pub(crate) fn tag(slot: u32) -> String {
+    format!("icaze:{{{slot}}}")
+}
+
+/// One purpose of one person, and how often it may be granted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Allowance {
+    /// The register's number.
+    pub person: u32,
+    /// The purpose, 0 to 9.
+    pub purpose: u8,
+    /// Days since an epoch that all nodes share.
+    pub day: u16,
+    /// Weeks since that epoch.
+    pub week: u16,
+    /// At most so many grants in `day`.
+    pub day_max: u8,
+    /// At most so many grants in `week`.
+    pub week_max: u8,
+}
+
+impl Allowance {
+    fn slot(&self) -> u32 {
+        self.person % PERSON_SLOTS
+    }
+}
+
+/// Personal.
+impl std::fmt::Debug for Allowance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Allowance").finish_non_exhaustive()
+    }
+}
+
+/// The name of a reservation and of the grant it becomes: the request's identity and when it was first asked.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Grant(pub String);
+
+/// Whether a confirmation may still be refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirm {
+    /// Nothing was acknowledged yet: refused where the reservation was lost or ran out, and somebody else has the allowance.
+    Live,
+    /// A ledger holds it as acknowledged: kept in any case, and counted as a conflict if it is one too many.
+    Replay,
+}
+
+/// One call of a function.
+#[derive(Debug, Clone)]
+pub enum Call {
+    /// Holds an allowance until it is confirmed, released or `timeout_ms` have passed.
+    Reserve {
+        /// The allowance.
+        allowance: Allowance,
+        /// The request's identity, without spaces and `@`.
+        identity: String,
+        /// Milliseconds since 1970.
+        now_ms: u64,
+        /// How long it is held.
+        timeout_ms: u64,
+        /// How long the same identity is the same request.
+        repeat_ms: u64,
+    },
+    /// Makes a reservation a grant.
+    Confirm {
+        /// The allowance.
+        allowance: Allowance,
+        /// As the reservation's answer named it.
+        grant: Grant,
+        /// Milliseconds since 1970.
+        now_ms: u64,
+        /// When the permit ends, in milliseconds since 1970.
+        until_ms: u64,
+        /// What another node needs to answer with this permit: its code and times.
+        permit: String,
+        /// Whether it may be refused.
+        mode: Confirm,
+    },
+    /// Ends a reservation, or gives a grant back, for good.
+    Release {
+        /// The allowance.
+        allowance: Allowance,
+        /// As the reservation's answer named it.
+        grant: Grant,
+    },
+}
+
+/// The answer to [`Call::Reserve`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reserved {
+    /// Held for this node under this name.
+    Held(Grant),
+    /// This very request was granted before; its permit.
+    Same(Grant, String),
+    /// Another request's permit for the same purpose stands; its permit.
+    Standing(Grant, String),
+    /// Another request for the same purpose is being decided: ask again.
+    Busy,
+    /// The allowance is used.
+    Used,
+}
+
+/// The answer to [`Call::Confirm`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Confirmed {
+    /// It is a grant.
+    Granted,
+    /// A grant, but more than the regime allows: counted among the conflicts. Only of [`Confirm::Replay`].
+    Conflict,
+    /// Not a grant: the reservation was lost or ran out, and the allowance is somebody else's. Only of [`Confirm::Live`].
+    Late,
+    /// It was released before, and stays so.
+    Released,
+}
+
+impl Call {
+    pub(crate) fn slot(&self) -> u32 {
+        match self {
+            Self::Reserve { allowance, .. } | Self::Confirm { allowance, .. } | Self::Release { allowance, .. } => {
+                allowance.slot()
+            }
+        }
+    }
+
+    pub(crate) fn command(&self, node: &str) -> Cmd {
+        let mut cmd = redis::cmd("FCALL");
+        let tag = tag(self.slot());
+        match self {
+            Self::Reserve { allowance: a, identity, now_ms, timeout_ms, repeat_ms } => cmd
+                .arg("icaze_reserve")
+                .arg(1)
+                .arg(format!("{tag}:p:{}", a.person))
+                .arg((identity, node, now_ms, timeout_ms, repeat_ms))
+                .arg((a.purpose, a.day, a.week, a.day_max, a.week_max)),
+            Self::Confirm { allowance: a, grant, now_ms, until_ms, permit, mode } => cmd
+                .arg("icaze_confirm")
+                .arg(2)
+                .arg(format!("{tag}:p:{}", a.person))
+                .arg(format!("{tag}:conflicts"))
+                .arg((&grant.0, node, now_ms))
+                .arg((a.purpose, a.day, a.week, a.day_max, a.week_max))
+                .arg((until_ms, permit, if *mode == Confirm::Live { "live" } else { "replay" })),
+            Self::Release { allowance: a, grant } => cmd
+                .arg("icaze_release")
+                .arg(1)
+                .arg(format!("{tag}:p:{}", a.person))
+                .arg((&grant.0, node, a.purpose, a.day, a.week)),
+        };
+        cmd
+    }
+}
+
+impl Reserved {
+    /// `None` if the functions on the server are not ours.
+    #[must_use]
+    pub fn read(value: &Value) -> Option<Self> {
+        let (kind, grant, permit): (String, String, String) = redis::from_redis_value_ref(value).ok()?;
+        let grant = Grant(grant);
+        Some(match kind.as_str() {
+            "reserved" => Self::Held(grant),
+            "confirmed" => Self::Same(grant, permit),
+            "standing" => Self::Standing(grant, permit),
+            "busy" => Self::Busy,
+            "used" => Self::Used,
+            _ => return None,
+        })
+    }
+}
+
+impl Confirmed {
+    /// `None` if the functions on the server are not ours.
+    #[must_use]
+    pub fn read(value: &Value) -> Option<Self> {
+        let kind: String = redis::from_redis_value_ref(value).ok()?;
+        Some(match kind.as_str() {
+            "confirmed" => Self::Granted,
+            "conflict" => Self::Conflict,
+            "late" => Self::Late,
+            "released" => Self::Released,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,173 @@
+//! What a real cluster does to the shared state when servers die, hang, drop connections or are full.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Servers, admin, allowance};
+use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Grant, Reserved, verify};
+use rustix::process::Signal;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+
+fn reserve(person: u32, identity: &str) -> Call {
+    Call::Reserve {
+        allowance: allowance(person),
+        identity: identity.to_owned(),
+        now_ms: NOW_MS,
+        timeout_ms: 60_000,
+        repeat_ms: 600_000,
+    }
+}
+
+fn confirm(person: u32, grant: Grant, mode: Confirm) -> Call {
+    let permit = format!("code-{person}");
+    Call::Confirm { allowance: allowance(person), grant, now_ms: NOW_MS, until_ms: NOW_MS + 7_200_000, permit, mode }
+}
+
+async fn reserved(node: &mut Cluster, calls: &[Call]) -> Vec<Reserved> {
+    node.call(calls).await.into_iter().map(|answer| Reserved::read(&answer.unwrap()).unwrap()).collect()
+}
+
+async fn confirmed(node: &mut Cluster, calls: &[Call]) -> Vec<Confirmed> {
+    node.call(calls).await.into_iter().map(|answer| Confirmed::read(&answer.unwrap()).unwrap()).collect()
+}
+
+/// Reserves and confirms for each person, in batches; the grants are what ledgers would hold as acknowledged.
+async fn grant_all(mut node: Cluster, persons: std::ops::Range<u32>) -> Vec<(u32, Grant)> {
+    let mut grants = Vec::new();
+    for batch in persons.collect::<Vec<_>>().chunks(25) {
+        let calls: Vec<_> = batch.iter().map(|&person| reserve(person, "first")).collect();
+        let held: Vec<_> = reserved(&mut node, &calls)
+            .await
+            .into_iter()
+            .map(|answer| match answer {
+                Reserved::Held(grant) => grant,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        let calls: Vec<_> =
+            batch.iter().zip(&held).map(|(&person, grant)| confirm(person, grant.clone(), Confirm::Live)).collect();
+        assert!(confirmed(&mut node, &calls).await.iter().all(|answer| *answer == Confirmed::Granted));
+        grants.extend(batch.iter().copied().zip(held));
+    }
+    grants
+}
+
+/// Another node finds every permit standing, after what the failover lost was confirmed again.
+async fn all_stand(node: &mut Cluster, grants: &[(u32, Grant)]) {
+    for _ in 0..2 {
+        let replay: Vec<_> =
+            grants.iter().map(|(person, grant)| confirm(*person, grant.clone(), Confirm::Replay)).collect();
+        assert!(confirmed(node, &replay).await.iter().all(|answer| *answer == Confirmed::Granted));
+    }
+    let again: Vec<_> = grants.iter().map(|(person, _)| reserve(*person, "second")).collect();
+    for ((person, grant), answer) in grants.iter().zip(reserved(node, &again).await) {
+        assert_eq!(answer, Reserved::Standing(grant.clone(), format!("code-{person}")));
+    }
+    assert_eq!(node.conflicts().await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_primary_is_killed_under_load_and_no_confirmed_grant_is_lost_or_doubled() {
+    let mut servers = Servers::start().await;
+    let (node, mut other) = (servers.connect("a").await, servers.connect("b").await);
+    let load = tokio::spawn(grant_all(node, 0..1500));
+    let victim = servers.primaries().await[0];
+    servers.kill(victim);
+    assert!(!load.is_finished(), "too late: nothing was under way");
+    // Its replica takes over, and takes no writes before it has a replica itself.
+    common::until(async || servers.primaries().await.len() == 3).await;
+    servers.restart(victim);
+    let grants = load.await.unwrap();
+    servers.whole().await;
+    all_stand(&mut other, &grants).await;
+}
+
+#[tokio::test]
+async fn a_primary_that_hangs_and_connections_that_are_reset_only_delay() {
+    let servers = Servers::start().await;
+    let (node, mut other) = (servers.connect("a").await, servers.connect("b").await);
+    let load = tokio::spawn(grant_all(node, 0..1500));
+    for &port in &servers.ports {
+        let mut server = admin(port).await.unwrap();
+        let _: redis::Value =
+            redis::cmd("CLIENT").arg(&["KILL", "TYPE", "normal"]).query_async(&mut server).await.unwrap();
+    }
+    let victim = servers.primaries().await[1];
+    servers.signal(victim, Signal::STOP);
+    assert!(!load.is_finished(), "too late: nothing was under way");
+    common::until(async || servers.primaries().await.len() == 3).await;
+    servers.signal(victim, Signal::CONT);
+    let grants = load.await.unwrap();
+    servers.whole().await;
+    all_stand(&mut other, &grants).await;
+}
+
+#[tokio::test]
+async fn lost_writes_are_replayed_and_a_grant_too_many_is_counted_once() {
+    let servers = Servers::start().await;
+    let mut node = servers.connect("a").await;
+    let mut grants = grant_all(node.clone(), 0..300).await;
+    for index in servers.primaries().await {
+        let mut server = admin(servers.ports[index]).await.unwrap();
+        let _: redis::Value = redis::cmd("FLUSHALL").query_async(&mut server).await.unwrap();
+    }
+    // Before the replay another node gives person 7 the allowance that Redis forgot.
+    let mut other = servers.connect("b").await;
+    let Reserved::Held(second) = reserved(&mut other, &[reserve(7, "second")]).await.remove(0) else { panic!() };
+    assert_eq!(confirmed(&mut other, &[confirm(7, second, Confirm::Live)]).await, [Confirmed::Granted]);
+
+    fastrand::shuffle(&mut grants);
+    for round in 0..2 {
+        let replay: Vec<_> =
+            grants.iter().map(|(person, grant)| confirm(*person, grant.clone(), Confirm::Replay)).collect();
+        let conflicts: Vec<_> = grants
+            .iter()
+            .zip(confirmed(&mut node, &replay).await)
+            .filter(|(_, answer)| *answer == Confirmed::Conflict)
+            .map(|((person, _), _)| *person)
+            .collect();
+        assert_eq!(conflicts, if round == 0 { vec![7] } else { vec![] });
+        assert_eq!(node.conflicts().await.unwrap(), 1);
+    }
+    let again: Vec<_> = (0..300).map(|person| reserve(person, "third")).collect();
+    let standing = reserved(&mut other, &again).await;
+    assert!(standing.iter().all(|answer| matches!(answer, Reserved::Standing(..))));
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_and_recovers() {
+    let servers = Servers::start().await;
+    let mut node = servers.connect("a").await;
+    for (limit, full) in [("1", true), ("0", false)] {
+        for &port in &servers.ports {
+            let mut server = admin(port).await.unwrap();
+            let _: redis::Value =
+                redis::cmd("CONFIG").arg(&["SET", "maxmemory", limit]).query_async(&mut server).await.unwrap();
+        }
+        let answer = node.call(&[reserve(1, "first")]).await.remove(0);
+        assert_eq!(matches!(answer, Err(Error::Full)), full, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn settings_that_lose_are_named() {
+    let servers = Servers::start().await;
+    let (server, timeout) = (format!("redis://127.0.0.1:{}", servers.ports[0]), Duration::from_secs(5));
+    assert_eq!(verify(&server, timeout).await.unwrap(), []);
+    let mut admin = admin(servers.ports[0]).await.unwrap();
+    for (setting, value) in [
+        ("appendonly", "no"),
+        ("appendfsync", "no"),
+        ("maxmemory-policy", "allkeys-lru"),
+        ("min-replicas-to-write", "0"),
+    ] {
+        let _: redis::Value =
+            redis::cmd("CONFIG").arg(&["SET", setting, value]).query_async(&mut admin).await.unwrap();
+        let faults = verify(&server, timeout).await.unwrap();
+        assert!(faults.iter().any(|fault| fault.setting == setting && fault.found == value), "{faults:?}");
+    }
+}
