@@ -123,9 +123,9 @@ pub enum Confirmed {
 impl Call {
     pub(crate) fn slot(&self) -> u32 {
         match self {
-            Self::Reserve { allowance, .. } | Self::Confirm { allowance, .. } | Self::Release { allowance, .. } => {
-                allowance.slot()
-            }
+            Self::Reserve { allowance, .. }
+            | Self::Confirm { allowance, .. }
+            | Self::Release { allowance, .. } => allowance.slot(),
         }
     }
 

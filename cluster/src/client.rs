@@ -33,7 +33,9 @@ pub struct Options {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The deadline passed. It may have been done or not: repeat it, or let the reservation run out.
-    #[error("no certain answer from Redis in time (last: {last}); look at the cluster's state with CLUSTER INFO")]
+    #[error(
+        "no certain answer from Redis in time (last: {last}); look at the cluster's state with CLUSTER INFO"
+    )]
     Unsure {
         /// What the last attempt met.
         last: String,
@@ -75,16 +77,23 @@ impl Cluster {
             .build()?;
         let mut connection = client.get_async_connection().await?;
         // Routed to all primaries by the client.
-        let _: Value = redis::cmd("FUNCTION").arg("LOAD").arg("REPLACE").arg(FUNCTIONS).query_async(&mut connection).await?;
+        let _: Value = redis::cmd("FUNCTION")
+            .arg("LOAD")
+            .arg("REPLACE")
+            .arg(FUNCTIONS)
+            .query_async(&mut connection)
+            .await?;
         let mut ask = Pipeline::new();
         for slot in 0..PERSON_SLOTS {
             ask.cmd("CLUSTER").arg("KEYSLOT").arg(tag(slot));
         }
-        let answers =
-            connection.route_pipeline(ask, 0, PERSON_SLOTS as usize, SingleNodeRoutingInfo::RandomPrimary).await?;
+        let answers = connection
+            .route_pipeline(ask, 0, PERSON_SLOTS as usize, SingleNodeRoutingInfo::RandomPrimary)
+            .await?;
         let slots = answers.iter().map(redis::from_redis_value_ref).collect::<Result<Vec<u16>, _>>();
         let slots = slots.map_err(redis::RedisError::from)?.into();
-        let mut cluster = Self { connection, options: Arc::new(options), slots, shards: Vec::new(), owners: Vec::new() };
+        let mut cluster =
+            Self { connection, options: Arc::new(options), slots, shards: Vec::new(), owners: Vec::new() };
         cluster.learn().await?;
         Ok(cluster)
     }
@@ -94,12 +103,23 @@ impl Cluster {
     /// # Errors
     ///
     /// If a shard does not answer.
-    pub async fn conflicts(&mut self) -> Result<u64, Error> {
+    pub async fn conflicts(&self) -> Result<u64, Error> {
+        let mut shards: Vec<(&str, u16, Pipeline)> = Vec::new();
+        for (person_slot, &slot) in (0..).zip(self.slots.iter()) {
+            let owner = self.owner(slot);
+            if !shards.iter().any(|(known, ..)| *known == owner) {
+                shards.push((owner, slot, Pipeline::new()));
+            }
+            let shard = shards.iter_mut().find(|(known, ..)| *known == owner);
+            shard.map(|(.., pipeline)| pipeline.cmd("SCARD").arg(format!("{}:conflicts", tag(person_slot))));
+        }
         let mut sum = 0;
-        for slot in 0..PERSON_SLOTS {
-            let count: u64 =
-                redis::cmd("SCARD").arg(format!("{}:conflicts", tag(slot))).query_async(&mut self.connection).await?;
-            sum += count;
+        for (_, slot, pipeline) in shards {
+            let (mut connection, count) = (self.connection.clone(), pipeline.len());
+            let route = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
+            for answer in connection.route_pipeline(pipeline, 0, count, route).await? {
+                sum += redis::from_redis_value::<u64>(answer).map_err(redis::RedisError::from)?;
+            }
         }
         Ok(sum)
     }
@@ -117,7 +137,9 @@ impl Cluster {
                 match answers {
                     Ok(answers) => {
                         for (index, answer) in indices.into_iter().zip(answers) {
-                            let (Some(outcome), answer) = (outcomes.get_mut(index), settled(answer)) else { continue };
+                            let (Some(outcome), answer) = (outcomes.get_mut(index), settled(answer)) else {
+                                continue;
+                            };
                             match answer {
                                 Ok(answer) => *outcome = Some(answer),
                                 Err(error) => last = error,
@@ -136,7 +158,10 @@ impl Cluster {
                 last = error.to_string();
             }
         }
-        outcomes.into_iter().map(|outcome| outcome.unwrap_or_else(|| Err(Error::Unsure { last: last.clone() }))).collect()
+        outcomes
+            .into_iter()
+            .map(|outcome| outcome.unwrap_or_else(|| Err(Error::Unsure { last: last.clone() })))
+            .collect()
     }
 
     /// Sends what has no outcome yet. An error stands for all of a shard's calls.
@@ -146,7 +171,9 @@ impl Cluster {
         outcomes: &[Option<Outcome>],
     ) -> Vec<(Vec<usize>, Result<Vec<Value>, String>)> {
         let mut batches: Vec<(String, u16, Vec<usize>)> = Vec::new();
-        for (index, (call, _)) in calls.iter().zip(outcomes).enumerate().filter(|(_, (_, outcome))| outcome.is_none()) {
+        for (index, (call, _)) in
+            calls.iter().zip(outcomes).enumerate().filter(|(_, (_, outcome))| outcome.is_none())
+        {
             let slot = self.slots.get(call.slot() as usize).copied().unwrap_or_default();
             let owner = self.owner(slot);
             match batches.iter_mut().find(|(known, ..)| known == owner) {
@@ -168,7 +195,12 @@ impl Cluster {
             sent.spawn(async move {
                 let route = SingleNodeRoutingInfo::SpecificNode(Route::new(slot, SlotAddr::Master));
                 let answers = connection.route_pipeline(pipeline, 0, indices.len() + 1, route).await;
-                (indices, answers.map_err(|error| error.to_string()).and_then(|answers| replicated(answers, needed)))
+                (
+                    indices,
+                    answers
+                        .map_err(|error| error.to_string())
+                        .and_then(|answers| replicated(answers, needed)),
+                )
             });
         }
         sent.join_all().await
@@ -189,7 +221,9 @@ impl Cluster {
         (self.shards, self.owners) = (Vec::new(), Vec::new());
         for range in ranges {
             let [first, last, primary, ..] = range.as_slice() else { continue };
-            let (Ok(first), Ok(last)) = (redis::from_redis_value_ref(first), redis::from_redis_value_ref(last)) else {
+            let (Ok(first), Ok(last)) =
+                (redis::from_redis_value_ref(first), redis::from_redis_value_ref(last))
+            else {
                 continue;
             };
             let Value::Array(primary) = primary else { continue };

@@ -31,6 +31,15 @@ local function find(grants, field)
   end
 end
 
+-- Of those that `fits` takes, the one that ends last; the same one whatever order the hash is in.
+local function last(grants, fits)
+  local best
+  for _, g in ipairs(grants) do
+    if fits(g) and (not best or g.ends > best.ends or (g.ends == best.ends and g.field < best.field)) then best = g end
+  end
+  return best
+end
+
 -- Who counts at `now`: what is confirmed, and what is reserved and has not run out.
 local function counts(g, now)
   return g.state == 'C' or (g.state == 'R' and g.ends > now)
@@ -59,25 +68,21 @@ redis.register_function('icaze_reserve', function(keys, argv)
     -- No midnight resets an allowance twice, whichever node's clock is ahead.
     if g.state ~= 'X' then day, week = math.max(day, g.day), math.max(week, g.week) end
   end
-  for _, g in ipairs(grants) do
-    if g.identity == identity and math.abs(now - g.at) < window then
-      if g.state == 'C' then
-        write(keys[1], g)
-        return { 'confirmed', g.field, g.permit }
-      elseif g.state == 'R' and g.node ~= node and g.ends > now then
-        return { 'busy', g.field, '' }
-      elseif g.state == 'R' and g.node == node and g.ends > now then
-        write(keys[1], g)
-        return { 'reserved', g.field, '' }
-      end
-    end
+  local function same(g) return g.identity == identity and math.abs(now - g.at) < window end
+  local function open(g) return g.state == 'R' and g.purpose == purpose and g.ends > now end
+  local own = last(grants, function(g) return g.state == 'C' and same(g) end)
+  if own then
+    write(keys[1], own)
+    return { 'confirmed', own.field, own.permit }
   end
-  for _, g in ipairs(grants) do
-    if g.purpose == purpose and g.ends > now then
-      if g.state == 'C' then return { 'standing', g.field, g.permit } end
-      if g.state == 'R' then return { 'busy', g.field, '' } end
-    end
+  own = last(grants, function(g) return same(g) and open(g) and g.node == node end)
+  if own then
+    write(keys[1], own)
+    return { 'reserved', own.field, '' }
   end
+  local standing = last(grants, function(g) return g.state == 'C' and g.purpose == purpose and g.ends > now end)
+  if standing then return { 'standing', standing.field, standing.permit } end
+  if last(grants, open) then return { 'busy', '', '' } end
   local in_day, in_week = used(grants, purpose, day, week, now)
   if in_day >= day_max or in_week >= week_max then return { 'used', '', '' } end
 

@@ -31,7 +31,9 @@ impl fmt::Display for Fault {
 ///
 /// If it does not answer within `timeout`, or refuses `CONFIG GET` or `INFO`.
 pub async fn verify(server: &str, timeout: Duration) -> Result<Vec<Fault>, RedisError> {
-    let config = AsyncConnectionConfig::new().set_connection_timeout(Some(timeout)).set_response_timeout(Some(timeout));
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(timeout))
+        .set_response_timeout(Some(timeout));
     let mut connection = Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await?;
     let mut faults = Vec::new();
     let mut expect = |setting, found: &str, needed, good: bool| {

@@ -24,7 +24,14 @@ fn reserve(person: u32, identity: &str) -> Call {
 
 fn confirm(person: u32, grant: Grant, mode: Confirm) -> Call {
     let permit = format!("code-{person}");
-    Call::Confirm { allowance: allowance(person), grant, now_ms: NOW_MS, until_ms: NOW_MS + 7_200_000, permit, mode }
+    Call::Confirm {
+        allowance: allowance(person),
+        grant,
+        now_ms: NOW_MS,
+        until_ms: NOW_MS + 7_200_000,
+        permit,
+        mode,
+    }
 }
 
 async fn reserved(node: &mut Cluster, calls: &[Call]) -> Vec<Reserved> {
@@ -48,8 +55,11 @@ async fn grant_all(mut node: Cluster, persons: std::ops::Range<u32>) -> Vec<(u32
                 other => panic!("{other:?}"),
             })
             .collect();
-        let calls: Vec<_> =
-            batch.iter().zip(&held).map(|(&person, grant)| confirm(person, grant.clone(), Confirm::Live)).collect();
+        let calls: Vec<_> = batch
+            .iter()
+            .zip(&held)
+            .map(|(&person, grant)| confirm(person, grant.clone(), Confirm::Live))
+            .collect();
         assert!(confirmed(&mut node, &calls).await.iter().all(|answer| *answer == Confirmed::Granted));
         grants.extend(batch.iter().copied().zip(held));
     }
@@ -117,7 +127,9 @@ async fn lost_writes_are_replayed_and_a_grant_too_many_is_counted_once() {
     }
     // Before the replay another node gives person 7 the allowance that Redis forgot.
     let mut other = servers.connect("b").await;
-    let Reserved::Held(second) = reserved(&mut other, &[reserve(7, "second")]).await.remove(0) else { panic!() };
+    let Reserved::Held(second) = reserved(&mut other, &[reserve(7, "second")]).await.remove(0) else {
+        panic!()
+    };
     assert_eq!(confirmed(&mut other, &[confirm(7, second, Confirm::Live)]).await, [Confirmed::Granted]);
 
     fastrand::shuffle(&mut grants);
@@ -145,8 +157,11 @@ async fn a_full_server_refuses_and_recovers() {
     for (limit, full) in [("1", true), ("0", false)] {
         for &port in &servers.ports {
             let mut server = admin(port).await.unwrap();
-            let _: redis::Value =
-                redis::cmd("CONFIG").arg(&["SET", "maxmemory", limit]).query_async(&mut server).await.unwrap();
+            let _: redis::Value = redis::cmd("CONFIG")
+                .arg(&["SET", "maxmemory", limit])
+                .query_async(&mut server)
+                .await
+                .unwrap();
         }
         let answer = node.call(&[reserve(1, "first")]).await.remove(0);
         assert_eq!(matches!(answer, Err(Error::Full)), full, "{answer:?}");

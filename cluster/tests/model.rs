@@ -19,10 +19,18 @@ const DAY_MAX: u8 = 2;
 #[derive(Debug, Clone)]
 enum Step {
     Pass(u64),
-    Reserve { node: usize, identity: u8 },
+    Reserve {
+        node: usize,
+        identity: u8,
+    },
     /// Of the reservation that was made so many before the last.
-    Confirm { back: usize, mode: Confirm },
-    Release { back: usize },
+    Confirm {
+        back: usize,
+        mode: Confirm,
+    },
+    Release {
+        back: usize,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -77,18 +85,18 @@ impl Model {
     fn reserve(&mut self, node: usize, identity: u8, now: u64) -> Reserved {
         let permit = |entry: &Entry| format!("permit-of-{}", entry.grant.0);
         let same = |entry: &&Entry| entry.identity == identity && now - entry.asked_ms < REPEAT_MS;
-        if let Some(entry) = self.entries.iter().filter(same).find(|entry| entry.state == State::Granted) {
+        let granted = self.entries.iter().filter(|entry| entry.state == State::Granted);
+        if let Some(entry) = granted.clone().filter(same).max_by_key(|entry| entry.ends_ms) {
             return Reserved::Same(entry.grant.clone(), permit(entry));
         }
-        if let Some(entry) = self.open(now).find(same) {
-            return if entry.node == node { Reserved::Held(entry.grant.clone()) } else { Reserved::Busy };
+        if let Some(entry) = self.open(now).find(|entry| same(entry) && entry.node == node) {
+            return Reserved::Held(entry.grant.clone());
+        }
+        if let Some(entry) = granted.filter(|entry| entry.ends_ms > now).max_by_key(|entry| entry.ends_ms) {
+            return Reserved::Standing(entry.grant.clone(), permit(entry));
         }
         if self.open(now).next().is_some() {
             return Reserved::Busy;
-        }
-        let stands = |entry: &&Entry| entry.state == State::Granted && entry.ends_ms > now;
-        if let Some(entry) = self.entries.iter().find(stands) {
-            return Reserved::Standing(entry.grant.clone(), permit(entry));
         }
         let day = day(now);
         if self.used(day, now) >= DAY_MAX.into() {
@@ -139,7 +147,8 @@ async fn ask(node: &mut Cluster, call: &Call) -> redis::Value {
 /// One person's life. Every call is made twice.
 async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
     let (mut model, mut now, mut conflicts) = (Model::default(), 10_u64, 0);
-    let allowance = |day| Allowance { person, purpose: 3, day, week: day / 7, day_max: DAY_MAX, week_max: 15 };
+    let allowance =
+        |day| Allowance { person, purpose: 3, day, week: day / 7, day_max: DAY_MAX, week_max: 15 };
     let before = nodes[0].conflicts().await.unwrap();
     for step in steps {
         now += 1;

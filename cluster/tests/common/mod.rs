@@ -58,7 +58,14 @@ impl Servers {
             .args(["--pdeathsig", "KILL", "redis-server", "--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--save", ""])
             .args(["--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"])
-            .args(["--min-replicas-to-write", "1", "--min-replicas-max-lag", "2", "--repl-diskless-sync-delay", "0"])
+            .args([
+                "--min-replicas-to-write",
+                "1",
+                "--min-replicas-max-lag",
+                "2",
+                "--repl-diskless-sync-delay",
+                "0",
+            ])
             .arg("--dir")
             .arg(&dir)
             .stdout(Stdio::null())
@@ -71,8 +78,10 @@ impl Servers {
         until(async || {
             for &port in &self.ports {
                 let Some(mut server) = admin(port).await else { return false };
-                let state: String = redis::cmd("CLUSTER").arg("INFO").query_async(&mut server).await.unwrap_or_default();
-                let role: String = redis::cmd("INFO").arg("replication").query_async(&mut server).await.unwrap_or_default();
+                let state: String =
+                    redis::cmd("CLUSTER").arg("INFO").query_async(&mut server).await.unwrap_or_default();
+                let role: String =
+                    redis::cmd("INFO").arg("replication").query_async(&mut server).await.unwrap_or_default();
                 let linked = role.contains("master_link_status:up") || role.contains("connected_slaves:1");
                 if !state.contains("cluster_state:ok") || !linked {
                     return false;
@@ -133,7 +142,8 @@ impl Drop for Servers {
 /// A connection of the test's own to one server; `None` if it does not answer.
 pub(crate) async fn admin(port: u16) -> Option<MultiplexedConnection> {
     let client = redis::Client::open(format!("redis://127.0.0.1:{port}")).unwrap();
-    let mut connection = timeout(Duration::from_secs(1), client.get_multiplexed_async_connection()).await.ok()?.ok()?;
+    let mut connection =
+        timeout(Duration::from_secs(1), client.get_multiplexed_async_connection()).await.ok()?.ok()?;
     let ping = timeout(Duration::from_secs(1), redis::cmd("PING").query_async::<()>(&mut connection)).await;
     ping.ok()?.ok().map(|()| connection)
 }
