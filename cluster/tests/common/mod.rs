@@ -3,12 +3,16 @@
 use std::fs;
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use icaze_cluster::{Allowance, Cluster, Options};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
+
+/// What the clusters of this process have taken, or are about to.
+static TAKEN: Mutex<Vec<u16>> = Mutex::new(Vec::new());
 
 /// Whatever is awaited of the servers happens within this, or the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,7 +30,9 @@ impl Servers {
             // A server's port and its bus's, ten thousand above, below those that the kernel hands out.
             let port = fastrand::u16(12_000..22_000);
             let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-            if !ports.contains(&port) && free(port) && free(port + 10_000) {
+            let mut taken = TAKEN.lock().unwrap();
+            if !taken.contains(&port) && free(port) && free(port + 10_000) {
+                taken.push(port);
                 ports.push(port);
             }
         }
