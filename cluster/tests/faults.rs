@@ -169,6 +169,31 @@ async fn a_full_server_refuses_and_recovers() {
 }
 
 #[tokio::test]
+async fn what_no_replica_has_is_no_answer() {
+    let servers = Servers::start().await;
+    let (mut patient, mut hasty) =
+        (servers.connect("a").await, servers.connect_until("a", Duration::from_secs(2)).await);
+    let primaries = servers.primaries().await;
+    // WAIT alone is to be seen.
+    for &index in &primaries {
+        let mut server = admin(servers.ports[index]).await.unwrap();
+        let _: redis::Value = redis::cmd("CONFIG")
+            .arg(&["SET", "min-replicas-to-write", "0"])
+            .query_async(&mut server)
+            .await
+            .unwrap();
+    }
+    let replicas: Vec<_> = (0..6).filter(|index| !primaries.contains(index)).collect();
+    replicas.iter().for_each(|&index| servers.signal(index, Signal::STOP));
+    let answer = hasty.call(&[reserve(1, "first")]).await.remove(0);
+    assert!(matches!(answer, Err(Error::Unsure { .. })), "{answer:?}");
+    replicas.iter().for_each(|&index| servers.signal(index, Signal::CONT));
+    // The same request again, from another connection: it is still this node's.
+    let answers = reserved(&mut patient, &[reserve(1, "first")]).await;
+    assert!(matches!(answers.as_slice(), [Reserved::Held(_)]), "{answers:?}");
+}
+
+#[tokio::test]
 async fn settings_that_lose_are_named() {
     let servers = Servers::start().await;
     let (server, timeout) = (format!("redis://127.0.0.1:{}", servers.ports[0]), Duration::from_secs(5));

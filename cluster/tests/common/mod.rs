@@ -99,12 +99,16 @@ impl Servers {
     }
 
     pub(crate) async fn connect(&self, node: &str) -> Cluster {
+        self.connect_until(node, PATIENCE).await
+    }
+
+    pub(crate) async fn connect_until(&self, node: &str, deadline: Duration) -> Cluster {
         let options = Options {
             servers: self.ports.iter().map(|port| format!("redis://127.0.0.1:{port}")).collect(),
             node: node.to_owned(),
             replicas: 1,
             timeout: Duration::from_millis(500),
-            deadline: PATIENCE,
+            deadline,
         };
         Cluster::connect(options).await.unwrap()
     }
