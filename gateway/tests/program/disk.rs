@@ -78,6 +78,7 @@ fn acknowledged_until_the_end(gateway: &Gateway) -> BTreeSet<u64> {
 fn readiness(address: &str) -> Option<String> {
     use std::io::Read;
     let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
     write!(stream, "GET /readyz HTTP/1.1\r\nHost: icaze\r\nConnection: close\r\n\r\n").ok()?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).ok()?;
@@ -125,6 +126,19 @@ fn a_failed_sync_ends_the_program_and_nothing_is_acknowledged_after_it() {
 #[test]
 fn a_failed_write_ends_the_program_and_nothing_is_acknowledged_after_it() {
     fails_once("pwrite64", "cannot write to ");
+}
+
+#[test]
+fn a_second_signal_ends_at_once_even_if_the_end_hangs() {
+    let site = Site::new("");
+    let mut gateway = start(&site, &strace(&site, "exit", &["exit:delay_enter=3000000"]));
+    gateway.terminate();
+    // Its threads do not end.
+    while !readiness(&gateway.http).unwrap().contains("stopped") {
+        std::thread::yield_now();
+    }
+    gateway.terminate();
+    assert_eq!(gateway.wait(), Some(1));
 }
 
 /// A small disk of its own under the store, which goes with the process.

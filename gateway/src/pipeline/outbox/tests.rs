@@ -29,10 +29,14 @@ impl Bench {
 
     /// A reply of operator 0 that was decided `seconds` after the beginning.
     fn insert(&mut self, seq: u64, seconds: i64, permit: Option<Issued>) {
+        self.insert_of(0, seq, seconds, permit);
+    }
+
+    fn insert_of(&mut self, operator: u16, seq: u64, seconds: i64, permit: Option<Issued>) {
         let address = Address { ton: 1, npi: 1, digits: b"1" };
         let expires_at = at(seconds) + LIFETIME;
         let envelope = Envelope { source: address, destination: address, text: "text", expires_at };
-        self.outbox.insert(seq, 0, &envelope, permit);
+        self.outbox.insert(seq, operator, &envelope, permit);
     }
 
     fn take(&mut self, seconds: i64) -> Option<u64> {
@@ -84,6 +88,8 @@ fn throttled_replies_wait_and_slow_the_operator_down() {
     assert_eq!(bench.take(1), Some(1));
     assert_eq!(bench.answered(1, Verdict::Throttled), None);
     assert_eq!((bench.outbox.waiting(0), bench.take(1)), (2, None));
+    bench.insert_of(1, 3, 0, None);
+    assert!(bench.outbox.take(1, bench.now, at(1)).is_some(), "another operator's go as they did");
     let next = bench.outbox.next_send(0, bench.now).unwrap();
     assert!(next > bench.now);
     bench.now = next;

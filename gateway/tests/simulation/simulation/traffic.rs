@@ -205,6 +205,8 @@ impl Simulation {
             }
         }
         connection.link = None;
+        // What the operator said and did not get to write is lost with the connection.
+        self.model.cut |= !connection.end.session.output().is_empty();
         connection.end.session.disconnected();
         self.model.cut |= !connection.to_gateway.is_empty() || !connection.to_operator.is_empty();
         self.connections.push(connection);
