@@ -95,6 +95,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         Variant::DocumentIsPerson,
         Variant::RestartGivesBack,
         Variant::RestoredTwice,
+        Variant::MarksForgotten,
         Variant::ReceiversForgotten,
         Variant::DamageCut,
     ];

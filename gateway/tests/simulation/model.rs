@@ -1,11 +1,13 @@
 //! What must hold, whatever happened: kept apart from the gateway, from what operators saw and what the ledger says.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::{Duration, Instant};
 
 use icaze_codec::frame;
 use icaze_codec::pdu::{Command, Message, MessageKind, Status};
 use icaze_codec::text::{self, Alphabet};
 
+use crate::operator::Pdu;
 use crate::story::Story;
 
 /// A reply of which at least a byte has left.
@@ -15,8 +17,10 @@ pub(crate) struct Exposure {
     pub(crate) text: String,
     /// What the operator said, or will say.
     pub(crate) status: Option<Status>,
-    /// Whether the response may have been too late for the gateway, or been lost.
-    pub(crate) late: bool,
+    /// Whether the response may have been too late for the gateway or been lost, or what it made of it may have been.
+    pub(crate) unheard: bool,
+    /// It was taken for this connection no earlier.
+    taken_after: Instant,
 }
 
 /// What left the gateway, and what the operators made of it.
@@ -29,12 +33,27 @@ pub(crate) struct Model {
     places: HashMap<(usize, u32), usize>,
     /// The senders of the messages that each connection carried, by sequence number.
     senders: HashMap<(usize, u32), String>,
-    /// Whether a process died.
-    pub(crate) crashed: bool,
-    /// Sessions ended with something under way.
-    pub(crate) cut: bool,
+    /// What each phone has texted.
+    texted: BTreeSet<(usize, String, Vec<u8>)>,
+    /// How often it came again, from the phone or the operator: each time may bring one more copy of a reply.
+    repeats: BTreeMap<(usize, String), usize>,
+    /// The replies that were answered on each connection, until the gateway has read all that was written on it.
+    answered: HashMap<usize, Vec<usize>>,
     /// How many responses and replies left.
     pub(crate) left: u64,
+}
+
+/// A response within this is one before the gateway's timer, which begins a little before the reply leaves.
+const SOON: Duration = Duration::from_secs(5);
+
+/// What operators took of the copies of one text.
+#[derive(Default)]
+struct Taken {
+    copies: usize,
+    /// The gateway knows, and nothing has made it forget.
+    known: usize,
+    /// How many more copies the phone's repeated messages may bring.
+    repeats: usize,
 }
 
 /// What keeps bytes in, as the disk knows it.
@@ -45,9 +64,11 @@ pub(crate) struct Held {
 }
 
 impl Model {
-    /// A message comes in.
-    pub(crate) fn arrives(&mut self, connection: usize, sequence: u32, phone: &str) {
-        self.senders.insert((connection, sequence), phone.to_owned());
+    /// A message comes in, again or for the first time.
+    pub(crate) fn arrives(&mut self, connection: usize, sequence: u32, pdu: &Pdu) {
+        self.senders.insert((connection, sequence), pdu.phone.clone());
+        let fresh = self.texted.insert((pdu.operator, pdu.phone.clone(), pdu.payload.clone()));
+        *self.repeats.entry((pdu.operator, pdu.phone.clone())).or_default() += usize::from(!fresh);
     }
 
     /// The first byte of a frame leaves the gateway.
@@ -57,6 +78,7 @@ impl Model {
         operator: usize,
         bytes: &[u8],
         held: &Held,
+        taken_after: Instant,
     ) -> Result<usize, String> {
         let split = frame::split(bytes, usize::MAX).map_err(|error| error.to_string())?;
         let (frame, length) = split.ok_or("half a frame may be written")?;
@@ -84,7 +106,14 @@ impl Model {
                 text::read(alphabet, false, message.payload, &mut text);
                 let phone = String::from_utf8_lossy(message.destination.digits).into_owned();
                 self.places.insert((connection, frame.header.sequence), self.exposures.len());
-                self.exposures.push(Exposure { operator, phone, text, status: None, late: false });
+                self.exposures.push(Exposure {
+                    operator,
+                    phone,
+                    text,
+                    status: None,
+                    unheard: false,
+                    taken_after,
+                });
             }
             _ => {}
         }
@@ -92,12 +121,31 @@ impl Model {
     }
 
     pub(crate) fn replied(&mut self, connection: usize, sequence: u32, status: Option<Status>, late: bool) {
-        if let Some(exposure) =
-            self.places.get(&(connection, sequence)).and_then(|&at| self.exposures.get_mut(at))
-        {
-            exposure.status = status;
-            exposure.late = late;
+        let Some(&at) = self.places.get(&(connection, sequence)) else { return };
+        let exposure = &mut self.exposures[at];
+        exposure.status = status;
+        exposure.unheard |= late;
+        self.answered.entry(connection).or_default().push(at);
+    }
+
+    /// The gateway has read all that was written on a connection.
+    pub(crate) fn heard(&mut self, connection: usize, now: Instant) {
+        for at in self.answered.remove(&connection).unwrap_or_default() {
+            let exposure = &mut self.exposures[at];
+            exposure.unheard |= now.duration_since(exposure.taken_after) > SOON;
         }
+    }
+
+    /// A connection ends; what was not read of it never will be.
+    pub(crate) fn ends(&mut self, connection: usize) {
+        for at in self.answered.remove(&connection).unwrap_or_default() {
+            self.exposures[at].unheard = true;
+        }
+    }
+
+    /// A process dies, and what it had not synced with it.
+    pub(crate) fn crashes(&mut self) {
+        self.exposures.iter_mut().for_each(|exposure| exposure.unheard = true);
     }
 
     /// What holds whenever the ledger can be read: what was acked is there.
@@ -125,12 +173,16 @@ impl Model {
     /// Each text that left is one of the ledger's, and the ledger's marks are what operators said.
     fn check_texts(&self, story: &Story) -> Result<(), String> {
         type Key<'a> = (&'a str, &'a str, &'a str);
-        let mut taken: BTreeMap<Key<'_>, (usize, usize)> = BTreeMap::new();
+        let mut taken: BTreeMap<Key<'_>, Taken> = BTreeMap::new();
         for exposure in &self.exposures {
             let name = crate::world::OPERATORS[exposure.operator].0;
+            let repeats = self.repeats.get(&(exposure.operator, exposure.phone.clone()));
             let count = taken.entry((name, &exposure.phone, &exposure.text)).or_default();
-            count.0 += usize::from(exposure.status == Some(Status::ESME_ROK));
-            count.1 += 1;
+            count.repeats = repeats.copied().unwrap_or_default();
+            if exposure.status == Some(Status::ESME_ROK) {
+                count.copies += 1;
+                count.known += usize::from(!exposure.unheard);
+            }
         }
         let mut told: BTreeMap<Key<'_>, (usize, usize)> = BTreeMap::new();
         for (seq, name, phone, text) in story.replies() {
@@ -138,20 +190,21 @@ impl Model {
             count.0 += story.sent(seq);
             count.1 += 1;
         }
-        for (key, &(ok, copies)) in &taken {
+        for (key, Taken { known, repeats, .. }) in &taken {
             let Some(&(sent, decisions)) = told.get(key) else {
                 return Err("a reply left that no entry of the ledger holds".to_owned());
             };
-            if !self.crashed && !self.cut && copies > decisions && ok > sent {
-                return Err(format!(
-                    "{copies} copies of {decisions} replies, {ok} taken and {sent} marked as sent"
-                ));
+            if *known > decisions + repeats {
+                return Err(format!("{known} copies are known to be taken, of {decisions} replies"));
+            }
+            if *known > *repeats && sent == 0 {
+                return Err(format!("{known} copies are known to be taken, and none is marked as sent"));
             }
         }
         for (key, &(sent, _)) in &told {
-            let ok = taken.get(key).map_or(0, |&(ok, _)| ok);
-            if sent > ok {
-                return Err(format!("{sent} replies are marked as sent, and operators took {ok}"));
+            let copies = taken.get(key).map_or(0, |taken| taken.copies);
+            if sent > copies {
+                return Err(format!("{sent} replies are marked as sent, and operators took {copies}"));
             }
         }
         Ok(())

@@ -129,6 +129,10 @@ impl Site {
                     return pipeline
                         .replay(&Record { entry: Entry::Receiver(operator, false), ..record.clone() });
                 }
+                Entry::Mark(Mark::Sent, _) if variant == Variant::MarksForgotten => {
+                    let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
+                    return pipeline.replay(&Record { entry, ..record.clone() });
+                }
                 Entry::Decision(decision) if decision.permit.is_some() && decision.refers_to.is_none() => {
                     waiting.push(record.seq);
                     grants.insert(record.seq, Grant::of(decision));

@@ -19,6 +19,8 @@ pub(crate) enum Variant {
     RestartGivesBack,
     /// A start gives an allowance that came back once more: whatever else was granted on its day is free again.
     RestoredTwice,
+    /// A start does not read which replies were sent.
+    MarksForgotten,
     /// A start does not read that receivers were bound.
     ReceiversForgotten,
     /// Damage to the newest synced batch is cut off like a torn write.

@@ -180,6 +180,9 @@ impl Simulation {
         let now = self.now;
         for at in 0..self.connections.len() {
             let connection = &mut self.connections[at];
+            if connection.link.as_mut().is_some_and(|link| link.unwritten() == 0) {
+                connection.drained_at = now.monotonic;
+            }
             if connection.end.session.next_timeout().is_some_and(|due| due <= now.monotonic) {
                 connection.end.session.handle_timeout(now.monotonic);
             }
@@ -272,7 +275,7 @@ impl Simulation {
     /// The process is killed, or the power goes.
     fn die(&mut self, power: bool) -> Step {
         let Some(_) = self.node.take() else { return Ok(()) };
-        self.model.crashed = true;
+        self.model.crashes();
         self.revive(power);
         if self.site.variant == Variant::DamageCut {
             spoil_newest_batch(&self.storage);

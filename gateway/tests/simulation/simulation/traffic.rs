@@ -1,7 +1,7 @@
 //! Connections, the bytes on them, and what operators do with them.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::BindKind;
 use icaze_gateway::smpp::accounts::Origin;
@@ -28,6 +28,8 @@ pub(super) struct Connection {
     pub(super) begun: usize,
     /// Nothing arrives any more, and nobody is told.
     pub(super) hung: bool,
+    /// When the gateway had last written all it had to write.
+    pub(super) drained_at: Instant,
 }
 
 /// How many of the bytes that could move do.
@@ -91,6 +93,7 @@ impl Simulation {
             to_operator: Vec::new(),
             begun: 0,
             hung: false,
+            drained_at: self.now.monotonic,
         });
         Ok(())
     }
@@ -109,6 +112,9 @@ impl Simulation {
             link.receive(&bytes, &node.port, self.now, |_, _| {});
             let wake = node.exchange(link, self.now);
             self.trace.note(|| format!("{} takes {count} bytes: {:?}", connection.id, wake.commit));
+            if connection.to_gateway.is_empty() && link.closed().is_none() {
+                self.model.heard(connection.id, self.now.monotonic);
+            }
             if link.session().unanswered_out() > WINDOW_OUT {
                 return Err("more replies under way than the window allows".to_owned());
             }
@@ -140,12 +146,20 @@ impl Simulation {
         // A frame counts as left with its first byte.
         while connection.begun < count {
             let operator = connection.end.operator;
-            connection.begun +=
-                self.model.leaves(connection.id, operator, &bytes[connection.begun..], &held)?;
+            connection.begun += self.model.leaves(
+                connection.id,
+                operator,
+                &bytes[connection.begun..],
+                &held,
+                connection.drained_at,
+            )?;
         }
         connection.begun -= count;
         connection.to_operator.extend_from_slice(&bytes[..count]);
         link.written(count);
+        if link.unwritten() == 0 {
+            connection.drained_at = self.now.monotonic;
+        }
         if count > 0 {
             self.trace.note(|| format!("{} is written {count} bytes at {}", connection.id, held.position));
         }
@@ -163,8 +177,10 @@ impl Simulation {
                 }
                 Seen::Unanswered { pdu } => self.pdus[pdu].under_way -= 1,
                 Seen::Reply { sequence, status, late } => {
+                    self.trace.note(|| {
+                        format!("{} answers reply {sequence}: {status:?}, late {late}", connection.id)
+                    });
                     self.model.replied(connection.id, sequence, status, late);
-                    self.model.cut |= late || status.is_none();
                 }
             }
         }
@@ -190,7 +206,6 @@ impl Simulation {
     pub(super) fn cut(&mut self, at: usize) -> Step {
         self.fetch(at, Share::Some)?;
         self.feed(at, Share::Some)?;
-        self.model.cut = true;
         self.close(at)
     }
 
@@ -205,14 +220,13 @@ impl Simulation {
             }
         }
         connection.link = None;
-        // What the operator said and did not get to write is lost with the connection.
-        self.model.cut |= !connection.end.session.output().is_empty();
         connection.end.session.disconnected();
-        self.model.cut |= !connection.to_gateway.is_empty() || !connection.to_operator.is_empty();
+        let id = connection.id;
         self.connections.push(connection);
         let last = self.connections.len() - 1;
         self.drive(last);
         self.connections.pop();
+        self.model.ends(id);
         Ok(())
     }
 
@@ -244,7 +258,7 @@ impl Simulation {
         connection.end.send(index, pdu, self.now.monotonic);
         let frame = &connection.end.session.output()[before..];
         let sequence = u32::from_be_bytes(frame[12..16].try_into().unwrap());
-        self.model.arrives(connection.id, sequence, &pdu.phone);
+        self.model.arrives(connection.id, sequence, pdu);
     }
 
     /// What was not acked goes again; at times also what was, as on a second bind.
