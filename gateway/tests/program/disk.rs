@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use icaze_codec::pdu::{Command, Status};
 
 use crate::cli::{config, granted};
+use crate::lookups::look_up;
 use crate::operator::{Pdu, Peer, submit};
 use crate::support::{Gateway, Site};
 
@@ -178,6 +179,8 @@ fn a_full_disk_puts_messages_off_and_once_there_is_room_they_are_taken() {
     let free = metrics.lines().find_map(|line| line.strip_prefix("icaze_disk_free_bytes ")).unwrap();
     assert!(free.parse::<f64>().unwrap() < f64::from(SEGMENT), "{free}");
     assert_eq!(gateway.ask("GET /login", &[], "").status, 200);
+    let found = look_up(&gateway, "inspector", "document", "AZE10000002");
+    assert_eq!(found["verdict"], "not_valid", "look-ups go on, and are written down: {found}");
     assert!(decided(&site, &data).is_superset(&acked));
 
     fs::remove_file(&ballast).unwrap();

@@ -21,7 +21,7 @@ fn get(gateway: &Gateway, scope: &str, path: &str) -> Answer {
 }
 
 /// A look-up that must be answered.
-fn look_up(gateway: &Gateway, scope: &str, by: &str, value: &str) -> Value {
+pub(crate) fn look_up(gateway: &Gateway, scope: &str, by: &str, value: &str) -> Value {
     let answer = post(gateway, scope, "/v1/lookups", &ask(by, value));
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()

@@ -17,12 +17,17 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FallocateFlags, fallocate};
+
 pub use self::line::{Broken, Head, NoHead, What};
 pub use self::read::{Page, verify};
 pub use self::record::{Action, Detail, Keys, Record, Subject};
 
 /// A file that has this size is followed by a new one.
 const FILE_BYTES: u64 = 32 << 20;
+
+/// Set aside for what comes next, so that some 2,000 look-ups are still written when the disk is full.
+const SPARE_BYTES: u64 = 1 << 20;
 
 /// Why the trail cannot be written or read.
 #[derive(Debug, thiserror::Error)]
@@ -37,6 +42,9 @@ pub enum TrailError {
         /// What the system said.
         source: io::Error,
     },
+    /// The disk is full, and so is what was set aside. Nothing was written.
+    #[error("the audit trail: the disk is full; free some of it, and look-ups go on by themselves")]
+    NoRoom,
     /// A record is not what was written.
     #[error("the audit trail: {0}")]
     Broken(#[from] Broken),
@@ -52,6 +60,8 @@ pub struct Trail {
     file: File,
     path: PathBuf,
     bytes: u64,
+    /// Up to where room is set aside.
+    spare_end: u64,
     head: Head,
     poisoned: bool,
 }
@@ -78,28 +88,50 @@ impl Trail {
         let before = read::head_before(dir, first)?;
         let head = line::check(lines, before, |_, _| {})?;
         sync_directory(dir)?;
-        Ok(Self { dir: dir.to_owned(), keys, file, path, bytes: whole as u64, head, poisoned: false })
+        let mut trail = Self {
+            dir: dir.to_owned(),
+            keys,
+            file,
+            path,
+            bytes: whole as u64,
+            spare_end: 0,
+            head,
+            poisoned: false,
+        };
+        trail.set_room_aside();
+        Ok(trail)
     }
 
     /// Writes a record and syncs it. What it says may be told when this returns, not before.
     ///
     /// # Errors
-    /// If the system fails; the trail then takes nothing more until it is opened again.
+    /// [`TrailError::NoRoom`] until there is some. If the system fails otherwise, the trail takes nothing more until it is opened
+    /// again.
     pub fn append(&mut self, record: &Record) -> Result<Head, TrailError> {
         if self.poisoned {
             return Err(TrailError::Poisoned);
         }
         self.poisoned = true;
         if self.bytes >= FILE_BYTES {
-            self.next_file()?;
+            match self.next_file() {
+                // This one has room set aside.
+                Err(TrailError::NoRoom) => {}
+                begun => begun?,
+            }
         }
         let number = self.head.number + 1;
         let sealed = record.sealed(number, &self.keys).map_err(failed(&self.path, "seal a record for"))?;
         let (head, text) = line::write(self.head, &sealed);
         self.file.seek(SeekFrom::Start(self.bytes)).map_err(failed(&self.path, "write to"))?;
-        self.file.write_all(text.as_bytes()).map_err(failed(&self.path, "write to"))?;
+        let written = self.file.write_all(text.as_bytes()).map_err(failed(&self.path, "write to"));
+        if let Err(TrailError::NoRoom) = written {
+            self.file.set_len(self.bytes).map_err(failed(&self.path, "cut the unfinished end of"))?;
+            self.poisoned = false;
+        }
+        written?;
         self.file.sync_data().map_err(failed(&self.path, "sync"))?;
         (self.head, self.bytes, self.poisoned) = (head, self.bytes + text.len() as u64, false);
+        self.set_room_aside();
         Ok(head)
     }
 
@@ -116,10 +148,21 @@ impl Trail {
     }
 
     fn next_file(&mut self) -> Result<(), TrailError> {
-        self.path = file_path(&self.dir, self.head.number + 1);
-        self.file = open_for_append(&self.path)?;
-        self.bytes = 0;
-        sync_directory(&self.dir)
+        let path = file_path(&self.dir, self.head.number + 1);
+        let file = open_for_append(&path)?;
+        sync_directory(&self.dir)?;
+        (self.path, self.file, self.bytes, self.spare_end) = (path, file, 0, 0);
+        self.set_room_aside();
+        Ok(())
+    }
+
+    /// Sets room aside behind the end once half of it is used, where the file system can and has some.
+    fn set_room_aside(&mut self) {
+        if self.spare_end < self.bytes + SPARE_BYTES / 2
+            && fallocate(&self.file, FallocateFlags::KEEP_SIZE, self.bytes, SPARE_BYTES).is_ok()
+        {
+            self.spare_end = self.bytes + SPARE_BYTES;
+        }
     }
 }
 
@@ -139,5 +182,8 @@ fn file_path(dir: &Path, first: u64) -> PathBuf {
 
 fn failed(path: &Path, action: &'static str) -> impl FnOnce(io::Error) -> TrailError {
     let path = path.to_owned();
-    move |source| TrailError::Io { path, action, source }
+    move |source| match source.kind() {
+        io::ErrorKind::StorageFull => TrailError::NoRoom,
+        _ => TrailError::Io { path, action, source },
+    }
 }
