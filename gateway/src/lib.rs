@@ -4,6 +4,7 @@
 //! reads each text, [`pipeline`] decides the batch and appends it to the open ledger batch, [`committer`] makes that
 //! durable, and the link lets the responses and replies go.
 
+pub mod checkpoints;
 pub mod clock;
 pub mod commands;
 pub mod committer;

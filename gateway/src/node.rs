@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use icaze_config::gateway::Config;
+use icaze_store::Checkpoint;
 use icaze_store::ledger::{CommitError, FileStorage, Ledger, MasterKey, Options};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
+use crate::checkpoints;
 use crate::clock::Now;
 use crate::committer;
 use crate::control;
@@ -48,6 +50,7 @@ pub struct Node {
     acceptor: Option<Arc<Acceptor>>,
     committer: JoinHandle<Result<(), CommitError>>,
     history: JoinHandle<()>,
+    checkpoints: JoinHandle<checkpoints::Writer>,
     workers: Vec<Worker>,
 }
 
@@ -94,7 +97,9 @@ impl Node {
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
         let control = control::listen(&config.store.dir)?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
+        let beside = storage.try_clone().context("store.dir")?;
         let (pipeline, ledger) = replay(config, storage, &key)?;
+        let checkpoints = checkpoints::Writer::new(beside, &key, config.node, pipeline.counted())?;
         let telemetry = Telemetry::default();
         let names = pipeline.operators().iter().map(|operator| &*operator.name);
         let port = Port::new(config, names, key.derive("message identity"));
@@ -110,6 +115,10 @@ impl Node {
             let gateway = Arc::clone(&gateway);
             let keeper = Keeper::new(config, &key)?;
             thread::Builder::new().name("history".to_owned()).spawn(move || keeper.run(&gateway))?
+        };
+        let checkpoints = {
+            let gateway = Arc::clone(&gateway);
+            thread::Builder::new().name("checkpoints".to_owned()).spawn(move || checkpoints.run(&gateway))?
         };
         let shared = http::Shared::new(Arc::clone(&gateway), config, &key)?;
         let (workers, handles) = workers()?;
@@ -149,6 +158,7 @@ impl Node {
             acceptor,
             committer,
             history,
+            checkpoints,
             workers,
         })
     }
@@ -185,7 +195,7 @@ impl Node {
         }
         self.gateway.pipeline().stop();
         self.gateway.set_phase(Phase::Stopped);
-        let (workers, committer, history) = (self.workers, self.committer, self.history);
+        let Self { gateway, workers, committer, history, checkpoints, .. } = self;
         let (done, ended) = oneshot::channel();
         // On a thread of its own, so that HTTP answers and a second signal is heard even while a disk hangs.
         thread::Builder::new().name("end".to_owned()).spawn(move || {
@@ -196,6 +206,10 @@ impl Node {
             let committed = committer.join();
             if history.join().is_err() {
                 tracing::warn!("the history ended in a panic");
+            }
+            match checkpoints.join() {
+                Ok(mut checkpoints) => checkpoints.write(&gateway),
+                Err(_) => tracing::warn!("the checkpoints ended in a panic"),
             }
             // Nobody waits any more after a second signal.
             let _ = done.send(committed);
@@ -224,9 +238,25 @@ fn replay(
     let mut pipeline = Pipeline::new(Settings::of(config), Operator::of(config), codes, now)
         .context("memory for the pipeline's tables")?;
     pipeline.populate();
-    let options = Options { segment_bytes: u64::from(config.store.segment_mib) << 20, ..Options::default() };
+    let mut options =
+        Options { segment_bytes: u64::from(config.store.segment_mib) << 20, ..Options::default() };
+    match Checkpoint::read(&storage, key, config.node) {
+        Ok(None) => {}
+        Ok(Some(checkpoint)) => {
+            options.visit_from = checkpoint.head.visit_from;
+            pipeline.resume(checkpoint);
+        }
+        Err(error) => tracing::warn!(%error, "the ledger is read from its beginning"),
+    }
     let opened = Ledger::open(storage, key, config.node, options, |record| pipeline.replay(record));
     let (ledger, batch) = opened.context("store.dir")?;
+    let (last, counted) = (ledger.durable().position(), pipeline.counted());
+    anyhow::ensure!(
+        last >= counted,
+        "the ledger in {} ends with record {last}, and its checkpoint has seen record {counted}: put the missing segments \
+         back; if they are lost, remove usage.checkpoint, and what they granted is forgotten",
+        config.store.dir.display(),
+    );
     pipeline.start(batch, now);
     Ok((pipeline, ledger))
 }

@@ -3,6 +3,7 @@
 //! Knows neither SMPP nor HTTP. The ledger is the truth; everything else here can be thrown away and built again.
 
 pub mod audit;
+mod checkpoint;
 mod document;
 mod hex;
 pub mod ledger;
@@ -14,6 +15,7 @@ mod table;
 mod usage;
 pub mod views;
 
+pub use checkpoint::{Checkpoint, CheckpointError, Head};
 pub use document::{Document, DocumentError};
 pub use msisdn::Msisdn;
 pub use outcome::{Outcome, Reason};

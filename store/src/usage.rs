@@ -4,7 +4,11 @@ use std::fmt;
 
 use jiff::civil::Date;
 
-use crate::paged::Paged;
+use crate::paged::{PAGE_LINES, PAGES, Paged};
+
+/// A page of allowances as [`Page::write`] writes it: its number, then the words of each line.
+pub(crate) const PAGE_BYTES: usize = 4 + PAGE_LINES * WORDS_BYTES;
+const WORDS_BYTES: usize = 16;
 
 /// How often one person was granted each purpose, in one day and in the week (Monday first) that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,6 +94,51 @@ impl UsageTable {
         if line.week.number() == day.week {
             line.week = line.week.subtract(purpose);
         }
+    }
+}
+
+/// What 4096 consecutive persons have used.
+pub(crate) struct Page<'t> {
+    number: u32,
+    lines: &'t [Line],
+}
+
+impl Page<'_> {
+    /// Appends all of it but the callers' numbers.
+    pub(crate) fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.number.to_le_bytes());
+        for line in self.lines {
+            to.extend_from_slice(&line.day.0.to_le_bytes());
+            to.extend_from_slice(&line.week.0.to_le_bytes());
+        }
+    }
+}
+
+impl UsageTable {
+    /// How many pages there are.
+    pub(crate) fn pages(&self) -> usize {
+        self.lines.pages()
+    }
+
+    /// Every page.
+    pub(crate) fn iter_pages(&self) -> impl Iterator<Item = Page<'_>> {
+        self.lines.iter().map(|(number, lines)| Page { number, lines })
+    }
+
+    /// Takes a page that was written. `None` if it is none.
+    pub(crate) fn read_page(&mut self, bytes: &[u8]) -> Option<()> {
+        let (number, words) = bytes.split_first_chunk()?;
+        let number = u32::from_le_bytes(*number) as usize;
+        let (words, rest) = words.as_chunks::<WORDS_BYTES>();
+        if number >= PAGES || words.len() != PAGE_LINES || !rest.is_empty() {
+            return None;
+        }
+        for (line, words) in self.lines.page_mut(number).iter_mut().zip(words) {
+            let (day, week) = words.split_first_chunk()?;
+            line.day = Word(u64::from_le_bytes(*day));
+            line.week = Word(u64::from_le_bytes(*week.first_chunk()?));
+        }
+        Some(())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::permit::code::Code;
 impl Pipeline {
     /// Remembers an entry that an earlier run wrote.
     pub fn replay(&mut self, record: &Record<'_>) {
+        self.pass_landmark(record.seq);
         self.time = self.time.max(record.decided_at);
         self.adopt(&record.entry);
         self.apply(record.seq, record.decided_at, &record.entry);
@@ -30,7 +31,7 @@ impl Pipeline {
         match entry {
             Entry::Decision(decision) => self.apply_decision(seq, at, decision),
             Entry::Part(part) => self.apply_part(seq, at, part),
-            Entry::Mark(mark, seqs) => self.apply_marks(*mark, seqs, at),
+            Entry::Mark(mark, seqs) => self.apply_marks(seq, *mark, seqs, at),
             Entry::Receiver(operator, open) => {
                 let operator = self.id(operator);
                 if let Some(entry) = self.operators.get_mut(usize::from(operator)) {
@@ -98,7 +99,9 @@ impl Pipeline {
         if let Some(code) = Code::from_u64(permit.code) {
             self.codes.used(code);
         }
-        self.usage.spend(person, purpose, permit.day.into());
+        if seq > self.counted {
+            self.usage.spend(person, purpose, permit.day.into());
+        }
         let (code, day) = (permit.code, permit.day);
         let (ended, delivery, decided_at) = (None, None, at);
         let permit =
@@ -126,8 +129,8 @@ impl Pipeline {
         }
     }
 
-    /// What became of replies, as the ledger says at `at`. An undelivered permit ends, and its allowance returns.
-    pub(super) fn apply_marks(&mut self, mark: Mark, seqs: &[u64], at: Timestamp) {
+    /// What became of replies, as entry `entry` of the ledger says at `at`. An undelivered permit ends, and its allowance returns.
+    pub(super) fn apply_marks(&mut self, entry: u64, mark: Mark, seqs: &[u64], at: Timestamp) {
         for &seq in seqs {
             let reply = self.outbox.apply(seq, mark);
             if let Some((operator, _)) = reply {
@@ -144,7 +147,9 @@ impl Pipeline {
             }
             if let Some(Issued { number, holder, day }) = issued.filter(|_| mark == Mark::Undelivered) {
                 self.permits.end_early(number, at, Ending::Undelivered);
-                self.usage.give_back(holder.0, holder.1, day.into());
+                if entry > self.counted {
+                    self.usage.give_back(holder.0, holder.1, day.into());
+                }
             }
         }
     }

@@ -25,6 +25,18 @@ impl Codes {
         self.code
     }
 
+    /// The counter of the next permit's code.
+    #[must_use]
+    pub fn next(&self) -> u32 {
+        self.next
+    }
+
+    /// Goes on with this counter.
+    pub fn resume(&mut self, next: u32) {
+        self.next = next % CodeKey::COUNTER_END;
+        self.code = self.key.code(self.node, self.next);
+    }
+
     /// The place of a code among those of this node; `None` if it is another node's.
     #[must_use]
     pub fn counter(&self, code: Code) -> Option<u32> {
@@ -37,8 +49,7 @@ impl Codes {
     pub fn used(&mut self, code: Code) {
         let counter = if self.code == Some(code) { Some(self.next) } else { self.counter(code) };
         if let Some(counter) = counter {
-            self.next = (counter + 1) % CodeKey::COUNTER_END;
-            self.code = self.key.code(self.node, self.next);
+            self.resume(counter + 1);
         }
     }
 }

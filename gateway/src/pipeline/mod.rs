@@ -10,6 +10,7 @@ mod decide;
 mod fifo;
 mod generation;
 pub mod intake;
+mod landmarks;
 pub mod limits;
 mod operators;
 pub mod outbox;
@@ -26,12 +27,13 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use icaze_config::gateway::Config;
-use icaze_store::UsageTable;
 use icaze_store::ledger::{Batch, Entry, Full, Mark};
+use icaze_store::{Checkpoint, Head, UsageTable};
 use jiff::{SignedDuration, Timestamp};
 
 use self::codes::Codes;
 use self::intake::{Content, Intake, Message};
+use self::landmarks::{Landmark, Landmarks};
 use self::limits::{Allowed, Limits, PhoneLimits};
 use self::outbox::{Envelope, Outbox, Settled};
 use self::pace::Pace;
@@ -137,6 +139,9 @@ pub struct Pipeline {
     covered: u64,
     outbox: Outbox,
     usage: UsageTable,
+    /// The allowances count every entry up to this one already, from a checkpoint.
+    counted: u64,
+    landmarks: Landmarks,
     /// Settled replies whose marks are not in the ledger yet.
     marks: Vec<Settled>,
     stats: Stats,
@@ -220,6 +225,8 @@ impl Pipeline {
             covered: u64::MAX,
             outbox: Outbox::new(rates, settings.lifetime, settings.waiting_max, now.monotonic),
             usage: UsageTable::default(),
+            counted: 0,
+            landmarks: Landmarks::new(Landmark { seq: 1, receivers: Vec::new() }),
             marks: Vec::new(),
             stats: Stats::default(),
             reply: String::new(),
@@ -227,6 +234,55 @@ impl Pipeline {
             settings,
             operators,
         })
+    }
+
+    /// Begins with what a checkpoint holds, before the ledger is replayed from the entry on that it names.
+    pub fn resume(&mut self, checkpoint: Checkpoint) {
+        let Checkpoint { head, usage } = checkpoint;
+        self.time = head.time;
+        self.usage = usage;
+        self.counted = head.position;
+        self.codes.resume(head.next_code);
+        for operator in &mut self.operators {
+            operator.receivers = usize::from(head.receivers.iter().any(|name| **name == *operator.name));
+        }
+        self.landmarks = Landmarks::new(Landmark { seq: head.visit_from, receivers: head.receivers });
+    }
+
+    /// What a start could begin with, once all that has been appended is durable.
+    pub fn checkpoint(&mut self) -> Checkpoint {
+        let oldest =
+            [self.permits.oldest().map(|permit| permit.seq), self.parts.oldest(), self.outbox.first()];
+        let oldest = oldest.into_iter().flatten().min().unwrap_or(u64::MAX);
+        let Settings { lifetime, dedupe, parts_timeout, phone, .. } = &self.settings;
+        let remembered = [*lifetime, *dedupe, *parts_timeout, phone.window, phone.notice];
+        let longest = remembered.into_iter().max().unwrap_or_default();
+        let landmark =
+            self.landmarks.choose(self.time.saturating_sub(longest).unwrap_or(Timestamp::MIN), oldest);
+        let landmark = landmark.cloned().unwrap_or(Landmark { seq: 1, receivers: Vec::new() });
+        let head = Head {
+            position: self.open.last_seq(),
+            time: self.time,
+            visit_from: landmark.seq,
+            receivers: landmark.receivers,
+            next_code: self.codes.next(),
+        };
+        Checkpoint { head, usage: self.usage.clone() }
+    }
+
+    /// The last entry that a checkpoint had counted when this run began.
+    #[must_use]
+    pub fn counted(&self) -> u64 {
+        self.counted
+    }
+
+    /// Notes where a later start could begin to read, before entry `seq`.
+    fn pass_landmark(&mut self, seq: u64) {
+        if self.landmarks.is_due(self.time, seq) {
+            let receiving = self.operators.iter().filter(|operator| operator.receivers > 0);
+            let receivers = receiving.map(|operator| operator.name.to_string()).collect();
+            self.landmarks.push(self.time, Landmark { seq, receivers });
+        }
     }
 
     /// Takes the memory of its tables before the first message, rather than with it.
@@ -348,6 +404,7 @@ impl Pipeline {
         }
         self.forget();
         self.write_marks();
+        self.pass_landmark(self.open.last_seq() + 1);
     }
 
     /// A batch to take the open one's content.
@@ -446,7 +503,7 @@ impl Pipeline {
         }
         let entry = self.open.append(self.time, self.time, &Entry::Mark(mark, Cow::Borrowed(&[seq])))?;
         self.urgent = true;
-        self.apply_marks(mark, &[seq], self.time);
+        self.apply_marks(entry, mark, &[seq], self.time);
         Ok(entry)
     }
 
@@ -560,8 +617,8 @@ impl Pipeline {
             let seqs: Vec<u64> = left.extract_if(.., |settled| settled.mark == mark).map(|s| s.seq).collect();
             for seqs in seqs.chunks(MARKED_MAX) {
                 let entry = Entry::Mark(mark, Cow::Borrowed(seqs));
-                if self.open.append(self.time, self.time, &entry).is_ok() {
-                    self.apply_marks(mark, seqs, self.time);
+                if let Ok(entry) = self.open.append(self.time, self.time, &entry) {
+                    self.apply_marks(entry, mark, seqs, self.time);
                 } else {
                     self.marks.extend(seqs.iter().map(|&seq| Settled { seq, mark }));
                 }

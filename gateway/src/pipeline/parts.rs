@@ -89,6 +89,12 @@ impl Parts {
         }
     }
 
+    /// The first entry that is awaited for.
+    #[must_use]
+    pub fn oldest(&self) -> Option<u64> {
+        self.by_seq.keys().copied().min()
+    }
+
     /// If part `number` is the last one missing: its siblings in order, which are awaited no longer.
     pub fn complete(&mut self, key: &MessageKey, number: u8) -> Option<Vec<Piece>> {
         let pending = self.messages.get(key)?;

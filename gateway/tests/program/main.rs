@@ -19,6 +19,7 @@ mod pages;
 #[cfg(feature = "peers")]
 mod peers;
 mod register;
+mod restart;
 mod roles;
 mod smsc;
 mod support;

@@ -97,6 +97,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         Variant::RestoredTwice,
         Variant::MarksForgotten,
         Variant::ReceiversForgotten,
+        Variant::CountedTwice,
         Variant::DamageCut,
     ];
     for mutant in mutants {

@@ -15,7 +15,7 @@ use icaze_store::ledger::{
     Address, Batch, Channel, CommitError, Decision, Durable, Entry, FaultyStorage, Language, Ledger, Mark,
     MasterKey, OpenError, Options, Permit, Record, Reply,
 };
-use icaze_store::{Document, Outcome};
+use icaze_store::{Checkpoint, Document, Outcome};
 use jiff::SignedDuration;
 
 use crate::disk::Disk;
@@ -113,6 +113,7 @@ impl Site {
         disk: Disk,
         now: Now,
         variant: Variant,
+        resumes: bool,
     ) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
         let codes = Codes::new(CodeKey::new([7; 16]), self.config.node);
         let mut settings = Settings::of(&self.config);
@@ -123,7 +124,16 @@ impl Site {
         let mut pipeline = Pipeline::new(settings, Operator::of(&self.config), codes, now).unwrap();
         let mut waiting = Vec::new();
         let mut grants = BTreeMap::new();
-        let opened = Ledger::open(disk, &self.key, self.config.node, self.options, |record| {
+        let mut options = self.options;
+        // What a start goes by is held against a start that reads everything.
+        if resumes && let Ok(Some(mut checkpoint)) = Checkpoint::read(&disk, &self.key, self.config.node) {
+            options.visit_from = checkpoint.head.visit_from;
+            if variant == Variant::CountedTwice {
+                checkpoint.head.position = 0;
+            }
+            pipeline.resume(checkpoint);
+        }
+        let opened = Ledger::open(disk, &self.key, self.config.node, options, |record| {
             match &record.entry {
                 Entry::Receiver(operator, _) if variant == Variant::ReceiversForgotten => {
                     return pipeline
@@ -157,7 +167,7 @@ impl Site {
     }
 
     pub(crate) fn start(&self, disk: Disk, now: Now) -> Result<Node, OpenError> {
-        let (mut pipeline, ledger, batch) = self.replay(disk.clone(), now, self.variant)?;
+        let (mut pipeline, ledger, batch) = self.replay(disk.clone(), now, self.variant, true)?;
         pipeline.start(batch, now);
         let decoy = (self.variant == Variant::AckBeforeSync).then(|| {
             let opened = Ledger::open(FaultyStorage::new(0), &self.key, 0, self.options, |_| {});
@@ -222,6 +232,16 @@ impl Node {
         self.look_for_failure(self.position());
         self.pipeline.set_room(room?);
         Ok(())
+    }
+
+    /// Writes a checkpoint, if all that it counts is durable; whether it did. One that fails has no say in what the ledger may do.
+    pub(crate) fn checkpoint(&mut self, site: &Site) -> bool {
+        let checkpoint = self.pipeline.checkpoint();
+        let failed_syncs = self.disk.failed_syncs.get();
+        let durable = self.ledger.durable().covers(checkpoint.head.position);
+        let written = durable && checkpoint.write(&self.disk, &site.key, site.config.node).is_ok();
+        self.disk.failed_syncs.set(failed_syncs);
+        written
     }
 
     fn look_for_failure(&mut self, position: u64) {

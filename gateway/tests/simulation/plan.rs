@@ -23,6 +23,8 @@ pub(crate) enum Variant {
     MarksForgotten,
     /// A start does not read that receivers were bound.
     ReceiversForgotten,
+    /// A start counts what its checkpoint has counted.
+    CountedTwice,
     /// Damage to the newest synced batch is cut off like a torn write.
     DamageCut,
 }
@@ -51,6 +53,7 @@ pub(crate) enum Event {
     ClockJump,
     Restart,
     Lull,
+    Checkpoint,
 }
 
 /// One run's tempers: no two seeds are alike, and some are calm in some respects.
@@ -106,6 +109,7 @@ impl Plan {
             (Event::ClockJump, 3),
             (Event::Restart, 4),
             (Event::Lull, 8),
+            (Event::Checkpoint, 20),
         ];
         // A run without a fault finds what a run with all of them hides.
         weights.extend(rare.into_iter().filter(|_| random.chance(70)));

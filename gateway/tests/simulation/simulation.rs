@@ -164,6 +164,17 @@ impl Simulation {
                 Ok(())
             }
             Event::Restart => self.restart(),
+            Event::Checkpoint => {
+                if self.random.chance(10) {
+                    self.armed = true;
+                    let step = self.storage.steps() + 1 + self.random.below(8) as u64;
+                    self.storage.set_faults(Faults { crash_at: Some(step), ..Faults::default() });
+                }
+                let written = self.node.as_mut().is_some_and(|node| node.checkpoint(&self.site));
+                self.trace.note(|| format!("checkpoint: {written}"));
+                let power = self.random.chance(50);
+                if self.storage.has_crashed() { self.die(power) } else { Ok(()) }
+            }
             Event::Lull => {
                 let seconds = *self.random.pick(&[15, 120, 700, 4000, 20_000, 86_400]);
                 self.lull(seconds)
@@ -387,7 +398,7 @@ impl Simulation {
     fn check_replay(&mut self) -> Step {
         let Some(node) = &self.node else { return Ok(()) };
         let disk = Disk::new(self.storage.kill(), false);
-        let replayed = self.site.replay(disk, self.now, Variant::Sound);
+        let replayed = self.site.replay(disk, self.now, Variant::Sound, false);
         let (fresh, ..) = replayed.map_err(|error| format!("the ledger does not open: {error}"))?;
         let running = &node.pipeline;
         let at = running.time();

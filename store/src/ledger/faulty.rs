@@ -87,6 +87,12 @@ impl FaultyStorage {
         self.disk().steps
     }
 
+    /// Whether the process is gone: nothing succeeds any more.
+    #[must_use]
+    pub fn has_crashed(&self) -> bool {
+        self.disk().crashed
+    }
+
     /// The disk after a power cut now: of what was not synced, each piece is there, lost, torn, or there in some of its
     /// sectors; of the names, the changes up to some point. Without faults, its steps counted from 0.
     #[must_use]

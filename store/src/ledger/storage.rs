@@ -123,6 +123,15 @@ impl FileStorage {
         Ok(Self { path: path.to_owned(), directory: File::open(path)?, lock: None })
     }
 
+    /// The same directory once more, for another thread.
+    ///
+    /// # Errors
+    /// If the system has no room for open files.
+    pub fn try_clone(&self) -> io::Result<Self> {
+        let lock = self.lock.as_ref().map(File::try_clone).transpose()?;
+        Ok(Self { path: self.path.clone(), directory: self.directory.try_clone()?, lock })
+    }
+
     fn writable(&self) -> io::Result<()> {
         match self.lock {
             Some(_) => Ok(()),

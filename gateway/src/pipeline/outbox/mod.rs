@@ -321,6 +321,12 @@ impl Outbox {
         self.queues.get(usize::from(operator)).map_or(0, |queue| queue.count)
     }
 
+    /// The first entry whose reply is remembered.
+    #[must_use]
+    pub fn first(&self) -> Option<u64> {
+        self.replies.first()
+    }
+
     /// The age of the reply that has waited longest.
     #[must_use]
     pub fn oldest(&self, now: Timestamp) -> SignedDuration {

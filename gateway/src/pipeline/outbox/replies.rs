@@ -30,6 +30,12 @@ impl Replies {
         self.offset.wrapping_add(self.recent.end())
     }
 
+    /// The first entry that has a place.
+    pub(super) fn first(&self) -> Option<u64> {
+        let recent = (self.recent.len() > 0).then(|| self.offset.wrapping_add(self.recent.first()));
+        self.late.keys().copied().chain(recent).min()
+    }
+
     /// Skips the next place, or all up to that of entry `seq` if nothing is kept.
     pub(super) fn skip(&mut self, seq: u64) {
         if self.recent.len() == 0 {

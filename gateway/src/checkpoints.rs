@@ -1,0 +1,93 @@
+//! The thread that writes checkpoints now and then, so that a start is quick. Whatever it meets, the gateway goes on: without a
+//! checkpoint a start only reads more of the ledger.
+
+use std::time::{Duration, Instant};
+
+use icaze_store::ledger::{FileStorage, MasterKey};
+use icaze_store::{Checkpoint, CheckpointError};
+use tokio::runtime::Runtime;
+
+use crate::gateway::{Gateway, Phase};
+
+/// So many entries behind the last checkpoint, the next one is written. A start reads a million in some two seconds.
+const ENTRIES: u64 = 1_000_000;
+/// Checkpoints are no closer together, whatever the load.
+const APART: Duration = Duration::from_secs(60);
+/// How often it is looked whether one is due.
+const POLL: Duration = Duration::from_secs(5);
+
+/// What the thread works with.
+pub struct Writer {
+    storage: FileStorage,
+    key: MasterKey,
+    node: u8,
+    /// Up to where the last checkpoint counts.
+    position: u64,
+    /// For waiting: wakes when the gateway stops.
+    runtime: Runtime,
+}
+
+impl Writer {
+    /// Writes to the gateway's own store, whose last checkpoint counts up to `position`.
+    ///
+    /// # Errors
+    /// If the system has no more timers.
+    pub fn new(storage: FileStorage, key: &MasterKey, node: u8, position: u64) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+        Ok(Self { storage, key: key.clone(), node, position, runtime })
+    }
+
+    /// Writes checkpoints until the gateway stops.
+    #[must_use]
+    pub fn run(mut self, gateway: &Gateway) -> Self {
+        let mut last = Instant::now();
+        while !self.stopped_within(gateway, POLL) {
+            let entries = gateway.durable().borrow().position().saturating_sub(self.position);
+            if entries >= ENTRIES && last.elapsed() >= APART {
+                last = Instant::now();
+                self.write(gateway);
+            }
+        }
+        self
+    }
+
+    /// Writes one now. Whatever goes wrong is said, and the last one stands.
+    pub fn write(&mut self, gateway: &Gateway) {
+        if let Err(error) = self.try_write(gateway) {
+            tracing::warn!(%error, "no checkpoint; the next start reads more of the ledger");
+        }
+    }
+
+    fn try_write(&mut self, gateway: &Gateway) -> Result<(), CheckpointError> {
+        let checkpoint = gateway.pipeline().checkpoint();
+        if !self.is_durable(gateway, &checkpoint) {
+            return Ok(());
+        }
+        checkpoint.write(&self.storage, &self.key, self.node)?;
+        self.position = checkpoint.head.position;
+        tracing::info!(position = self.position, visit_from = checkpoint.head.visit_from, "checkpoint");
+        Ok(())
+    }
+
+    /// Waits until everything that it counts is on disk; `false` if that will not be.
+    fn is_durable(&self, gateway: &Gateway, checkpoint: &Checkpoint) -> bool {
+        let (mut durable, mut phase) = (gateway.durable(), gateway.phase());
+        self.runtime.block_on(async {
+            let covered = durable.wait_for(|durable| durable.covers(checkpoint.head.position));
+            tokio::select! {
+                covered = covered => covered.is_ok(),
+                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {
+                    gateway.durable().borrow().covers(checkpoint.head.position)
+                }
+            }
+        })
+    }
+
+    fn stopped_within(&self, gateway: &Gateway, wait: Duration) -> bool {
+        let mut phase = gateway.phase();
+        self.runtime.block_on(async {
+            let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
+            tokio::time::timeout(wait, stopped).await.is_ok()
+        })
+    }
+}
