@@ -91,16 +91,15 @@ pub struct Awaited {
     /// The decision's entry by message_id.
     sent: HashMap<Box<str>, u64>,
     order: VecDeque<(Box<str>, u64)>,
-    early: VecDeque<Receipt>,
+    early: Early,
 }
 
 impl Awaited {
     /// The operator took the reply of entry `seq` as `id`. What became of it, if that is known already.
     pub fn taken(&mut self, id: &str, seq: u64) -> Option<Fate> {
         let id = normal(id);
-        let early = self.early.iter().position(|receipt| spellings(&receipt.id).any(|other| other == id));
-        if let Some(receipt) = early.and_then(|index| self.early.remove(index)) {
-            return Some(receipt.fate);
+        if let Some(fate) = self.early.take(&id) {
+            return Some(fate);
         }
         self.sent.insert(id.clone(), seq);
         self.order.push_back((id, seq));
@@ -122,13 +121,50 @@ impl Awaited {
             (Some(id), _) => self.sent.remove(&id),
             (None, Fate::Underway) => None,
             (None, _) => {
-                if self.early.len() >= EARLY_MAX {
-                    self.early.pop_front();
-                }
-                self.early.push_back(receipt);
+                self.early.keep(receipt);
                 None
             }
         }
+    }
+}
+
+/// Final receipts of replies that nobody has heard of yet, found by every spelling of their ids.
+#[derive(Debug, Default)]
+struct Early {
+    /// Oldest first; `None` once taken.
+    receipts: VecDeque<Option<Receipt>>,
+    /// The number of the oldest.
+    first: u64,
+    /// The number of the receipt that came last, by spelling.
+    by_id: HashMap<Box<str>, u64>,
+}
+
+impl Early {
+    fn keep(&mut self, receipt: Receipt) {
+        if self.receipts.len() >= EARLY_MAX {
+            self.forget(self.first);
+            self.receipts.pop_front();
+            self.first += 1;
+        }
+        let number = self.first + self.receipts.len() as u64;
+        self.by_id.extend(spellings(&receipt.id).map(|id| (id, number)));
+        self.receipts.push_back(Some(receipt));
+    }
+
+    fn take(&mut self, id: &str) -> Option<Fate> {
+        let number = *self.by_id.get(id)?;
+        self.forget(number)
+    }
+
+    /// Forgets the receipt of this number; its fate.
+    fn forget(&mut self, number: u64) -> Option<Fate> {
+        let receipt = self.receipts.get_mut((number - self.first) as usize)?.take()?;
+        for id in spellings(&receipt.id) {
+            if self.by_id.get(&id) == Some(&number) {
+                self.by_id.remove(&id);
+            }
+        }
+        Some(receipt.fate)
     }
 }
 
@@ -246,7 +282,7 @@ mod tests {
             awaited.receipt(receipt(&format!("x{seq}"), Fate::Delivered));
         }
         assert_eq!((awaited.sent.len(), awaited.order.len()), (AWAITED_MAX, AWAITED_MAX));
-        assert_eq!(awaited.early.len(), EARLY_MAX);
+        assert_eq!((awaited.early.receipts.len(), awaited.early.by_id.len()), (EARLY_MAX, EARLY_MAX));
         assert_eq!(awaited.receipt(receipt("m9", Fate::Delivered)), None, "the oldest are forgotten");
         assert_eq!(awaited.receipt(receipt("m10", Fate::Delivered)), Some(10));
     }
