@@ -3,8 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use icaze_store::CheckpointError;
 use icaze_store::ledger::{FileStorage, MasterKey};
-use icaze_store::{Checkpoint, CheckpointError};
 use tokio::runtime::Runtime;
 
 use crate::gateway::{Gateway, Phase};
@@ -59,25 +59,25 @@ impl Writer {
     }
 
     fn try_write(&mut self, gateway: &Gateway) -> Result<(), CheckpointError> {
-        let checkpoint = gateway.pipeline().checkpoint();
-        if !self.is_durable(gateway, &checkpoint) {
+        let snapshot = gateway.pipeline().snapshot();
+        if !self.is_durable(gateway, snapshot.position()) {
             return Ok(());
         }
-        checkpoint.write(&self.storage, &self.key, self.node)?;
-        self.position = checkpoint.head.position;
-        tracing::info!(position = self.position, visit_from = checkpoint.head.visit_from, "checkpoint");
+        snapshot.write(&self.storage, &self.key, self.node)?;
+        self.position = snapshot.position();
+        tracing::info!(position = self.position, visit_from = snapshot.visit_from(), "checkpoint");
         Ok(())
     }
 
-    /// Waits until everything that it counts is on disk; `false` if that will not be.
-    fn is_durable(&self, gateway: &Gateway, checkpoint: &Checkpoint) -> bool {
+    /// Waits until everything up to `position` is on disk; `false` if that will not be.
+    fn is_durable(&self, gateway: &Gateway, position: u64) -> bool {
         let (mut durable, mut phase) = (gateway.durable(), gateway.phase());
         self.runtime.block_on(async {
-            let covered = durable.wait_for(|durable| durable.covers(checkpoint.head.position));
+            let covered = durable.wait_for(|durable| durable.covers(position));
             tokio::select! {
                 covered = covered => covered.is_ok(),
                 _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {
-                    gateway.durable().borrow().covers(checkpoint.head.position)
+                    gateway.durable().borrow().covers(position)
                 }
             }
         })

@@ -1,13 +1,12 @@
 //! A node: everything wired together, from its configuration to its end.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use icaze_config::gateway::Config;
-use icaze_store::Checkpoint;
 use icaze_store::ledger::{CommitError, FileStorage, Ledger, MasterKey, Options};
 use tokio::net::TcpListener;
 use tokio::runtime::Handle;
@@ -21,6 +20,7 @@ use crate::gateway::{Gateway, Phase};
 use crate::history::Keeper;
 use crate::http;
 use crate::permit::code::CodeKey;
+use crate::pipeline::checkpoint::Snapshot;
 use crate::pipeline::codes::Codes;
 use crate::pipeline::{Operator, Pipeline, Settings};
 use crate::smpp::connector::Connector;
@@ -34,6 +34,9 @@ use crate::world::World;
 
 /// How often the clock is checked and what has expired is looked for.
 const TICK: Duration = Duration::from_millis(200);
+
+/// How long the end waits for the history.
+const HISTORY_ENDS: Duration = Duration::from_secs(1);
 
 /// A running node.
 pub struct Node {
@@ -49,7 +52,8 @@ pub struct Node {
     connector: Connector,
     acceptor: Option<Arc<Acceptor>>,
     committer: JoinHandle<Result<(), CommitError>>,
-    history: JoinHandle<()>,
+    /// Says when the history has ended.
+    history: mpsc::Receiver<()>,
     checkpoints: JoinHandle<checkpoints::Writer>,
     workers: Vec<Worker>,
 }
@@ -82,8 +86,13 @@ impl Node {
     /// # Errors
     /// With the file, key or address that is at fault, and the remedy.
     pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let world = World::load(config)?;
-        Self::start_with(config, world).await
+        // The register and the checkpoint are read side by side.
+        let world = thread::spawn({
+            let config = config.clone();
+            move || World::load(&config)
+        });
+        let world = || world.join().unwrap_or_else(|_| anyhow::bail!("the register ended in a panic"));
+        Self::start_when(config, world).await
     }
 
     /// The same with facts and rules that are loaded already.
@@ -91,6 +100,13 @@ impl Node {
     /// # Errors
     /// With the file, key or address that is at fault, and the remedy.
     pub async fn start_with(config: &Config, world: World) -> anyhow::Result<Self> {
+        Self::start_when(config, || Ok(world)).await
+    }
+
+    async fn start_when(
+        config: &Config,
+        world: impl FnOnce() -> anyhow::Result<World>,
+    ) -> anyhow::Result<Self> {
         let smpp = listener::bind("smpp.listen", config.smpp.listen).await?;
         let secure = Secure::bind(config).await?;
         let http_listener = http::bind(config.http.listen).await?;
@@ -98,7 +114,12 @@ impl Node {
         let control = control::listen(&config.store.dir)?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let beside = storage.try_clone().context("store.dir")?;
-        let (pipeline, ledger) = replay(config, storage, &key)?;
+        let snapshot = Snapshot::read(&storage, &key, config.node).unwrap_or_else(|error| {
+            tracing::warn!(%error, "the ledger is read from its beginning");
+            None
+        });
+        let world = world()?;
+        let (pipeline, ledger) = replay(config, snapshot, storage, &key)?;
         let checkpoints = checkpoints::Writer::new(beside, &key, config.node, pipeline.counted())?;
         let telemetry = Telemetry::default();
         let names = pipeline.operators().iter().map(|operator| &*operator.name);
@@ -114,7 +135,12 @@ impl Node {
         let history = {
             let gateway = Arc::clone(&gateway);
             let keeper = Keeper::new(config, &key)?;
-            thread::Builder::new().name("history".to_owned()).spawn(move || keeper.run(&gateway))?
+            let (ended, history) = mpsc::channel();
+            thread::Builder::new().name("history".to_owned()).spawn(move || {
+                keeper.run(&gateway);
+                let _ = ended.send(());
+            })?;
+            history
         };
         let checkpoints = {
             let gateway = Arc::clone(&gateway);
@@ -204,8 +230,9 @@ impl Node {
                 let _ = worker.thread.join();
             }
             let committed = committer.join();
-            if history.join().is_err() {
-                tracing::warn!("the history ended in a panic");
+            // What it was about to write it writes after the next start.
+            if history.recv_timeout(HISTORY_ENDS).is_err() {
+                tracing::info!("the history is left in the middle of a segment");
             }
             match checkpoints.join() {
                 Ok(mut checkpoints) => checkpoints.write(&gateway),
@@ -230,6 +257,7 @@ impl Node {
 /// Opens the ledger and makes the pipeline's memory from it.
 fn replay(
     config: &Config,
+    snapshot: Option<Snapshot>,
     storage: FileStorage,
     key: &MasterKey,
 ) -> anyhow::Result<(Pipeline, Ledger<FileStorage>)> {
@@ -240,13 +268,9 @@ fn replay(
     pipeline.populate();
     let mut options =
         Options { segment_bytes: u64::from(config.store.segment_mib) << 20, ..Options::default() };
-    match Checkpoint::read(&storage, key, config.node) {
-        Ok(None) => {}
-        Ok(Some(checkpoint)) => {
-            options.visit_from = checkpoint.head.visit_from;
-            pipeline.resume(checkpoint);
-        }
-        Err(error) => tracing::warn!(%error, "the ledger is read from its beginning"),
+    if let Some(snapshot) = snapshot {
+        options.visit_from = snapshot.visit_from();
+        pipeline.resume(snapshot);
     }
     let opened = Ledger::open(storage, key, config.node, options, |record| pipeline.replay(record));
     let (ledger, batch) = opened.context("store.dir")?;

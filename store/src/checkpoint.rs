@@ -1,4 +1,4 @@
-//! A checkpoint of the allowances: what a start would otherwise have to read weeks of the ledger for.
+//! A checkpoint of what is remembered for long: what a start would otherwise have to read weeks of the ledger for.
 //!
 //! One file beside the ledger's, replaced as a whole (FORMAT.md, "Checkpoint"). Whatever is in doubt about it, the ledger is read
 //! from its beginning instead.
@@ -31,14 +31,14 @@ const FRAME_BYTES: usize = PAGE_BYTES + TAG_BYTES;
 pub struct Checkpoint {
     /// Where in the ledger, and what else was so there.
     pub head: Head,
-    /// What everybody had used. Its numbers of newest permits are not kept.
+    /// What everybody had used.
     pub usage: UsageTable,
 }
 
 /// All of a [`Checkpoint`] but the allowances.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
-    /// The allowances count every entry up to this one.
+    /// The allowances and the permits hold every entry up to this one.
     pub position: u64,
     /// The ledger's time at that entry.
     pub time: Timestamp,
@@ -48,6 +48,8 @@ pub struct Head {
     pub receivers: Vec<String>,
     /// The counter of the next permit's code.
     pub next_code: u32,
+    /// The number of the first permit in the blocks.
+    pub first_permit: u64,
 }
 
 /// Why there is no checkpoint, or none that is of use.
@@ -73,17 +75,23 @@ pub enum CheckpointError {
 
 impl Checkpoint {
     /// Takes the place of the checkpoint in `storage`: whatever happens, that holds the earlier one or this one. Write it only
-    /// once `position` is durable.
+    /// once `position` is durable. `permits` are blocks of the caller's own format, each below 4 GiB.
     ///
     /// # Errors
     /// If the system fails, or has no room.
-    pub fn write(&self, storage: &impl Storage, key: &MasterKey, node: u8) -> Result<(), CheckpointError> {
+    pub fn write<'p>(
+        &self,
+        permits: impl Iterator<Item = &'p [u8]> + Clone,
+        storage: &impl Storage,
+        key: &MasterKey,
+        node: u8,
+    ) -> Result<(), CheckpointError> {
         let io = |action| move |source| CheckpointError::Io { location: storage.location(), action, source };
         match storage.remove(UNFINISHED) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io("make way for")(error)),
             _ => {}
         }
-        let written = self.write_unfinished(storage, key, node);
+        let written = self.write_unfinished(permits, storage, key, node);
         if written.is_err() {
             let _ = storage.remove(UNFINISHED);
         }
@@ -92,12 +100,19 @@ impl Checkpoint {
         storage.sync_names().map_err(io("name"))
     }
 
-    fn write_unfinished<S: Storage>(&self, storage: &S, key: &MasterKey, node: u8) -> io::Result<()> {
+    fn write_unfinished<'p, S: Storage>(
+        &self,
+        permits: impl Iterator<Item = &'p [u8]> + Clone,
+        storage: &S,
+        key: &MasterKey,
+        node: u8,
+    ) -> io::Result<()> {
         let mut id = [0; 16];
         rand::fill(&mut id).map_err(|_| io::Error::other("the system has no random bytes"))?;
         let seal = Seal::new(key, node, id).ok_or_else(|| io::Error::other("no key"))?;
         let pages = self.usage.pages();
-        let mut head = serde_json::to_vec(&(&self.head, pages))?;
+        let blocks: Vec<usize> = permits.clone().map(<[u8]>::len).collect();
+        let mut head = serde_json::to_vec(&(&self.head, pages, &blocks))?;
         seal.seal(0, &mut head)?;
         let head_len = u32::try_from(head.len()).map_err(io::Error::other)?;
         let mut prefix = Vec::with_capacity(PREFIX_BYTES);
@@ -107,33 +122,53 @@ impl Checkpoint {
         prefix.extend_from_slice(&id);
         prefix.extend_from_slice(&head_len.to_le_bytes());
         let mut offset = (PREFIX_BYTES + head.len()) as u64;
-        let file = storage.create(UNFINISHED, offset + (pages * FRAME_BYTES) as u64)?;
+        let sealed = pages * FRAME_BYTES + blocks.iter().map(|block| block + TAG_BYTES).sum::<usize>();
+        let file = storage.create(UNFINISHED, offset + sealed as u64)?;
         storage.write_at(&file, 0, &[prefix, head].concat())?;
         let mut frame = Vec::with_capacity(FRAME_BYTES);
-        for (place, page) in (1..).zip(self.usage.iter_pages()) {
+        let mut place = 0;
+        let mut write = |fill: &dyn Fn(&mut Vec<u8>)| {
             frame.clear();
-            page.write(&mut frame);
+            fill(&mut frame);
+            place += 1;
             seal.seal(place, &mut frame)?;
             storage.write_at(&file, offset, &frame)?;
             offset += frame.len() as u64;
+            io::Result::Ok(())
+        };
+        for page in self.usage.iter_pages() {
+            write(&|frame| page.write(frame))?;
+        }
+        for block in permits {
+            write(&|frame| frame.extend_from_slice(block))?;
         }
         storage.sync(&file)
     }
 
-    /// The checkpoint in `storage`; `None` if there is none.
+    /// The checkpoint in `storage`; `None` if there is none. `permit` gets the blocks of permits, and says whether each is one.
     ///
     /// # Errors
-    /// [`CheckpointError`]; the ledger then is to be read from its beginning.
-    pub fn read(storage: &impl Storage, key: &MasterKey, node: u8) -> Result<Option<Self>, CheckpointError> {
+    /// [`CheckpointError`]; the ledger then is to be read from its beginning, and what `permit` got to be forgotten.
+    pub fn read(
+        storage: &impl Storage,
+        key: &MasterKey,
+        node: u8,
+        permit: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Option<Self>, CheckpointError> {
         let location = || storage.location();
-        let read = Self::try_read(storage, key, node);
+        let read = Self::try_read(storage, key, node, permit);
         let read =
             read.map_err(|source| CheckpointError::Io { location: location(), action: "read", source })?;
         read.ok_or_else(|| CheckpointError::Unusable { location: location() })
     }
 
     /// `Ok(None)`: it is unusable. `Ok(Some(None))`: there is none.
-    fn try_read<S: Storage>(storage: &S, key: &MasterKey, node: u8) -> io::Result<Option<Option<Self>>> {
+    fn try_read<S: Storage>(
+        storage: &S,
+        key: &MasterKey,
+        node: u8,
+        mut permit: impl FnMut(&[u8]) -> bool,
+    ) -> io::Result<Option<Option<Self>>> {
         let file = match storage.open(NAME) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(None)),
@@ -146,17 +181,23 @@ impl Checkpoint {
         let mut head = vec![0; head_len];
         storage.read_at(&file, PREFIX_BYTES as u64, &mut head)?;
         let head = seal.open(0, &mut head).and_then(|head| serde_json::from_slice(head).ok());
-        let Some((head, pages)): Option<(Head, u32)> = head else { return Ok(None) };
+        let Some((head, pages, blocks)): Option<(Head, usize, Vec<u32>)> = head else { return Ok(None) };
         let mut usage = UsageTable::default();
-        let mut frame = vec![0; FRAME_BYTES];
+        let mut frame = Vec::new();
         let mut offset = (PREFIX_BYTES + head_len) as u64;
-        for place in 1..=pages {
-            let count = storage.read_at(&file, offset, &mut frame)?;
-            let page = (count == FRAME_BYTES).then(|| seal.open(place.into(), &mut frame)).flatten();
-            if page.and_then(|page| usage.read_page(page)).is_none() {
+        let lengths =
+            std::iter::repeat_n(PAGE_BYTES, pages).chain(blocks.iter().map(|&block| block as usize));
+        for (place, length) in (0..).zip(lengths) {
+            frame.resize(length + TAG_BYTES, 0);
+            let whole = storage.read_at(&file, offset, &mut frame)? == frame.len();
+            let opened = if whole { seal.open(place + 1, &mut frame) } else { None };
+            let taken = opened.is_some_and(|bytes| {
+                if place < pages as u64 { usage.read_page(bytes).is_some() } else { permit(bytes) }
+            });
+            if !taken {
                 return Ok(None);
             }
-            offset += FRAME_BYTES as u64;
+            offset += frame.len() as u64;
         }
         Ok(Some(Some(Self { head, usage })))
     }

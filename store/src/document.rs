@@ -3,11 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// The serial of an identity document: one to three Latin capitals and five to nine digits, as in `AZE12345678`.
 ///
 /// Leading zeros count: `AA0000001` and `AA000001` are different documents. `Debug` redacts; `Display` does not,
 /// so that only a reply, a dump or an officer's answer shows a serial.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 pub struct Document {
     series: [u8; 3],
     digits: u8,

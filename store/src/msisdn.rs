@@ -2,10 +2,13 @@
 
 use std::fmt;
 
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
 /// A subscriber's number in E.164: one to fifteen digits, country code first, without `+`.
 ///
 /// `Debug` redacts all but the country's first digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(transparent)]
 pub struct Msisdn(u64);
 
 impl Msisdn {

@@ -8,7 +8,7 @@ use crate::paged::{PAGE_LINES, PAGES, Paged};
 
 /// A page of allowances as [`Page::write`] writes it: its number, then the words of each line.
 pub(crate) const PAGE_BYTES: usize = 4 + PAGE_LINES * WORDS_BYTES;
-const WORDS_BYTES: usize = 16;
+const WORDS_BYTES: usize = 24;
 
 /// How often one person was granted each purpose, in one day and in the week (Monday first) that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -104,12 +104,13 @@ pub(crate) struct Page<'t> {
 }
 
 impl Page<'_> {
-    /// Appends all of it but the callers' numbers.
+    /// Appends all of it.
     pub(crate) fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.number.to_le_bytes());
         for line in self.lines {
             to.extend_from_slice(&line.day.0.to_le_bytes());
             to.extend_from_slice(&line.week.0.to_le_bytes());
+            to.extend_from_slice(&line.newest.to_le_bytes());
         }
     }
 }
@@ -134,9 +135,11 @@ impl UsageTable {
             return None;
         }
         for (line, words) in self.lines.page_mut(number).iter_mut().zip(words) {
-            let (day, week) = words.split_first_chunk()?;
+            let (day, rest) = words.split_first_chunk()?;
+            let (week, newest) = rest.split_first_chunk()?;
             line.day = Word(u64::from_le_bytes(*day));
-            line.week = Word(u64::from_le_bytes(*week.first_chunk()?));
+            line.week = Word(u64::from_le_bytes(*week));
+            line.newest = u64::from_le_bytes(*newest.first_chunk()?);
         }
         Some(())
     }

@@ -58,7 +58,7 @@ impl Pipeline {
             self.remember(decision.identity, seq, at, fresh_until);
         }
         if let Some(phone) = phone.filter(|_| decision.outcome != Outcome::Ignored) {
-            self.limits.count(phone, at);
+            self.limits.count(phone, seq, at);
             if decision.reason == Some(Reason::UnknownDocument) {
                 self.limits.count_unknown(phone, at);
             }
@@ -96,13 +96,16 @@ impl Pipeline {
     ) -> Option<Issued> {
         let (permit, document, phone) = (decision.permit.as_ref()?, decision.document?, phone?);
         let &interval = permit.intervals.first()?;
-        if let Some(code) = Code::from_u64(permit.code) {
+        let (code, day) = (permit.code, permit.day);
+        if seq <= self.counted {
+            let number = self.permits.of_entry_from(seq, self.restored)?;
+            self.restored = number + 1;
+            return Some(Issued { number, holder, day });
+        }
+        if let Some(code) = Code::from_u64(code) {
             self.codes.used(code);
         }
-        if seq > self.counted {
-            self.usage.spend(person, purpose, permit.day.into());
-        }
-        let (code, day) = (permit.code, permit.day);
+        self.usage.spend(person, purpose, day.into());
         let (ended, delivery, decided_at) = (None, None, at);
         let permit =
             Permit { seq, code, person, purpose, interval, ended, delivery, phone, document, decided_at };

@@ -1,17 +1,19 @@
 //! A queue that grows without moving what it holds.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 /// Items in one chunk.
 const CHUNK: usize = 4096;
 /// Chunks that are kept to be filled again, at most.
 const SPARE_MAX: usize = 16;
 
-/// Items numbered in the order they came, in chunks. A number stays an item's own until it is popped.
-#[derive(Debug)]
+/// Items numbered in the order they came, in chunks. A number stays an item's own until it is popped. A clone shares its
+/// chunks and copies one when it is written to.
+#[derive(Debug, Clone)]
 pub(super) struct Fifo<T> {
     /// Each of [`CHUNK`] items but the last one.
-    chunks: VecDeque<Vec<T>>,
+    chunks: VecDeque<Arc<Vec<T>>>,
     /// The number of the first item that is held.
     first: u64,
     /// The number of the next one.
@@ -26,15 +28,35 @@ impl<T> Default for Fifo<T> {
     }
 }
 
-impl<T> Fifo<T> {
+impl<T: Clone> Fifo<T> {
+    /// What [`chunks`](Self::chunks) gave, where the first item that is held has this number; `None` if it cannot be that.
+    pub(super) fn restore(first: u64, chunks: impl Iterator<Item = Vec<T>>) -> Option<Self> {
+        let chunks: VecDeque<Arc<Vec<T>>> = chunks.map(Arc::new).collect();
+        let whole = chunks.iter().rev().skip(1).all(|chunk| chunk.len() == CHUNK);
+        let last = chunks.back().map_or(0, |chunk| chunk.len());
+        let begin = first - first % CHUNK as u64;
+        let end = begin + (chunks.len().saturating_sub(1) * CHUNK + last) as u64;
+        (whole && last <= CHUNK && first <= end).then_some(Self { chunks, first, end, spare: Vec::new() })
+    }
+
+    /// What is held, from the beginning of the first item's chunk on.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = &[T]> + Clone {
+        self.chunks.iter().map(|chunk| chunk.as_slice())
+    }
+
+    /// Every item that is held.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        (self.first..self.end).filter_map(|number| self.get(number))
+    }
+
     /// Appends an item and returns its number.
     pub(super) fn push(&mut self, item: T) -> u64 {
         if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
             let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
-            self.chunks.push_back(chunk);
+            self.chunks.push_back(Arc::new(chunk));
         }
         if let Some(chunk) = self.chunks.back_mut() {
-            chunk.push(item);
+            Arc::make_mut(chunk).push(item);
         }
         self.end += 1;
         self.end - 1
@@ -49,7 +71,7 @@ impl<T> Fifo<T> {
     /// The same for writing.
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let (chunk, place) = self.place(number)?;
-        self.chunks.get_mut(chunk)?.get_mut(place)
+        Arc::make_mut(self.chunks.get_mut(chunk)?).get_mut(place)
     }
 
     /// Forgets the first item; its memory is used again.
@@ -60,7 +82,7 @@ impl<T> Fifo<T> {
         self.first += 1;
         if self.first.is_multiple_of(CHUNK as u64) {
             let popped = self.chunks.pop_front().filter(|_| self.spare.len() < SPARE_MAX);
-            self.spare.extend(popped.map(|mut chunk| {
+            self.spare.extend(popped.and_then(Arc::into_inner).map(|mut chunk| {
                 chunk.clear();
                 chunk
             }));

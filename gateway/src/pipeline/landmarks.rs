@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// How far apart landmarks are, at least.
+/// How far apart landmarks are, at least: in time, or in entries.
 const APART: SignedDuration = SignedDuration::from_mins(1);
+const ENTRIES: u64 = 100_000;
 
 /// A place in the ledger that a start can begin to read at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Landmark {
     /// The first entry behind it.
     pub(super) seq: u64,
@@ -34,7 +35,9 @@ impl Landmarks {
     /// Whether it is time for one more at `now`, before entry `seq`.
     #[must_use]
     pub(super) fn is_due(&self, now: Timestamp, seq: u64) -> bool {
-        self.places.back().is_none_or(|(at, place)| now >= *at + APART && seq > place.seq)
+        self.places
+            .back()
+            .is_none_or(|(at, place)| seq > place.seq && (now >= *at + APART || seq >= place.seq + ENTRIES))
     }
 
     /// Remembers a landmark.
@@ -42,10 +45,9 @@ impl Landmarks {
         self.places.push_back((now, landmark));
     }
 
-    /// The newest landmark that is not later than `before` nor behind entry `oldest`. Forgets the older ones.
-    pub(super) fn choose(&mut self, before: Timestamp, oldest: u64) -> Option<&Landmark> {
-        let usable = |(at, place): &(Timestamp, Landmark)| *at <= before && place.seq <= oldest;
-        while self.places.get(1).is_some_and(usable) {
+    /// The newest landmark whose time and entry `suit`, as all older ones do, or the oldest. Forgets those before it.
+    pub(super) fn choose(&mut self, suits: impl Fn(Timestamp, u64) -> bool) -> Option<&Landmark> {
+        while self.places.get(1).is_some_and(|(at, place)| suits(*at, place.seq)) {
             self.places.pop_front();
         }
         self.places.front().map(|(_, place)| place)
@@ -67,16 +69,17 @@ mod tests {
     #[test]
     fn the_newest_that_is_early_enough_is_chosen_and_stays() {
         let mut landmarks = Landmarks::new(place(1));
-        assert_eq!(landmarks.choose(at(100), u64::MAX), Some(&place(1)));
+        assert_eq!(landmarks.choose(|_, _| true), Some(&place(1)));
         for minute in 0..10 {
             assert!(landmarks.is_due(at(minute), minute as u64 * 100 + 2));
             landmarks.push(at(minute), place(minute as u64 * 100 + 2));
         }
         assert!(!landmarks.is_due(at(9), 2000), "too soon");
         assert!(!landmarks.is_due(at(20), 902), "nothing has happened since");
-        assert_eq!(landmarks.choose(at(-1), u64::MAX), Some(&place(1)));
-        assert_eq!(landmarks.choose(at(5), 399), Some(&place(302)), "entry 399 is still remembered");
-        assert_eq!(landmarks.choose(at(5), 502), Some(&place(502)));
-        assert_eq!(landmarks.choose(at(0), 1), Some(&place(502)), "time does not go back");
+        assert!(landmarks.is_due(at(9), 902 + ENTRIES), "soon, but much has happened");
+        assert_eq!(landmarks.choose(|_, _| false), Some(&place(1)));
+        assert_eq!(landmarks.choose(|then, seq| then <= at(5) && seq <= 399), Some(&place(302)));
+        assert_eq!(landmarks.choose(|then, _| then <= at(5)), Some(&place(502)));
+        assert_eq!(landmarks.choose(|_, _| false), Some(&place(502)), "what is forgotten is forgotten");
     }
 }

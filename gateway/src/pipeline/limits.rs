@@ -75,6 +75,9 @@ pub struct Limits {
     old: Generation<Counter>,
     /// When the young ones become the old ones.
     turn: Timestamp,
+    /// The entries that the young ones and the old ones begin with.
+    young_from: u64,
+    old_from: u64,
 }
 
 impl Limits {
@@ -84,12 +87,20 @@ impl Limits {
     /// If the system has no address space for them.
     pub fn new(limits: PhoneLimits) -> io::Result<Self> {
         let generation = || Generation::new(limits.phones_max / 2);
-        Ok(Self { limits, young: generation()?, old: generation()?, turn: Timestamp::MIN })
+        Ok(Self {
+            limits,
+            young: generation()?,
+            old: generation()?,
+            turn: Timestamp::MIN,
+            young_from: 0,
+            old_from: 0,
+        })
     }
 
-    /// Counts one text of `phone` and says whether it is answered.
-    pub fn count(&mut self, phone: Msisdn, now: Timestamp) -> Allowed {
+    /// Counts one text of `phone`, which entry `seq` holds or one before it, and says whether it is answered.
+    pub fn count(&mut self, phone: Msisdn, seq: u64, now: Timestamp) -> Allowed {
         let limits = self.limits;
+        self.turn_over(seq, now);
         let Some(counter) = self.counter(phone, now) else { return Allowed::Yes };
         counter.texts = counter.texts.saturating_add(1);
         let allowed = limits.allowed(counter, counter.texts, now);
@@ -117,6 +128,12 @@ impl Limits {
         }
     }
 
+    /// Every text of this entry and those after it is counted.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.old_from
+    }
+
     /// Takes all the memory that was set aside.
     pub fn populate(&self) {
         self.young.populate();
@@ -130,7 +147,6 @@ impl Limits {
     }
 
     fn counter(&mut self, phone: Msisdn, now: Timestamp) -> Option<&mut Counter> {
-        self.turn_over(now);
         let phone = phone.as_u64();
         let fresh = Counter {
             phone,
@@ -148,13 +164,14 @@ impl Limits {
         Some(counter)
     }
 
-    fn turn_over(&mut self, now: Timestamp) {
+    fn turn_over(&mut self, seq: u64, now: Timestamp) {
         if now < self.turn && !self.young.is_full() {
             return;
         }
         self.turn = now + self.limits.window.max(self.limits.notice);
         std::mem::swap(&mut self.young, &mut self.old);
         self.young.clear();
+        self.old_from = std::mem::replace(&mut self.young_from, seq);
     }
 }
 
@@ -198,25 +215,25 @@ mod tests {
     fn one_notice_then_silence_then_a_new_window() {
         let mut limits = Limits::new(LIMITS).unwrap();
         for second in 0..3 {
-            assert_eq!(limits.count(phone(1), at(second)), Allowed::Yes);
+            assert_eq!(limits.count(phone(1), 1, at(second)), Allowed::Yes);
         }
         assert_eq!(limits.peek(phone(1), at(3)), Allowed::Notice(at(600)));
-        assert_eq!(limits.count(phone(1), at(3)), Allowed::Notice(at(600)));
-        assert_eq!(limits.count(phone(1), at(4)), Allowed::Silent);
+        assert_eq!(limits.count(phone(1), 1, at(3)), Allowed::Notice(at(600)));
+        assert_eq!(limits.count(phone(1), 1, at(4)), Allowed::Silent);
         assert_eq!(
-            limits.count(phone(2), at(4)),
+            limits.count(phone(2), 1, at(4)),
             Allowed::Yes,
             "another phone is not its neighbour's keeper"
         );
-        assert_eq!(limits.count(phone(1), at(599)), Allowed::Silent);
-        assert_eq!(limits.count(phone(1), at(600)), Allowed::Yes);
+        assert_eq!(limits.count(phone(1), 1, at(599)), Allowed::Silent);
+        assert_eq!(limits.count(phone(1), 1, at(600)), Allowed::Yes);
     }
 
     #[test]
     fn notices_keep_their_distance_whatever_the_window() {
         for (notice, expected) in [(SignedDuration::from_mins(2), 5), (SignedDuration::from_mins(25), 1)] {
             let mut limits = Limits::new(PhoneLimits { notice, ..LIMITS }).unwrap();
-            let verdicts = (0..600).map(|second| limits.count(phone(1), at(second)));
+            let verdicts = (0..600).map(|second| limits.count(phone(1), 1, at(second)));
             let notices = verdicts.filter(|allowed| matches!(allowed, Allowed::Notice(_))).count();
             assert_eq!(notices, expected, "{notice:?}");
         }
@@ -226,24 +243,24 @@ mod tests {
     fn guessing_serials_is_slowed() {
         let mut limits = Limits::new(LIMITS).unwrap();
         for second in 0..2 {
-            assert_eq!(limits.count(phone(1), at(second)), Allowed::Yes);
+            assert_eq!(limits.count(phone(1), 1, at(second)), Allowed::Yes);
             limits.count_unknown(phone(1), at(second));
         }
-        assert_eq!(limits.count(phone(1), at(2)), Allowed::Notice(at(600)));
+        assert_eq!(limits.count(phone(1), 1, at(2)), Allowed::Notice(at(600)));
     }
 
     #[test]
     fn memory_is_bounded_and_a_window_survives_a_turn() {
         let mut limits = Limits::new(LIMITS).unwrap();
         for _ in 0..4 {
-            limits.count(phone(0), at(0));
+            limits.count(phone(0), 1, at(0));
         }
         for other in 1..=49 {
-            limits.count(phone(other), at(1));
+            limits.count(phone(other), 1, at(1));
         }
-        assert_eq!(limits.count(phone(0), at(2)), Allowed::Silent, "carried over from the old generation");
+        assert_eq!(limits.count(phone(0), 1, at(2)), Allowed::Silent, "carried over from the old generation");
         for other in 1000..9000 {
-            limits.count(phone(other), at(3));
+            limits.count(phone(other), 1, at(3));
             assert!(limits.young.len() + limits.old.len() <= LIMITS.phones_max);
         }
     }

@@ -5,7 +5,7 @@
 //! Everything it remembers is made from ledger entries by `apply`, at start and while running alike.
 
 mod apply;
-mod checkpoint;
+pub mod checkpoint;
 pub mod codes;
 mod decide;
 mod fifo;
@@ -39,7 +39,7 @@ use self::limits::{Allowed, Limits, PhoneLimits};
 use self::outbox::{Envelope, Outbox, Settled};
 use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
-use self::permits::{Holder, Permit, Permits};
+use self::permits::{Holder, Number, Permit, Permits};
 use self::requests::Requests;
 use self::stats::Stats;
 use crate::clock::{ClockWatch, Now};
@@ -140,8 +140,10 @@ pub struct Pipeline {
     covered: u64,
     outbox: Outbox,
     usage: UsageTable,
-    /// The allowances count every entry up to this one already, from a checkpoint.
+    /// The allowances and the permits hold every entry up to this one already, from a checkpoint.
     counted: u64,
+    /// Where among the permits from the checkpoint the next one that is replayed should be.
+    restored: Number,
     landmarks: Landmarks,
     /// Settled replies whose marks are not in the ledger yet.
     marks: Vec<Settled>,
@@ -227,6 +229,7 @@ impl Pipeline {
             outbox: Outbox::new(rates, settings.lifetime, settings.waiting_max, now.monotonic),
             usage: UsageTable::default(),
             counted: 0,
+            restored: 0,
             landmarks: Landmarks::new(Landmark { seq: 1, receivers: Vec::new() }),
             marks: Vec::new(),
             stats: Stats::default(),
@@ -328,7 +331,7 @@ impl Pipeline {
             Allowed::Yes if self.outbox.has(seq) => {
                 let reopened = self.outbox.reopen(seq, self.time);
                 if let Some(phone) = message.phone.filter(|_| reopened) {
-                    self.limits.count(phone, self.time);
+                    self.limits.count(phone, self.open.last_seq(), self.time);
                 }
                 reopened || part
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use icaze_store::ledger::{Interval, Mark};
 use icaze_store::{Document, Msisdn};
 use jiff::{SignedDuration, Timestamp};
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::fifo::Fifo;
 
@@ -52,8 +53,8 @@ pub type Number = u64;
 /// Every permit that stands or ended lately: 64 bytes each.
 ///
 /// A person's permits are linked from the newest back; the newest one's number is kept with the person's allowances. Codes are
-/// counters, so the code tells the place.
-#[derive(Debug, Default)]
+/// counters, so the code tells the place. A clone shares memory with the original until either changes.
+#[derive(Debug, Clone, Default)]
 pub struct Permits {
     issued: Fifo<Slot>,
     /// By the second that they end at: how many stand until then.
@@ -63,25 +64,45 @@ pub struct Permits {
     longest: SignedDuration,
 }
 
+/// One of the blocks that [`Permits::restore`] takes.
+#[derive(Debug)]
+pub struct Block(Vec<Slot>);
+
+impl Block {
+    /// Takes a block's bytes; `None` if they are none's.
+    #[must_use]
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let (slots, rest) = bytes.as_chunks::<64>();
+        let slots = slots.iter().map(|slot| Slot::read_from_bytes(slot).ok()).collect::<Option<_>>()?;
+        rest.is_empty().then_some(Self(slots))
+    }
+}
+
 /// A [`Permit`], packed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[repr(C)]
 struct Slot {
     seq: u64,
-    code: [u8; 5],
-    purpose: u8,
-    ending: Option<Ending>,
-    delivery: Option<Mark>,
-    phone: Msisdn,
-    document: Document,
     /// Microseconds.
     decided_at: i64,
     /// The permit that the person was issued before: its number and one; 0 for none.
     before: u64,
+    phone: Msisdn,
+    document: Document,
     person: u32,
     start: u32,
     end: u32,
     ended_at: u32,
+    code: [u8; 5],
+    purpose: u8,
+    /// 0: none; else its place in [`ENDINGS`] and one.
+    ending: u8,
+    /// 0: none; else its place in [`MARKS`] and one.
+    delivery: u8,
 }
+
+const ENDINGS: [Ending; 1] = [Ending::Undelivered];
+const MARKS: [Mark; 5] = [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected];
 
 const _: () = assert!(size_of::<Slot>() == 64, "a permit is a cache line");
 
@@ -95,19 +116,41 @@ impl Permits {
         self.longest = self.longest.max(permit.interval.end.duration_since(permit.decided_at));
         self.issued.push(Slot {
             seq: permit.seq,
-            code,
-            purpose: permit.purpose,
-            ending: None,
-            delivery: None,
-            phone: permit.phone,
-            document: permit.document,
             decided_at: permit.decided_at.as_microsecond(),
             before: before.map_or(0, |before| before + 1),
+            phone: permit.phone,
+            document: permit.document,
             person: permit.person,
             start: seconds(permit.interval.start),
             end,
             ended_at: 0,
+            code,
+            purpose: permit.purpose,
+            ending: 0,
+            delivery: 0,
         })
+    }
+
+    /// All of them in blocks of bytes, for [`restore`](Self::restore) on the same kind of machine.
+    pub fn blocks(&self) -> impl Iterator<Item = &[u8]> + Clone {
+        self.issued.chunks().map(IntoBytes::as_bytes)
+    }
+
+    /// The permits whose [`blocks`](Self::blocks) these are, where the first that is kept has this number. `None` if they are
+    /// not.
+    #[must_use]
+    pub fn restore(first: Number, blocks: Vec<Block>) -> Option<Self> {
+        let issued = Fifo::restore(first, blocks.into_iter().map(|block| block.0))?;
+        let mut permits = Self { issued, ..Self::default() };
+        for slot in permits.issued.iter() {
+            let permit = slot.permit();
+            permits.longest = permits.longest.max(permit.interval.end.duration_since(permit.decided_at));
+            if permit.ended.is_none() {
+                *permits.ends.entry(slot.end).or_default() += 1;
+                permits.standing += 1;
+            }
+        }
+        Some(permits)
     }
 
     /// The permits of `person`, whose newest one is `newest`, from that one back.
@@ -151,6 +194,15 @@ impl Permits {
         self.issued.get(low).filter(|slot| slot.seq == seq).map(|_| low)
     }
 
+    /// The same, for who knows where it should be.
+    #[must_use]
+    pub fn of_entry_from(&self, seq: u64, number: Number) -> Option<Number> {
+        match self.issued.get(number) {
+            Some(slot) if slot.seq == seq => Some(number),
+            _ => self.of_entry(seq),
+        }
+    }
+
     /// The first permit that is kept.
     #[must_use]
     pub fn oldest(&self) -> Option<Permit> {
@@ -171,8 +223,8 @@ impl Permits {
 
     /// Ends a permit before its time, unless it has ended.
     pub fn end_early(&mut self, number: Number, at: Timestamp, ending: Ending) {
-        let Some(slot) = self.issued.get_mut(number).filter(|slot| slot.ending.is_none()) else { return };
-        (slot.ending, slot.ended_at) = (Some(ending), seconds(at));
+        let Some(slot) = self.issued.get_mut(number).filter(|slot| slot.ending == 0) else { return };
+        (slot.ending, slot.ended_at) = (place(&ENDINGS, ending), seconds(at));
         if let Some(ending_then) = self.ends.get_mut(&slot.end) {
             *ending_then -= 1;
             self.standing -= 1;
@@ -182,7 +234,7 @@ impl Permits {
     /// Notes what became of a permit's reply.
     pub fn delivery(&mut self, number: Number, mark: Mark) {
         if let Some(slot) = self.issued.get_mut(number) {
-            slot.delivery = Some(mark);
+            slot.delivery = place(&MARKS, mark);
         }
     }
 
@@ -221,7 +273,7 @@ impl Permits {
 impl Slot {
     /// The second from which on it has ended.
     fn over(&self) -> i64 {
-        i64::from(if self.ending.is_some() { self.ended_at } else { self.end })
+        i64::from(if self.ending == 0 { self.end } else { self.ended_at })
     }
 
     fn permit(&self) -> Permit {
@@ -232,13 +284,22 @@ impl Slot {
             person: self.person,
             purpose: self.purpose,
             interval: Interval { start: instant(self.start), end: instant(self.end) },
-            ended: self.ending.map(|ending| (instant(self.ended_at), ending)),
-            delivery: self.delivery,
+            ended: at_place(&ENDINGS, self.ending).map(|ending| (instant(self.ended_at), ending)),
+            delivery: at_place(&MARKS, self.delivery),
             phone: self.phone,
             document: self.document,
             decided_at: Timestamp::from_microsecond(self.decided_at).unwrap_or_default(),
         }
     }
+}
+
+/// The place of a value and one.
+fn place<T: PartialEq>(all: &[T], value: T) -> u8 {
+    all.iter().position(|other| *other == value).map_or(0, |place| place as u8 + 1)
+}
+
+fn at_place<T: Copy>(all: &[T], place: u8) -> Option<T> {
+    all.get(usize::from(place).checked_sub(1)?).copied()
 }
 
 /// Whole seconds since 1970, to 2106: what permits' times are made of.

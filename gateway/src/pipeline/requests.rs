@@ -18,8 +18,9 @@ pub struct Requests {
     old: Generation<Seen>,
     /// When the young ones become the old ones.
     turn: Timestamp,
-    /// The entry that the young ones begin with.
+    /// The entries that the young ones and the old ones begin with.
     young_from: u64,
+    old_from: u64,
     window: SignedDuration,
 }
 
@@ -56,7 +57,14 @@ impl Requests {
     /// If the system has no address space for them.
     pub fn new(window: SignedDuration, max: usize) -> io::Result<Self> {
         let generation = || Generation::new(max / 2);
-        Ok(Self { young: generation()?, old: generation()?, turn: Timestamp::MIN, young_from: 0, window })
+        Ok(Self {
+            young: generation()?,
+            old: generation()?,
+            turn: Timestamp::MIN,
+            young_from: 0,
+            old_from: 0,
+            window,
+        })
     }
 
     /// The ledger entry of the same request, if it is remembered and its decision still an answer.
@@ -80,6 +88,12 @@ impl Requests {
         forgotten
     }
 
+    /// Every request of this entry and those after it is remembered.
+    #[must_use]
+    pub fn from(&self) -> u64 {
+        self.old_from
+    }
+
     /// Takes all the memory that was set aside.
     pub fn populate(&self) {
         self.young.populate();
@@ -100,7 +114,8 @@ impl Requests {
         self.turn = at + self.window;
         std::mem::swap(&mut self.young, &mut self.old);
         self.young.clear();
-        Some(std::mem::replace(&mut self.young_from, seq))
+        self.old_from = std::mem::replace(&mut self.young_from, seq);
+        Some(self.old_from)
     }
 }
 

@@ -97,7 +97,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         Variant::RestoredTwice,
         Variant::MarksForgotten,
         Variant::ReceiversForgotten,
-        Variant::CountedTwice,
+        Variant::CheckpointAhead,
         Variant::DamageCut,
     ];
     for mutant in mutants {

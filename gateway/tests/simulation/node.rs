@@ -6,6 +6,7 @@ use std::rc::Rc;
 use icaze_config::gateway::Config;
 use icaze_gateway::clock::Now;
 use icaze_gateway::permit::code::CodeKey;
+use icaze_gateway::pipeline::checkpoint::Snapshot;
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::{Operator, Pipeline, Settings};
 use icaze_gateway::smpp::link::{Link, Wake};
@@ -15,7 +16,7 @@ use icaze_store::ledger::{
     Address, Batch, Channel, CommitError, Decision, Durable, Entry, FaultyStorage, Language, Ledger, Mark,
     MasterKey, OpenError, Options, Permit, Record, Reply,
 };
-use icaze_store::{Checkpoint, Document, Outcome};
+use icaze_store::{Document, Outcome};
 use jiff::SignedDuration;
 
 use crate::disk::Disk;
@@ -126,12 +127,9 @@ impl Site {
         let mut grants = BTreeMap::new();
         let mut options = self.options;
         // What a start goes by is held against a start that reads everything.
-        if resumes && let Ok(Some(mut checkpoint)) = Checkpoint::read(&disk, &self.key, self.config.node) {
-            options.visit_from = checkpoint.head.visit_from;
-            if variant == Variant::CountedTwice {
-                checkpoint.head.position = 0;
-            }
-            pipeline.resume(checkpoint);
+        if resumes && let Ok(Some(snapshot)) = Snapshot::read(&disk, &self.key, self.config.node) {
+            options.visit_from = snapshot.visit_from();
+            pipeline.resume(snapshot);
         }
         let opened = Ledger::open(disk, &self.key, self.config.node, options, |record| {
             match &record.entry {
@@ -236,10 +234,11 @@ impl Node {
 
     /// Writes a checkpoint, if all that it counts is durable; whether it did. One that fails has no say in what the ledger may do.
     pub(crate) fn checkpoint(&mut self, site: &Site) -> bool {
-        let checkpoint = self.pipeline.checkpoint();
+        let snapshot = self.pipeline.snapshot();
         let failed_syncs = self.disk.failed_syncs.get();
-        let durable = self.ledger.durable().covers(checkpoint.head.position);
-        let written = durable && checkpoint.write(&self.disk, &site.key, site.config.node).is_ok();
+        let ahead = site.variant == Variant::CheckpointAhead;
+        let durable = ahead || self.ledger.durable().covers(snapshot.position());
+        let written = durable && snapshot.write(&self.disk, &site.key, site.config.node).is_ok();
         self.disk.failed_syncs.set(failed_syncs);
         written
     }

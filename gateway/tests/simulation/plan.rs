@@ -23,8 +23,8 @@ pub(crate) enum Variant {
     MarksForgotten,
     /// A start does not read that receivers were bound.
     ReceiversForgotten,
-    /// A start counts what its checkpoint has counted.
-    CountedTwice,
+    /// A checkpoint is written before the ledger has what it holds.
+    CheckpointAhead,
     /// Damage to the newest synced batch is cut off like a torn write.
     DamageCut,
 }
