@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Site {
     icaze: PathBuf,
     dir: TempDir,
+    register: PathBuf,
     settings: &'static [(&'static str, &'static str)],
 }
 
@@ -43,10 +44,7 @@ impl Site {
         documents: u32,
         settings: &'static [(&'static str, &'static str)],
     ) -> anyhow::Result<Self> {
-        let named = icaze.display();
-        let icaze = icaze.canonicalize().with_context(|| {
-            format!("{named} is not there; build it first: cargo build --release -p icaze-gateway")
-        })?;
+        let icaze = program(icaze)?;
         let dir = TempDir::with_prefix("icaze-")?;
         let mut register = std::io::BufWriter::new(File::create(dir.path().join("residents.csv"))?);
         writeln!(register, "document,person,birth_date,document_expires,status,region,flags")?;
@@ -59,8 +57,32 @@ impl Site {
             )?;
         }
         register.into_inner()?.sync_all()?;
+        let register = dir.path().join("residents.csv");
+        Self::of(icaze, dir, register, settings)
+    }
+
+    /// A fresh store with this register.
+    pub(crate) fn with_register(
+        icaze: &Path,
+        register: &Path,
+        settings: &'static [(&'static str, &'static str)],
+    ) -> anyhow::Result<Self> {
+        Self::of(program(icaze)?, TempDir::with_prefix("icaze-")?, register.to_owned(), settings)
+    }
+
+    fn of(
+        icaze: PathBuf,
+        dir: TempDir,
+        register: PathBuf,
+        settings: &'static [(&'static str, &'static str)],
+    ) -> anyhow::Result<Self> {
         fs::write(dir.path().join("gateway.toml"), "")?;
-        Ok(Self { icaze, dir, settings })
+        Ok(Self { icaze, dir, register, settings })
+    }
+
+    /// Where all of it is.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
     }
 
     /// The program with a store, key and register of its own, on free ports.
@@ -74,7 +96,7 @@ impl Site {
             .env("ICAZE_HTTP__LISTEN", "127.0.0.1:0")
             .env("ICAZE_STORE__DIR", path("data"))
             .env("ICAZE_STORE__KEY_FILE", path("ledger.key"))
-            .env("ICAZE_REGISTER__PATH", path("residents.csv"))
+            .env("ICAZE_REGISTER__PATH", &self.register)
             .env("ICAZE_LOG__LEVEL", "warn")
             .envs(self.settings.iter().map(|(key, value)| (format!("ICAZE_{key}"), value)))
             .stdin(Stdio::null());
@@ -167,6 +189,13 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         let _ = self.kill();
     }
+}
+
+fn program(icaze: &Path) -> anyhow::Result<PathBuf> {
+    let named = icaze.display();
+    icaze.canonicalize().with_context(|| {
+        format!("{named} is not there; build it first: cargo build --release -p icaze-gateway")
+    })
 }
 
 fn smpp_address(line: &str) -> anyhow::Result<SocketAddr> {

@@ -34,6 +34,10 @@ enum Command {
     Floor(load::Args),
     /// One operator floods a gateway beside a calm one: what the calm one notices, and what the gateway holds.
     Flood(load::flood::Args),
+    /// Holds two reports of `run` against each other.
+    Compare(load::compare::Args),
+    /// Measures what the gateway is meant to reach, beside the limits of the machine.
+    Targets(load::targets::Args),
     /// The echo by itself: prints its address, and ends with its input.
     #[command(hide = true)]
     Echo,
@@ -47,6 +51,8 @@ fn main() -> ExitCode {
         Command::Run { target, args } => load::run(&target, &args),
         Command::Floor(args) => load::floor(&args),
         Command::Flood(args) => load::flood::run(&args),
+        Command::Compare(args) => load::compare::run(&args),
+        Command::Targets(args) => load::targets::run(&args),
         Command::Echo => load::echo(),
         Command::Kills(args) => kills::run(&args),
     };

@@ -1,7 +1,9 @@
 //! `run`: a load against a gateway; `floor`: the same load against a bare echo.
 
 mod board;
+pub(crate) mod compare;
 mod deal;
+mod disk;
 mod driver;
 mod echo;
 mod figures;
@@ -11,6 +13,7 @@ mod page;
 mod plan;
 mod sender;
 mod tally;
+pub(crate) mod targets;
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -31,7 +34,7 @@ use crate::machine;
 use crate::phone::Phones;
 
 /// What is sent, and how.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub(crate) struct Args {
     /// Binds, all transceivers; dealt to the operators in turn.
     #[arg(long, default_value_t = 4)]
@@ -117,6 +120,18 @@ impl Load {
     }
 }
 
+/// What the command line says where nobody says otherwise.
+impl Default for Args {
+    fn default() -> Self {
+        #[derive(clap::Parser)]
+        struct Alone {
+            #[command(flatten)]
+            args: Args,
+        }
+        <Alone as clap::Parser>::parse_from([""]).args
+    }
+}
+
 impl Args {
     fn check(&self) -> anyhow::Result<()> {
         ensure!(
@@ -161,14 +176,7 @@ pub(crate) fn floor(args: &Args) -> anyhow::Result<()> {
 }
 
 fn measure(target: SocketAddr, name: &str, pid: Option<u32>, args: &Args) -> anyhow::Result<()> {
-    args.check()?;
-    let seed = args.seed.unwrap_or_else(clock_seed);
-    let load = Load::new(args, seed)?;
-    let bar = ProgressBar::new(load.deal.phones());
-    bar.set_style(ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {per_sec} {eta}")?);
-    let ran = Run::new(&load, target, pid).run(|settled| bar.set_position(settled));
-    bar.finish_and_clear();
-    let figures = Figures::new(name, args, seed, &load, &ran?)?;
+    let figures = load_once(target, name, pid, args)?;
     figures.print();
     if let Some(dir) = &args.report {
         page::write(dir, &figures)
@@ -176,6 +184,17 @@ fn measure(target: SocketAddr, name: &str, pid: Option<u32>, args: &Args) -> any
     }
     ensure!(figures.unanswered == 0, "{} messages stayed unanswered", figures.unanswered);
     Ok(())
+}
+
+fn load_once(target: SocketAddr, name: &str, pid: Option<u32>, args: &Args) -> anyhow::Result<Figures> {
+    args.check()?;
+    let seed = args.seed.unwrap_or_else(clock_seed);
+    let load = Load::new(args, seed)?;
+    let bar = ProgressBar::new(load.deal.phones());
+    bar.set_style(ProgressStyle::with_template("{bar:40} {human_pos}/{human_len} {per_sec} {eta}")?);
+    let ran = Run::new(&load, target, pid).run(|settled| bar.set_position(settled));
+    bar.finish_and_clear();
+    Figures::new(name, args, seed, &load, &ran?)
 }
 
 /// A seed that no earlier run had, so that nothing in this one is a repeat of it.
