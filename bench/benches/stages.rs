@@ -196,6 +196,7 @@ fn together(c: &mut Criterion) {
                     }
                     sample::fill(&mut intake, asked, count);
                     asked += count;
+                    intake.look_up(&world.register);
                     let (mut accepted, began) = (0, Instant::now());
                     let count_accepted = |answer: Result<_, _>| accepted += u32::from(answer.is_ok());
                     pipeline.receive(0, &intake, &world, sample::now(), count_accepted);

@@ -74,13 +74,18 @@ pub fn batch() -> Batch {
     opened.unwrap().1
 }
 
-/// A pipeline as at the start of an empty node, with `batch` open.
+/// Requests and phones that a sample's pipeline remembers.
+const REMEMBERED: usize = 200_000;
+
+/// A pipeline as at the start of an empty node, with `batch` open and its memory taken.
 #[must_use]
 pub fn pipeline(batch: Batch) -> Pipeline {
     let config = config();
     let codes = Codes::new(CodeKey::new(*b"a key of benches"), config.node);
-    let mut pipeline =
-        Pipeline::new(pipeline::Settings::of(&config), Operator::of(&config), codes, now()).unwrap();
+    let mut settings = pipeline::Settings::of(&config);
+    (settings.requests_max, settings.phone.phones_max) = (REMEMBERED, REMEMBERED);
+    let mut pipeline = Pipeline::new(settings, Operator::of(&config), codes, now()).unwrap();
+    pipeline.populate();
     pipeline.start(batch, now());
     pipeline
 }

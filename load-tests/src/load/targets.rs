@@ -4,7 +4,7 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use serde::Serialize;
@@ -41,6 +41,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
 }
+
+/// How long the gateway may take to end.
+const ENDS: Duration = Duration::from_secs(60);
 
 /// How many documents the loads have asked for.
 struct Loads<'a> {
@@ -101,7 +104,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         fs::write(path, serde_json::to_string_pretty(&report)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))?;
     }
+    restart(&site, gateway)
+}
+
+/// How long a start takes after an end in order, and after none.
+fn restart(site: &Site, mut gateway: Gateway) -> anyhow::Result<()> {
+    let began = Instant::now();
     gateway.terminate()?;
+    while gateway.has_ended()?.is_none() {
+        ensure!(began.elapsed() < ENDS, "the gateway does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    say(&format!("ended after {:.2} s", began.elapsed().as_secs_f64()));
+    for after in ["an end in order", "a kill"] {
+        let (mut started, Started::Ready(_, took)) = site.start(None)? else {
+            anyhow::bail!("the gateway was not ready")
+        };
+        say(&format!("ready {:.2} s after {after}", took.as_secs_f64()));
+        started.kill()?;
+    }
     Ok(())
 }
 
