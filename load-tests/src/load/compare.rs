@@ -75,7 +75,7 @@ impl Row {
     fn line(&self, noise: f64) -> String {
         let Self { name, before, after } = self;
         let ratio = if *before > 0.0 { after / before } else { f64::NAN };
-        let beyond = before != after && !((ratio - 1.0).abs() <= noise / 100.0);
+        let beyond = before != after && (ratio.is_nan() || (ratio - 1.0).abs() > noise / 100.0);
         let ratio = if ratio.is_nan() { "-".to_owned() } else { format!("{ratio:.2}") };
         format!("{name:<24} {before:>14.3} {after:>14.3} {ratio:>8}{}", if beyond { " *" } else { "" })
     }
