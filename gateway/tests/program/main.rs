@@ -6,11 +6,17 @@
 mod browser;
 mod cli;
 mod disk;
+/// Needs what `./check install` installs.
+#[cfg(feature = "peers")]
+mod dissector;
 mod hostile;
 mod http;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod journeys;
+/// Needs what `./check install` installs.
+#[cfg(feature = "peers")]
+mod kannel;
 mod lookups;
 mod operator;
 mod operators;

@@ -7,10 +7,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use crate::dissector::Tap;
 use crate::support::{Site, workspace};
 use serde_json::{Value, json};
 
 const PASSWORD: &str = "s3cret";
+
+const SUBMIT_SM: u32 = 0x04;
+const DELIVER_SM: u32 = 0x05;
+const DATA_SM: u32 = 0x103;
 
 /// Where `./check peers` installs: in the target directory.
 pub(crate) fn installed() -> PathBuf {
@@ -77,7 +82,8 @@ fn converse(mut peer: Command, bind: &str, first: u32) {
     let account = format!("[operators.peer]\nsystem_id = \"peer\"\npassword = {PASSWORD:?}\n");
     let site = Site::new(&account);
     let gateway = site.start();
-    let (host, port) = gateway.smpp.rsplit_once(':').unwrap();
+    let tap = Tap::before(&gateway.smpp);
+    let (host, port) = tap.address.rsplit_once(':').unwrap();
     let cases: BTreeMap<String, Case> =
         (994_501_000_000_u64..).map(|phone| phone.to_string()).zip(cases(first)).collect();
     let messages: Vec<Value> = cases
@@ -117,6 +123,13 @@ fn converse(mut peer: Command, bind: &str, first: u32) {
             case.form
         );
     }
+    let dissected = tap.dissect(site.dir.path());
+    let phone = |phone: &String| cases.contains_key(phone);
+    let replies = dissected.iter().filter(|pdu| pdu.command_id == DELIVER_SM);
+    assert_eq!(replies.clone().count(), cases.len());
+    assert!(replies.clone().all(|pdu| phone(&pdu.destination) && pdu.source == "8103"));
+    let mut messages = dissected.iter().filter(|pdu| [SUBMIT_SM, DATA_SM].contains(&pdu.command_id));
+    assert!(messages.all(|pdu| phone(&pdu.source) && pdu.destination == "8103"));
 }
 
 #[test]
