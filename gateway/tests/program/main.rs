@@ -3,6 +3,9 @@
 
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
+mod alphabet;
+/// Needs what `./check peers` installs.
+#[cfg(feature = "peers")]
 mod browser;
 mod cli;
 mod disk;
