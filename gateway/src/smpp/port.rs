@@ -291,7 +291,7 @@ impl Port {
         if operator.ranges.is_empty() {
             return true;
         }
-        let digits = phone.to_string();
+        let digits = phone.as_u64().to_string();
         if operator.ranges.iter().any(|range| digits.starts_with(range.as_str())) {
             return true;
         }
