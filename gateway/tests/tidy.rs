@@ -217,23 +217,29 @@ fn no_line_ends_in_a_space_and_every_file_in_a_newline() {
     }
 }
 
-/// docs/faults.md says `file: test` of each fault: a test that is renamed or dropped takes its row with it.
+/// The tables say `file: test` of what they promise: a test that is renamed or dropped takes its row with it.
 #[test]
-fn each_fault_names_tests_that_exist() {
-    let table = fs::read_to_string(root().join("docs/faults.md")).unwrap();
+fn each_fault_and_each_peer_names_tests_that_exist() {
+    assert!(tests_named_in("faults.md") >= 45);
+    assert!(tests_named_in("operators.md") >= 14);
+}
+
+/// How many tests a document names, all of which exist.
+fn tests_named_in(document: &str) -> usize {
+    let table = fs::read_to_string(root().join("docs").join(document)).unwrap();
     let mut named = 0;
     for (line, text) in (1..).zip(table.lines()) {
         let places = text.split('`').skip(1).step_by(2).filter_map(|code| code.split_once(".rs: "));
         for (file, test) in places {
             let path = root().join(format!("{file}.rs"));
             let source = fs::read_to_string(&path)
-                .unwrap_or_else(|error| panic!("faults.md:{line}: {file}.rs: {error}"));
+                .unwrap_or_else(|error| panic!("{document}:{line}: {file}.rs: {error}"));
             assert!(
                 source.contains(&format!("fn {test}(")),
-                "faults.md:{line}: {file}.rs has no test {test}"
+                "{document}:{line}: {file}.rs has no test {test}"
             );
             named += 1;
         }
     }
-    assert!(named >= 45, "{named} tests are named");
+    named
 }

@@ -68,10 +68,11 @@ impl Site {
         stdout.read_line(&mut ready).unwrap();
         let address =
             |name| ready.split_whitespace().find_map(|word| word.strip_prefix(name)).map(str::to_owned);
-        let (smpp, http) = (address("smpp="), address("http="));
+        let (smpp, smpp_tls, http) = (address("smpp="), address("smpp_tls="), address("http="));
         let gateway = Gateway {
             process,
             smpp: smpp.unwrap_or_default(),
+            smpp_tls: smpp_tls.unwrap_or_default(),
             http: http.unwrap_or_default(),
             _stdout: stdout,
         };
@@ -84,6 +85,8 @@ impl Site {
 pub(crate) struct Gateway {
     process: Child,
     pub(crate) smpp: String,
+    /// Empty where none is served.
+    pub(crate) smpp_tls: String,
     pub(crate) http: String,
     /// Held, so that whatever else it prints has a reader.
     _stdout: BufReader<ChildStdout>,
