@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod agreements;
+mod alerts;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod alphabet;
