@@ -33,6 +33,8 @@ enum Command {
     Token(commands::token::Args),
     Operators(commands::operators::Args),
     #[command(subcommand)]
+    Operator(commands::operator::Args),
+    #[command(subcommand)]
     Audit(commands::audit::Args),
 }
 
@@ -62,6 +64,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Replies(args) => commands::replies::run(&args),
         Command::Token(args) => commands::token::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
+        Command::Operator(args) => commands::operator::run(&args),
         Command::Operators(args) => block_on(commands::operators::run(args)),
     }
 }

@@ -12,6 +12,7 @@ pub mod check_config;
 pub mod demo;
 pub mod explain;
 pub mod ledger;
+pub mod operator;
 pub mod operators;
 pub mod regime;
 pub mod register;

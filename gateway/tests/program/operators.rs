@@ -1,8 +1,10 @@
 //! What whoever runs the gateway sees of its operators while it runs.
 
+use std::fs;
+
 use icaze_codec::pdu::{Command, Status};
 
-use crate::cli::{config, granted, refused};
+use crate::cli::{config, granted, icaze, refused};
 use crate::operator::{Peer, submit};
 use crate::support::{Gateway, Site};
 
@@ -75,4 +77,38 @@ fn refused_binds_are_seen_with_their_cause_and_never_a_password() {
     told(&seen, &["no bind: a command_length out of bounds, after generic_nack ESME_RINVCMDLEN (0x02)"]);
     told(&seen, &["too many connections; see smpp.sessions_max"]);
     assert!(!seen.join("\n").contains("s3cr3t"), "{seen:#?}");
+}
+
+#[test]
+fn an_operator_is_added_from_its_bind_sheet_and_can_bind_after_a_reload() {
+    let site = Site::new("# The company's own remark.\n");
+    let gateway = site.start();
+    let add = |more: &[&str]| {
+        [&["operator", "add", "azercell", "--defaults", "--config", &config(&site)], more].concat().join("\n")
+    };
+    let run = |line: String| icaze(&line.split('\n').collect::<Vec<_>>());
+    let before = fs::read_to_string(site.config()).unwrap();
+    let wrong = run(add(&["--set", "system_id=far too long a system_id", "--set", "retry_status=0"]));
+    assert!(
+        !wrong.ok && wrong.err.contains("system_id") && wrong.err.contains("retry_status"),
+        "{}",
+        wrong.err
+    );
+    assert_eq!(fs::read_to_string(site.config()).unwrap(), before, "nothing was changed");
+    let sheet =
+        run(add(&["--set", "system_id=azercell", "--set", "password=s3cret", "--set", "rate_out=200"]));
+    assert!(sheet.ok, "{}", sheet.err);
+    assert!(
+        sheet.out.contains("azercell") && sheet.out.contains("200") && sheet.out.contains("by telephone")
+    );
+    assert!(!sheet.out.contains("s3cret"), "{}", sheet.out);
+    let after = fs::read_to_string(site.config()).unwrap();
+    assert!(
+        after.contains("# The company's own remark.\n") && after.contains("\n[operators.azercell]\n"),
+        "{after}"
+    );
+    assert!(run(add(&[])).err.contains("already"));
+    let hangup = std::process::Command::new("kill").args(["-HUP", &gateway.id().to_string()]).status();
+    assert!(hangup.unwrap().success());
+    while !Peer::connect(&gateway.smpp).bind("azercell", "s3cret").is_some_and(|pdu| pdu.status.is_ok()) {}
 }

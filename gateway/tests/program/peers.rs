@@ -3,7 +3,7 @@
 //! Needs what `./check peers` installs, hence the feature `peers`.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{BufRead as _, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,15 +22,23 @@ pub(crate) fn installed() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("peers")
 }
 
-fn smpplib() -> Command {
+fn python(script: &str) -> Command {
     let mut command = Command::new(installed().join("venv/bin/python"));
-    command.arg(workspace().join("gateway/tests/peers/smpplib_operator.py"));
+    command.arg(workspace().join("gateway/tests/peers").join(script));
     command
 }
 
+fn smpplib() -> Command {
+    python("smpplib_operator.py")
+}
+
 fn node() -> Command {
+    javascript("node_operator.js")
+}
+
+fn javascript(script: &str) -> Command {
     let mut command = Command::new("node");
-    command.arg(workspace().join("gateway/tests/peers/node_operator.js"));
+    command.arg(workspace().join("gateway/tests/peers").join(script));
     command.env("NODE_PATH", installed().join("node_modules"));
     command
 }
@@ -150,4 +158,65 @@ fn node_smpp_as_a_transceiver() {
 #[test]
 fn node_smpp_as_a_transmitter_and_a_receiver() {
     converse(node(), "pair", 20_000_400);
+}
+
+/// Has the gateway bind to an SMSC, whose subscribers text in these forms, and reads what they get.
+fn serve(mut smsc: Command, binds: &str, forms: &[&str], first: u32) {
+    let scenario = json!({
+        "system_id": "icaze", "password": PASSWORD, "replies": forms.len(), "timeout_s": 30,
+        "messages": forms.iter().enumerate().map(|(index, form)| {
+            let (encoding, form) = form.split_once(' ').unwrap();
+            let text = format!("2 AZE{}", first as usize + index);
+            json!({ "from": format!("99450100{:04}", index), "to": "8103", "text": text, "encoding": encoding, "form": form })
+        }).collect::<Vec<_>>(),
+    });
+    let mut run = smsc.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    run.stdin.take().unwrap().write_all(scenario.to_string().as_bytes()).unwrap();
+    let mut said = BufReader::new(run.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let port = said.next().unwrap();
+    let tap = Tap::before(&format!("127.0.0.1:{port}"));
+    let site = Site::new(&format!(
+        "[operators.peer]\nrole = \"connect\"\nsystem_id = \"icaze\"\npassword = {PASSWORD:?}\nbinds = {binds}\n\
+         addresses = [{:?}]\n",
+        tap.address
+    ));
+    let _gateway = site.start();
+    let replies: Vec<Value> =
+        said.by_ref().take(forms.len()).map(|line| serde_json::from_str(&line).unwrap()).collect();
+    assert!(run.wait().unwrap().success(), "the peer's own words are above");
+    assert_eq!(replies.len(), forms.len());
+    for (index, form) in forms.iter().enumerate() {
+        let phone = format!("99450100{index:04}");
+        let reply = replies.iter().find(|reply| reply["to"] == phone.as_str()).unwrap();
+        let text = reply["text"].as_str().unwrap();
+        let document = format!("AZE{}", first as usize + index);
+        assert!(text.starts_with("İCAZƏ VAR") && text.contains(&document), "{form}: {text:?}");
+    }
+    let dissected = tap.dissect(site.dir.path());
+    let submitted = dissected.iter().filter(|pdu| pdu.command_id == SUBMIT_SM && pdu.source == "8103");
+    assert_eq!(submitted.count(), forms.len());
+}
+
+const PAIR: &str = "[\"transmitter\", \"receiver\"]";
+const TRANSCEIVER: &str = "[\"transceiver\"]";
+
+#[test]
+fn node_smpp_as_an_smsc_of_a_transceiver() {
+    let forms = ["gsm plain", "ucs2 plain", "ucs2 payload", "gsm data_sm"];
+    serve(javascript("node_smsc.js"), TRANSCEIVER, &forms, 20_000_700);
+}
+
+#[test]
+fn node_smpp_as_an_smsc_of_a_transmitter_and_a_receiver() {
+    serve(javascript("node_smsc.js"), PAIR, &["gsm plain", "ucs2 plain"], 20_000_710);
+}
+
+#[test]
+fn smpplib_as_an_smsc_of_a_transceiver() {
+    serve(python("smpplib_smsc.py"), TRANSCEIVER, &["gsm plain", "ucs2 plain", "ucs2 payload"], 20_000_720);
+}
+
+#[test]
+fn smpplib_as_an_smsc_of_a_transmitter_and_a_receiver() {
+    serve(python("smpplib_smsc.py"), PAIR, &["gsm plain", "ucs2 plain"], 20_000_730);
 }
