@@ -207,11 +207,17 @@ fn numbers_are_read_in_every_notation_of_toml() {
 
 #[test]
 fn what_this_version_does_not_do_is_refused_not_ignored() {
-    for (section, said) in [("http", "tls = true"), ("redis", "nodes = [\"127.0.0.1:7000\"]")] {
-        let told = problems(&with_file(&format!("[{section}]\n{said}\n")));
-        assert_eq!(told.len(), 1, "{said}: {told:#?}");
-        assert!(told[0].reason.contains("not honoured"), "{said}: {told:#?}");
-    }
+    let told = problems(&with_file("[redis]\nnodes = [\"127.0.0.1:7000\"]\n"));
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert!(told[0].reason.contains("not honoured"), "{told:#?}");
+}
+
+#[test]
+fn http_in_tls_needs_a_certificate() {
+    let told = problems(&with_file("[http]\ntls = true\n"));
+    assert_eq!((told.len(), told[0].key.as_str()), (1, "http.tls"), "{told:#?}");
+    let text = "[http]\ntls = true\n[tls]\ncertificate = \"gateway.pem\"\nkey = \"gateway.key\"\n";
+    assert!(with_file(text).validate().unwrap().http.tls);
 }
 
 /// An operator as its bind sheet says, beyond the account.

@@ -51,6 +51,7 @@ pub struct Node {
     open: Arc<Open>,
     connector: Connector,
     acceptor: Option<Arc<Acceptor>>,
+    http_acceptor: Option<Arc<Acceptor>>,
     committer: JoinHandle<Result<(), CommitError>>,
     /// Says when the history has ended.
     history: mpsc::Receiver<()>,
@@ -110,6 +111,9 @@ impl Node {
         let smpp = listener::bind("smpp.listen", config.smpp.listen).await?;
         let secure = Secure::bind(config).await?;
         let http_listener = http::bind(config.http.listen).await?;
+        let identity = config.tls.as_ref().filter(|_| config.http.tls);
+        let http_acceptor =
+            identity.map(|identity| Acceptor::new(identity, None)).transpose().context("tls")?.map(Arc::new);
         let storage = FileStorage::open(&config.store.dir).context("store.dir")?;
         let control = control::listen(&config.store.dir)?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
@@ -170,7 +174,7 @@ impl Node {
             ));
         }
         tokio::spawn(listener::accept(smpp, None, Arc::clone(&gateway), handles, limits, Arc::clone(&open)));
-        tokio::spawn(http::serve(http_listener, shared));
+        tokio::spawn(http::serve(http_listener, http_acceptor.clone(), shared));
         tokio::spawn(control::serve(control, Arc::clone(&gateway), config.register.path.clone()));
         tokio::spawn(tick(Arc::clone(&gateway)));
         tokio::spawn(timeline::keep(Arc::clone(&gateway)));
@@ -182,6 +186,7 @@ impl Node {
             open,
             connector,
             acceptor,
+            http_acceptor,
             committer,
             history,
             checkpoints,
@@ -192,10 +197,13 @@ impl Node {
     /// Takes operators and certificates as `config` has them now. What differs from `running` and cannot be taken while
     /// running, it says.
     pub fn renew(&self, config: &Config, running: &Config) {
-        if let (Some(acceptor), Some(identity)) = (&self.acceptor, &config.tls)
-            && let Err(error) = acceptor.reload(identity, config.smpp.tls_client_ca.as_deref())
-        {
-            tracing::error!(error = %error, "the certificate was not read again; the old one stays");
+        let acceptors = [(&self.acceptor, config.smpp.tls_client_ca.as_deref()), (&self.http_acceptor, None)];
+        for (acceptor, client_ca) in acceptors {
+            if let (Some(acceptor), Some(identity)) = (acceptor, &config.tls)
+                && let Err(error) = acceptor.reload(identity, client_ca)
+            {
+                tracing::error!(error = %error, "the certificate was not read again; the old one stays");
+            }
         }
         self.gateway.renew(config, Now::read());
         self.connector.renew();

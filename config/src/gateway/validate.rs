@@ -98,7 +98,6 @@ impl Check<'_> {
             listeners.into_iter().find(|(_, listen)| listen.is_some_and(|listen| !listen.ip().is_loopback()));
         self.tls_listener(&config);
         let operators = self.operators(public.map(|(key, _)| key), &config);
-        self.unhonoured("http.tls", config.http.tls);
         self.unhonoured("redis.nodes", !config.redis.nodes.is_empty());
         Config { operators, ..config }
     }
@@ -154,6 +153,13 @@ impl Check<'_> {
         if config.smpp.tls_listen.is_some() && config.tls.is_none() {
             self.problem(
                 "smpp.tls_listen",
+                "has no certificate to show",
+                "name the gateway's own in [tls] certificate and key",
+            );
+        }
+        if config.http.tls && config.tls.is_none() {
+            self.problem(
+                "http.tls",
                 "has no certificate to show",
                 "name the gateway's own in [tls] certificate and key",
             );

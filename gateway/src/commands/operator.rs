@@ -24,6 +24,7 @@ pub enum Args {
         /// Asks nothing: what is not set has its default.
         #[arg(long)]
         defaults: bool,
+        /// Where it is written.
         #[command(flatten)]
         configured: Configured,
     },

@@ -7,10 +7,12 @@ mod lookups;
 mod metrics;
 mod pages;
 pub mod problem;
+mod secure;
 mod state;
 pub mod trail;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, MatchedPath, Request, State};
@@ -21,17 +23,26 @@ use axum::routing::get;
 use tokio::net::TcpListener;
 
 use self::problem::Problem;
+use self::secure::Secure;
 pub use self::state::Shared;
+use crate::tls::Acceptor;
 
 /// Nobody has to send more than this.
 const BODY_MAX: usize = 16 << 10;
 
-/// Serves until the task is dropped.
+/// Serves until the task is dropped; in TLS if there is an acceptor.
 ///
 /// # Errors
 /// If the listener fails.
-pub async fn serve(listener: TcpListener, shared: Shared) -> std::io::Result<()> {
-    axum::serve(listener, router(shared)).await
+pub async fn serve(
+    listener: TcpListener,
+    acceptor: Option<Arc<Acceptor>>,
+    shared: Shared,
+) -> std::io::Result<()> {
+    match acceptor {
+        None => axum::serve(listener, router(shared)).await,
+        Some(acceptor) => axum::serve(Secure::new(listener, acceptor)?, router(shared)).await,
+    }
 }
 
 /// Everything that is answered.

@@ -174,3 +174,49 @@ fn we_bind_in_tls_to_an_smsc_that_an_agreed_authority_vouches_for() {
         }
     }
 }
+
+/// What `GET path` is answered over HTTPS, and the certificate that was shown.
+fn https(gateway: &Gateway, authority: &Authority, path: &str) -> (String, CertificateDer<'static>) {
+    let config = ClientConfig::builder().with_root_certificates(authority.roots()).with_no_client_auth();
+    let connection = ClientConnection::new(Arc::new(config), "localhost".try_into().unwrap()).unwrap();
+    let mut stream = StreamOwned::new(connection, TcpStream::connect(&gateway.http).unwrap());
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    // Whoever closes without a farewell has said everything.
+    let _ = stream.read_to_string(&mut answer);
+    let shown = stream.conn.peer_certificates().unwrap()[0].clone().into_owned();
+    (answer, shown)
+}
+
+#[test]
+fn http_is_in_tls_with_a_certificate_that_can_be_renewed_and_silent_clients_hold_nobody_up() {
+    let authority = Authority::new();
+    let site = Site::new("");
+    let dir = site.dir.path();
+    authority.sign("localhost").save(dir, "gateway");
+    let gateway = site.start_with(&[
+        "HTTP__TLS=true",
+        &format!("TLS__CERTIFICATE={}", dir.join("gateway.pem").display()),
+        &format!("TLS__KEY={}", dir.join("gateway.key").display()),
+    ]);
+    let silent: Vec<TcpStream> = (0..20).map(|_| TcpStream::connect(&gateway.http).unwrap()).collect();
+    let (answer, before) = https(&gateway, &authority, "/healthz");
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("ok\n"), "{answer}");
+    let mut clear = TcpStream::connect(&gateway.http).unwrap();
+    clear.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    let mut heard = Vec::new();
+    let _ = clear.read_to_end(&mut heard);
+    assert!(!heard.starts_with(b"HTTP"), "{heard:?}");
+    let renewed = authority.sign("localhost");
+    renewed.save(dir, "gateway");
+    let hangup = std::process::Command::new("kill").args(["-HUP", &gateway.id().to_string()]).status();
+    assert!(hangup.unwrap().success());
+    loop {
+        let (_, shown) = https(&gateway, &authority, "/readyz");
+        if shown == renewed.chain()[0] {
+            break;
+        }
+        assert_eq!(shown, before);
+    }
+    drop(silent);
+}
