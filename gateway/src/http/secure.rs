@@ -22,7 +22,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 type Client = (TlsStream<TcpStream>, SocketAddr);
 
 /// A listener whose clients have shaken hands. Each does so by itself, so that none keeps others waiting.
-pub struct Secure {
+pub(super) struct Secure {
     clients: mpsc::Receiver<Client>,
     address: SocketAddr,
 }
@@ -32,7 +32,7 @@ impl Secure {
     ///
     /// # Errors
     /// If the listener has no address.
-    pub fn new(listener: TcpListener, acceptor: Arc<Acceptor>) -> io::Result<Self> {
+    pub(super) fn new(listener: TcpListener, acceptor: Arc<Acceptor>) -> io::Result<Self> {
         let address = listener.local_addr()?;
         let (ready, clients) = mpsc::channel(1);
         tokio::spawn(async move {
