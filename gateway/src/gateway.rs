@@ -11,6 +11,7 @@ use crate::history::History;
 use crate::pipeline::{Operator, Pipeline};
 use crate::smpp::binds::Binds;
 use crate::smpp::port::Port;
+use crate::smpp::trace::Traces;
 use crate::telemetry::Telemetry;
 use crate::timeline::Timeline;
 use crate::world::World;
@@ -30,6 +31,8 @@ pub enum Phase {
 pub struct Gateway {
     /// What the operators' binds do, for whoever asks.
     pub binds: Binds,
+    /// PDUs that somebody looks at.
+    pub traces: Traces,
     /// What is measured as it happens.
     pub telemetry: Telemetry,
     /// What the ledger's closed segments say.
@@ -55,6 +58,7 @@ impl Gateway {
         let siblings = pipeline.operators().iter().map(|_| watch::Sender::new(())).collect();
         Self {
             binds: Binds::default(),
+            traces: Traces::default(),
             telemetry,
             history: History::default(),
             port: RwLock::new(Arc::new(port)),

@@ -34,6 +34,7 @@ enum Command {
     Operators(commands::operators::Args),
     #[command(subcommand)]
     Operator(commands::operator::Args),
+    Trace(commands::trace::Args),
     #[command(subcommand)]
     Audit(commands::audit::Args),
 }
@@ -65,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(args) => commands::token::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
         Command::Operator(args) => commands::operator::run(&args),
+        Command::Trace(args) => block_on(commands::trace::run(args)),
         Command::Operators(args) => block_on(commands::operators::run(args)),
     }
 }

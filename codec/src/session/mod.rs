@@ -201,6 +201,12 @@ impl Session {
         }
     }
 
+    /// Whether what arrives next begins a PDU, once [`Session::poll`] has returned `None`.
+    #[must_use]
+    pub fn is_between_frames(&self) -> bool {
+        self.input.begun().is_none()
+    }
+
     /// When to call [`Session::handle_timeout`] next, if nothing else happens before.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {

@@ -20,6 +20,7 @@ pub mod replies;
 pub mod serve;
 pub mod sms;
 pub mod token;
+pub mod trace;
 
 /// A command that reads the configuration.
 #[derive(Debug, clap::Args)]

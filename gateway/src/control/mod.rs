@@ -4,6 +4,7 @@
 pub mod client;
 pub mod operators;
 pub mod register;
+pub mod trace;
 
 use std::fs::{self, File};
 use std::io;
@@ -59,6 +60,7 @@ pub async fn serve(listener: UnixListener, gateway: Arc<Gateway>, register: Path
     let router = Router::new()
         .route("/operators", get(operators::operators))
         .route("/register", post(register::apply))
+        .route("/trace", post(trace::trace))
         .with_state(Control { gateway, register });
     axum::serve(listener, router).await
 }

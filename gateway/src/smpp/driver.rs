@@ -17,6 +17,7 @@ use super::accounts::Refused;
 use super::binds::{Attempt, Bind, Cause, kind_name};
 use super::link::{Link, Wake};
 use super::open::Guard;
+use super::trace::Tap;
 use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
 
@@ -36,6 +37,9 @@ pub struct Driver<S> {
     siblings: Option<watch::Receiver<()>>,
     /// What others see of the link, once it is bound.
     bind: Option<Arc<Bind>>,
+    tap: Tap,
+    /// The last write left nothing to write: the next one begins a PDU.
+    drained: bool,
     /// When the pace of the operator's replies allows the next one.
     paced: Option<Instant>,
     closing: Option<Instant>,
@@ -68,7 +72,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     #[must_use]
     pub fn new(stream: S, link: Link, gateway: Arc<Gateway>, guard: Guard) -> Self {
         let (siblings, bind, paced, closing, buffer) = (None, None, None, None, vec![0; READ_MAX]);
-        Self { stream, link, gateway, guard, siblings, bind, paced, closing, unflushed: false, buffer }
+        let (tap, drained, unflushed) = (Tap::default(), true, false);
+        Self { stream, link, gateway, guard, siblings, bind, tap, drained, paced, closing, unflushed, buffer }
     }
 
     /// Moves bytes until the link or the connection ends.
@@ -139,6 +144,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             tokio::select! {
                 moved = poll_fn(|cx| poll(stream, output, unflushed, buffer, cx)) => match moved? {
                     Moved::Written(count) => {
+                        self.sent(count);
                         self.link.written(count);
                         self.unflushed = true;
                     }
@@ -169,6 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Takes the first `count` bytes of the buffer through the link and the pipeline.
     fn take(&mut self, count: usize) {
         let now = Now::read();
+        self.trace_received(count, now);
         let bytes = self.buffer.get(..count).unwrap_or_default();
         let (gateway, guard) = (&self.gateway, &self.guard);
         self.link.receive(bytes, &gateway.port(), now, |asked, cause| {
@@ -180,6 +187,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         });
         self.exchange(now);
+    }
+
+    fn trace_received(&mut self, count: usize, now: Now) {
+        let Some(bind) = self.bind.as_ref().filter(|bind| self.gateway.traces.watches(bind.operator)) else {
+            return self.tap.clear();
+        };
+        let bytes = self.buffer.get(..count).unwrap_or_default();
+        let between = self.link.session().is_between_frames();
+        self.tap.received(&self.gateway.traces, bind.number, bytes, between, now);
+    }
+
+    /// Takes note of the first `count` bytes of the output, which were written.
+    fn sent(&mut self, count: usize) {
+        let between = std::mem::replace(&mut self.drained, self.link.unwritten() == count);
+        let Some(bind) = self.bind.as_ref().filter(|bind| self.gateway.traces.watches(bind.operator)) else {
+            return;
+        };
+        self.tap.sent(&self.gateway.traces, bind.number, self.link.encoded(count), between, Now::read());
     }
 
     fn exchange(&mut self, now: Now) {

@@ -15,3 +15,4 @@ pub mod port;
 pub mod receipt;
 pub mod recent;
 mod reply;
+pub mod trace;

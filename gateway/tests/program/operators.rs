@@ -1,6 +1,8 @@
 //! What whoever runs the gateway sees of its operators while it runs.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 
 use icaze_codec::pdu::{Command, Status};
 
@@ -111,4 +113,40 @@ fn an_operator_is_added_from_its_bind_sheet_and_can_bind_after_a_reload() {
     let hangup = std::process::Command::new("kill").args(["-HUP", &gateway.id().to_string()]).status();
     assert!(hangup.unwrap().success());
     while !Peer::connect(&gateway.smpp).bind("azercell", "s3cret").is_some_and(|pdu| pdu.status.is_ok()) {}
+}
+
+#[test]
+fn the_pdus_of_one_operator_are_seen_as_they_pass_and_only_while_somebody_looks() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let mut peer = Peer::bound(&gateway.smpp);
+    let trace = |more: &[&str]| {
+        let config = config(&site);
+        let args = [&["trace", "demo", "--count", "3", "--config", &config], more].concat();
+        let mut trace = std::process::Command::new(env!("CARGO_BIN_EXE_icaze"))
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut begun = String::new();
+        BufReader::new(trace.stderr.take().unwrap()).read_line(&mut begun).unwrap();
+        assert!(begun.contains("tracing demo"), "{begun}");
+        trace
+    };
+    for (sequence, more) in [(2, &[][..]), (3, &["--show-texts"])] {
+        let run = trace(more);
+        assert_eq!(text(&mut peer, sequence, "8103"), Status::ESME_ROK);
+        let output = run.wait_with_output().unwrap();
+        let seen = String::from_utf8(output.stdout).unwrap();
+        let lines: Vec<&str> = seen.lines().collect();
+        assert!(output.status.success() && lines.len() == 3, "{seen}");
+        let submitted = format!("bind 1 <- submit_sm {sequence}");
+        assert!(lines.iter().any(|line| line.contains(&submitted)), "{seen}");
+        assert!(seen.contains("-> submit_sm_resp") && seen.contains("ESME_ROK"), "{seen}");
+        assert_eq!(seen.contains(PHONE), !more.is_empty(), "{seen}");
+        peer.read_until(Command::DELIVER_SM).map(|reply| peer.answer(&reply)).unwrap();
+    }
+    assert!(site.log().contains("PDUs are being traced"), "{}", site.log());
+    refused(&["trace", "nobody", "--config", &config(&site)], &["no operator is called nobody"]);
 }

@@ -1,0 +1,53 @@
+//! `POST /trace`: what `icaze trace` prints, a look at a time.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Now;
+use crate::gateway::Gateway;
+
+/// A look at an operator's PDUs. Come again within five seconds.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Ask {
+    /// Its name in the configuration.
+    pub operator: String,
+    /// Whether numbers and texts are shown.
+    pub shows: bool,
+    /// Whether it is the first look.
+    pub first: bool,
+}
+
+/// What has passed since the last look.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Seen {
+    /// A line for each PDU.
+    pub lines: Vec<String>,
+    /// PDUs that there was no room for.
+    pub lost: u64,
+}
+
+pub(super) async fn trace(
+    State(gateway): State<Arc<Gateway>>,
+    Json(ask): Json<Ask>,
+) -> Result<Json<Seen>, (StatusCode, String)> {
+    let operator = {
+        let pipeline = gateway.pipeline();
+        (0..)
+            .zip(pipeline.operators())
+            .find(|(_, operator)| *operator.name == *ask.operator)
+            .map(|(id, _)| id)
+    };
+    let unknown = || (StatusCode::NOT_FOUND, format!("no operator is called {}", ask.operator));
+    let operator: u16 = operator.ok_or_else(unknown)?;
+    let busy = || (StatusCode::CONFLICT, "another operator is being traced; one at a time".to_owned());
+    let look = gateway.traces.look(operator, Now::read()).ok_or_else(busy)?;
+    if ask.first {
+        tracing::warn!(operator = ask.operator, numbers_and_texts = ask.shows, "PDUs are being traced");
+    }
+    let lines = look.pdus.iter().map(|traced| traced.describe(ask.shows)).collect();
+    Ok(Json(Seen { lines, lost: look.lost }))
+}
