@@ -22,6 +22,7 @@ impl Config {
             ("smpp.parts_timeout_s", smpp.parts_timeout == was.parts_timeout),
             ("smpp.parts_max", smpp.parts_max == was.parts_max),
             ("limits", self.limits == running.limits),
+            ("probe", self.probe == running.probe),
             ("http", self.http == running.http),
             ("store", self.store == running.store),
             ("register", self.register == running.register),

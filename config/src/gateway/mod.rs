@@ -39,6 +39,8 @@ pub struct Config {
     pub operators: BTreeMap<String, Operator>,
     /// What one phone may send.
     pub limits: Limits,
+    /// What is for tests only.
+    pub probe: Probe,
     /// The gateway's own certificate, which its listeners show.
     pub tls: Option<Identity>,
     /// The API and the dashboard.
@@ -260,6 +262,15 @@ pub struct Limits {
     pub unknown_max: u32,
     /// One notice that a phone is beyond its limit in this time.
     pub notice: Duration,
+}
+
+/// `[probe]`: handsets and documents that are for tests only. They are answered like any other, and counted in no statistics.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Probe {
+    /// Numbers with the country code, digits, with or without `+`.
+    pub phones: Vec<String>,
+    /// Serials, such as `AZE10000009`.
+    pub documents: Vec<String>,
 }
 
 /// `[http]`: the API and the dashboard.

@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use super::settings::{Settings, Value};
 use super::{
-    Config, Http, Identity, Limits, Log, LogFormat, LogLevel, Redis, Regime, Register, Replies, Smpp, Store,
+    Config, Http, Identity, Limits, Log, LogFormat, LogLevel, Probe, Redis, Regime, Register, Replies, Smpp,
+    Store,
 };
 use crate::problem::{Problem, Problems};
 
@@ -65,6 +66,7 @@ impl Check<'_> {
                 unknown_max: self.number("limits.unknown_max", 1..=1_000_000),
                 notice: self.seconds("limits.notice_s", 1..=DAY_S),
             },
+            probe: self.probe(),
             store: Store {
                 dir: self.path("store.dir"),
                 key_file: self.path("store.key_file"),
@@ -180,6 +182,23 @@ impl Check<'_> {
                 None
             }
         }
+    }
+
+    fn probe(&mut self) -> Probe {
+        let probe = Probe { phones: self.list("probe.phones"), documents: self.list("probe.documents") };
+        let is_phone = |phone: &str| {
+            let digits = phone.strip_prefix('+').unwrap_or(phone);
+            is_digits(digits) && (7..=15).contains(&digits.len())
+        };
+        self.every_is("probe.phones", &probe.phones, is_phone, "7 to 15 digits with the country code");
+        let is_document = |document: &str| {
+            let digits = document.trim_start_matches(|c: char| c.is_ascii_uppercase());
+            let letters = document.len() - digits.len();
+            (1..=3).contains(&letters) && is_digits(digits) && (5..=9).contains(&digits.len())
+        };
+        let expected = "one to three capitals and five to nine digits";
+        self.every_is("probe.documents", &probe.documents, is_document, expected);
+        probe
     }
 
     fn replies(&mut self) -> Replies {

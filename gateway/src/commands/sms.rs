@@ -1,11 +1,12 @@
 //! `icaze sms`: one text through a running gateway, as an operator would deliver it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use icaze_codec::pdu::{BindKind, Credentials};
 use icaze_codec::session::SessionConfig;
 
+use super::remark;
 use crate::smpp::client::{Client, Incoming};
 
 /// How long the reply is awaited.
@@ -40,13 +41,15 @@ pub struct Args {
 #[expect(clippy::print_stdout, reason = "the reply is the command's output")]
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let reply = tokio::time::timeout(PATIENCE, exchange(&args)).await;
-    let reply =
+    let (reply, took) =
         reply.with_context(|| format!("no reply from {} within {} s", args.server, PATIENCE.as_secs()))??;
     println!("{reply}");
+    remark(format_args!("answered after {:.1} ms", 1000.0 * took.as_secs_f64()));
     Ok(())
 }
 
-async fn exchange(args: &Args) -> anyhow::Result<String> {
+/// The reply, and how long after the text it came.
+async fn exchange(args: &Args) -> anyhow::Result<(String, Duration)> {
     let credentials =
         Credentials { system_id: &args.system_id, password: &args.password, ..Credentials::default() };
     let mut client =
@@ -54,18 +57,19 @@ async fn exchange(args: &Args) -> anyhow::Result<String> {
     client.only(&args.from);
     // The process's number tells the parts of one call from another's.
     let reference = u8::try_from(std::process::id() & 0xFF).unwrap_or_default();
+    let began = Instant::now();
     client.text(&args.from, &args.to, &args.text, reference, 0)?;
-    let text = loop {
+    let answered = loop {
         match client.next().await? {
             Incoming::Response { status: Some(status), .. } if !status.is_ok() => {
                 bail!("the gateway refused the text: {} ({:#x})", status.name(), status.0);
             }
-            Incoming::Reply { text, .. } => break text,
+            Incoming::Reply { text, .. } => break (text, began.elapsed()),
             Incoming::Closed(reason) => bail!("the gateway closed the session: {reason}"),
             _ => {}
         }
     };
     client.unbind();
     while !matches!(client.next().await, Ok(Incoming::Closed(_)) | Err(_)) {}
-    Ok(text)
+    Ok(answered)
 }

@@ -302,7 +302,11 @@ impl Pipeline {
             self.apply(seq, self.time, &entry);
             let (purpose, region) =
                 (ruling.request.map(|r| r.purpose), ruling.facts.map(|facts| facts.region));
-            self.stats.decided(ruling.reason, purpose, region);
+            let document = ruling.request.map(|request| request.document);
+            let probe = &self.settings.probe;
+            if probe.is_empty() || !probe.holds(self.phone(&case.from), document) {
+                self.stats.decided(ruling.reason, purpose, region);
+            }
         }
         self.reply = text;
         appended.map(|seq| Accepted { seq })

@@ -19,6 +19,7 @@ pub mod pace;
 pub mod parts;
 pub mod permits;
 pub mod requests;
+mod settings;
 pub mod stats;
 
 use std::borrow::Cow;
@@ -30,64 +31,26 @@ use std::time::Instant;
 use icaze_config::gateway::Config;
 use icaze_store::UsageTable;
 use icaze_store::ledger::{Batch, Entry, Full, Mark};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use self::codes::Codes;
 use self::intake::{Content, Intake, Message};
 use self::landmarks::{Landmark, Landmarks};
-use self::limits::{Allowed, Limits, PhoneLimits};
+use self::limits::{Allowed, Limits};
 use self::outbox::{Envelope, Outbox, Settled};
 use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
 use self::permits::{Holder, Number, Permit, Permits};
 use self::requests::Requests;
+pub use self::settings::{Numbering, Probe, Settings};
 use self::stats::Stats;
 use crate::clock::{ClockWatch, Now};
 use crate::permit::code::{Code, CodeKey};
 use crate::permit::moment::Moment;
 use crate::world::World;
 
-/// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 128 MiB and 500 MiB.
-const REQUESTS_MAX: usize = 2_000_000;
-/// Phones whose texts are counted, at most: some 96 MiB.
-const PHONES_MAX: usize = 2_000_000;
-/// Replies of one operator that wait, at most: some 250 MiB.
-const WAITING_MAX: usize = 1_000_000;
-
 /// Replies that one entry marks, at most: an entry has to fit a batch, however many replies expire at once.
 const MARKED_MAX: usize = 100;
-
-/// The bounds of a pipeline.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// This node's number, 0 to 15.
-    pub node: u8,
-    /// How long a reply is of use.
-    pub lifetime: SignedDuration,
-    /// How long the same request is known as the same.
-    pub dedupe: SignedDuration,
-    /// How many requests are remembered for that, at most.
-    pub requests_max: usize,
-    /// How many replies of one operator wait, at most; beyond that its messages are asked to come again.
-    pub waiting_max: usize,
-    /// How long the parts of a text are awaited.
-    pub parts_timeout: SignedDuration,
-    /// How many texts in parts are awaited, at most.
-    pub parts_max: usize,
-    /// What one phone may send.
-    pub phone: PhoneLimits,
-    /// The country's calling code and the length of its national numbers, to tell that two spellings are one phone.
-    pub numbering: Numbering,
-}
-
-/// How the country's numbers are written.
-#[derive(Debug, Clone, Copy)]
-pub struct Numbering {
-    /// The country's calling code.
-    pub country: u16,
-    /// Digits of a national number, without the trunk prefix.
-    pub national: usize,
-}
 
 /// What the pipeline knows of an operator. Its index is the operator's id.
 #[derive(Debug, Clone)]
@@ -151,40 +114,6 @@ pub struct Pipeline {
     /// The text being rendered.
     reply: String,
     started: Instant,
-}
-
-impl Settings {
-    /// What `config` says. Durations of the configuration are whole seconds, far from any bound.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
-        Self {
-            node: config.node,
-            lifetime: signed(config.smpp.answer_lifetime),
-            dedupe: signed(config.smpp.dedupe),
-            requests_max: REQUESTS_MAX,
-            waiting_max: WAITING_MAX,
-            parts_timeout: signed(config.smpp.parts_timeout),
-            parts_max: config.smpp.parts_max,
-            phone: PhoneLimits {
-                texts_max: u16::try_from(config.limits.phone_max).unwrap_or(u16::MAX),
-                unknown_max: u16::try_from(config.limits.unknown_max).unwrap_or(u16::MAX),
-                window: signed(config.limits.phone_window),
-                notice: signed(config.limits.notice),
-                phones_max: PHONES_MAX,
-            },
-            numbering: Numbering::of(config),
-        }
-    }
-}
-
-impl Numbering {
-    /// What `config` says.
-    #[must_use]
-    pub fn of(config: &Config) -> Self {
-        let country = config.smpp.country_code.parse().unwrap_or_default();
-        Self { country, national: config.smpp.national_digits.into() }
-    }
 }
 
 impl Operator {

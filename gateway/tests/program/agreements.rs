@@ -4,6 +4,7 @@ use std::fs;
 
 use icaze_codec::pdu::{Command, Status};
 
+use crate::cli::sms;
 use crate::operator::{Peer, submit};
 use crate::support::{Gateway, Site};
 
@@ -80,4 +81,16 @@ fn a_reload_changes_one_operator_and_ends_no_session_of_another() {
         }
     }
     assert_eq!(text(&mut demo, 2, OURS), Status::ESME_ROK);
+}
+
+#[test]
+fn a_test_handset_and_a_test_document_are_answered_and_counted_in_no_statistics() {
+    let site = Site::new("[probe]\nphones = [\"+994507391846\"]\ndocuments = [\"AZE20000003\"]\n");
+    let gateway = site.start();
+    let decided = || gateway.metrics().contains("icaze_decisions_total{");
+    assert!(sms(&gateway, "+994507391846", "2 AZE20000001").contains("AZE20000001"));
+    assert!(sms(&gateway, "+994507391847", "2 AZE20000003").contains("AZE20000003"));
+    assert!(!decided(), "{}", gateway.metrics());
+    assert!(sms(&gateway, "+994507391847", "2 AZE20000002").contains("AZE20000002"));
+    assert!(decided());
 }

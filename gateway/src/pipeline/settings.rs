@@ -1,0 +1,114 @@
+//! The bounds of a pipeline, as the configuration has them.
+
+use icaze_config::gateway::Config;
+use icaze_store::{Document, Msisdn};
+use jiff::SignedDuration;
+
+use super::limits::PhoneLimits;
+
+/// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 128 MiB and 500 MiB.
+const REQUESTS_MAX: usize = 2_000_000;
+/// Phones whose texts are counted, at most: some 96 MiB.
+const PHONES_MAX: usize = 2_000_000;
+/// Replies of one operator that wait, at most: some 250 MiB.
+const WAITING_MAX: usize = 1_000_000;
+
+/// The bounds of a pipeline.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// This node's number, 0 to 15.
+    pub node: u8,
+    /// How long a reply is of use.
+    pub lifetime: SignedDuration,
+    /// How long the same request is known as the same.
+    pub dedupe: SignedDuration,
+    /// How many requests are remembered for that, at most.
+    pub requests_max: usize,
+    /// How many replies of one operator wait, at most; beyond that its messages are asked to come again.
+    pub waiting_max: usize,
+    /// How long the parts of a text are awaited.
+    pub parts_timeout: SignedDuration,
+    /// How many texts in parts are awaited, at most.
+    pub parts_max: usize,
+    /// What one phone may send.
+    pub phone: PhoneLimits,
+    /// What is for tests only.
+    pub probe: Probe,
+    /// The country's calling code and the length of its national numbers, to tell that two spellings are one phone.
+    pub numbering: Numbering,
+}
+
+/// Handsets and documents that no statistics count.
+#[derive(Debug, Clone, Default)]
+pub struct Probe {
+    /// The handsets.
+    pub phones: Vec<Msisdn>,
+    /// The documents.
+    pub documents: Vec<Document>,
+}
+
+/// How the country's numbers are written.
+#[derive(Debug, Clone, Copy)]
+pub struct Numbering {
+    /// The country's calling code.
+    pub country: u16,
+    /// Digits of a national number, without the trunk prefix.
+    pub national: usize,
+}
+
+impl Settings {
+    /// What `config` says. Durations of the configuration are whole seconds, far from any bound.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
+        Self {
+            node: config.node,
+            lifetime: signed(config.smpp.answer_lifetime),
+            dedupe: signed(config.smpp.dedupe),
+            requests_max: REQUESTS_MAX,
+            waiting_max: WAITING_MAX,
+            parts_timeout: signed(config.smpp.parts_timeout),
+            parts_max: config.smpp.parts_max,
+            phone: PhoneLimits {
+                texts_max: u16::try_from(config.limits.phone_max).unwrap_or(u16::MAX),
+                unknown_max: u16::try_from(config.limits.unknown_max).unwrap_or(u16::MAX),
+                window: signed(config.limits.phone_window),
+                notice: signed(config.limits.notice),
+                phones_max: PHONES_MAX,
+            },
+            probe: Probe::of(config),
+            numbering: Numbering::of(config),
+        }
+    }
+}
+
+impl Probe {
+    /// What `config` says.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let Numbering { country, national } = Numbering::of(config);
+        let probe = &config.probe;
+        Self {
+            phones: probe.phones.iter().filter_map(|phone| Msisdn::parse(phone, country, national)).collect(),
+            documents: probe.documents.iter().filter_map(|document| document.parse().ok()).collect(),
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.phones.is_empty() && self.documents.is_empty()
+    }
+
+    pub(super) fn holds(&self, phone: Option<Msisdn>, document: Option<Document>) -> bool {
+        phone.is_some_and(|phone| self.phones.contains(&phone))
+            || document.is_some_and(|document| self.documents.contains(&document))
+    }
+}
+
+impl Numbering {
+    /// What `config` says.
+    #[must_use]
+    pub fn of(config: &Config) -> Self {
+        let country = config.smpp.country_code.parse().unwrap_or_default();
+        Self { country, national: config.smpp.national_digits.into() }
+    }
+}
