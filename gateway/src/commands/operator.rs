@@ -107,7 +107,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             None => ask(question)?,
         };
         let made_up = question.key == "password" && value.is_empty();
-        sheet.push((question, if made_up { password() } else { value }));
+        sheet.push((question, if made_up { password()? } else { value }));
     }
     let text = format!("{}\n\n{section}\n{}", text.trim_end(), toml(&sheet));
     let problems = problems(path, name, &text);
@@ -155,17 +155,12 @@ fn ask(question: &Question) -> anyhow::Result<String> {
 }
 
 /// Eight letters and digits, none of which is taken for another.
-fn password() -> String {
+fn password() -> anyhow::Result<String> {
     const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
     let mut drawn = [0; 8];
-    if aws_lc_rs::rand::fill(&mut drawn).is_err() {
-        return String::new();
-    }
-    drawn
-        .iter()
-        .filter_map(|byte| LETTERS.get(usize::from(byte % 32)))
-        .map(|&letter| char::from(letter))
-        .collect()
+    aws_lc_rs::rand::fill(&mut drawn).map_err(|_| anyhow::anyhow!("the system has no random bytes"))?;
+    let letters = drawn.iter().filter_map(|byte| LETTERS.get(usize::from(byte % 32)));
+    Ok(letters.map(|&letter| char::from(letter)).collect())
 }
 
 /// The section's keys, without those that have their default.
@@ -238,6 +233,6 @@ mod tests {
         assert_eq!(table["system_id"].as_str(), Some("a\"b"));
         assert_eq!(table["allow"].as_array().unwrap().len(), 2);
         assert_eq!((table["rate_in"].as_integer(), table["tls"].as_bool()), (Some(500), Some(true)));
-        assert_eq!((password().len(), password() == password()), (8, false));
+        assert_eq!((password().unwrap().len(), password().unwrap() == password().unwrap()), (8, false));
     }
 }

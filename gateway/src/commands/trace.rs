@@ -30,14 +30,15 @@ pub struct Args {
 /// If none runs there, or it has no such operator.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let dir = args.configured.store_dir()?;
-    let mut ask = Ask { operator: args.operator, shows: args.show_texts, first: true };
+    let ask = Ask { operator: args.operator, shows: args.show_texts };
+    let mut begun = false;
     let mut left = args.count.unwrap_or(usize::MAX);
     while left > 0 {
         let seen: Seen = client::post(&dir, "/trace", &ask).await?;
-        if ask.first {
+        if !begun {
             remark(format_args!("tracing {}; interrupt to end", ask.operator));
         }
-        ask.first = false;
+        begun = true;
         let mut out = Output::new();
         for line in seen.lines.iter().take(left) {
             out.line(line)?;

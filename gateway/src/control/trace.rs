@@ -17,8 +17,6 @@ pub struct Ask {
     pub operator: String,
     /// Whether numbers and texts are shown.
     pub shows: bool,
-    /// Whether it is the first look.
-    pub first: bool,
 }
 
 /// What has passed since the last look.
@@ -44,8 +42,8 @@ pub(super) async fn trace(
     let unknown = || (StatusCode::NOT_FOUND, format!("no operator is called {}", ask.operator));
     let operator: u16 = operator.ok_or_else(unknown)?;
     let busy = || (StatusCode::CONFLICT, "another operator is being traced; one at a time".to_owned());
-    let look = gateway.traces.look(operator, Now::read()).ok_or_else(busy)?;
-    if ask.first {
+    let look = gateway.traces.look(operator, ask.shows, Now::read()).ok_or_else(busy)?;
+    if look.begins {
         tracing::warn!(operator = ask.operator, numbers_and_texts = ask.shows, "PDUs are being traced");
     }
     let lines = look.pdus.iter().map(|traced| traced.describe(ask.shows)).collect();

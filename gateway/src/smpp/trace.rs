@@ -40,6 +40,8 @@ pub struct Look {
     pub pdus: Vec<Traced>,
     /// How many more there was no room for.
     pub lost: u64,
+    /// Nobody has looked like this before, and it should be noted that somebody does.
+    pub begins: bool,
 }
 
 /// One operator's PDUs, as long as somebody looks.
@@ -53,6 +55,8 @@ pub struct Traces {
 #[derive(Debug, Default)]
 struct Kept {
     until: Option<Instant>,
+    /// Numbers and texts are shown to whoever looks.
+    shows: bool,
     pdus: VecDeque<Traced>,
     lost: u64,
 }
@@ -60,19 +64,22 @@ struct Kept {
 impl Traces {
     /// What has passed since the last look; the first look begins the trace, and one that does not come again ends it. `None`:
     /// another operator is being looked at.
-    pub fn look(&self, operator: u16, now: Now) -> Option<Look> {
+    pub fn look(&self, operator: u16, shows: bool, now: Now) -> Option<Look> {
         let mut kept = self.kept();
         let watched = u32::from(operator) + 1;
-        let current = self.watched.load(Ordering::Relaxed);
-        if current != 0 && current != watched && kept.until.is_some_and(|until| now.monotonic < until) {
+        let goes_on = kept.until.is_some_and(|until| now.monotonic < until);
+        let same = self.watched.load(Ordering::Relaxed) == watched;
+        if goes_on && !same {
             return None;
         }
-        if current != watched {
+        let begins = !goes_on || (shows && !kept.shows);
+        if !goes_on {
             *kept = Kept::default();
             self.watched.store(watched, Ordering::Relaxed);
         }
+        kept.shows |= shows;
         kept.until = Some(now.monotonic + ATTENTION);
-        Some(Look { pdus: kept.pdus.drain(..).collect(), lost: std::mem::take(&mut kept.lost) })
+        Some(Look { pdus: kept.pdus.drain(..).collect(), lost: std::mem::take(&mut kept.lost), begins })
     }
 
     /// Whether somebody looks at `operator`.
@@ -224,7 +231,7 @@ mod tests {
     #[test]
     fn pdus_are_found_in_whatever_pieces_they_pass_from_the_first_whole_one_on() {
         let (traces, mut tap) = (Traces::default(), Tap::default());
-        assert!(!traces.watches(3) && traces.look(3, now(0)).unwrap().pdus.is_empty() && traces.watches(3));
+        assert!(!traces.watches(3) && traces.look(3, false, now(0)).unwrap().begins && traces.watches(3));
         tap.received(&traces, 1, &ENQUIRE_LINK[4..], false, now(1));
         let bytes = [&submit()[..], &ENQUIRE_LINK].concat();
         for (index, piece) in bytes.chunks(7).enumerate() {
@@ -232,21 +239,25 @@ mod tests {
         }
         tap.sent(&traces, 1, &ENQUIRE_LINK[4..], false, now(1));
         tap.sent(&traces, 1, &ENQUIRE_LINK, true, now(1));
-        let seen = traces.look(3, now(2)).unwrap();
+        let seen = traces.look(3, false, now(2)).unwrap();
         let commands: Vec<u8> = seen.pdus.iter().map(|traced| traced.pdu[7]).collect();
-        assert_eq!((commands, seen.lost), (vec![4, 0x15, 0x15], 0));
-        assert!(traces.look(4, now(2)).is_none(), "one at a time");
-        tap.received(&traces, 1, &ENQUIRE_LINK, true, now(8));
+        assert_eq!((commands, seen.lost, seen.begins), (vec![4, 0x15, 0x15], 0, false));
+        assert!(traces.look(3, true, now(2)).unwrap().begins, "numbers and texts from now on");
+        assert!(!traces.look(3, true, now(2)).unwrap().begins);
+        assert!(traces.look(4, false, now(2)).is_none(), "one at a time");
+        tap.received(&traces, 1, &ENQUIRE_LINK, true, now(3));
+        assert!(traces.look(3, false, now(20)).unwrap().pdus.is_empty(), "what nobody came for is gone");
+        tap.received(&traces, 1, &ENQUIRE_LINK, true, now(26));
         assert!(!traces.watches(3), "nobody came again");
-        assert!(traces.look(4, now(9)).unwrap().pdus.is_empty());
+        assert!(traces.look(4, false, now(27)).unwrap().pdus.is_empty());
     }
 
     #[test]
     fn more_than_is_looked_at_is_counted() {
         let (traces, mut tap) = (Traces::default(), Tap::default());
-        traces.look(0, now(0)).unwrap();
+        traces.look(0, false, now(0)).unwrap();
         (0..KEPT_MAX + 5).for_each(|_| tap.received(&traces, 1, &ENQUIRE_LINK, true, now(1)));
-        let seen = traces.look(0, now(1)).unwrap();
+        let seen = traces.look(0, false, now(1)).unwrap();
         assert_eq!((seen.pdus.len(), seen.lost), (KEPT_MAX, 5));
     }
 
