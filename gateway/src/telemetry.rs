@@ -128,6 +128,11 @@ impl Telemetry {
         });
     }
 
+    /// A bind closed: its number is the next one's.
+    pub fn bind_closed(&self, operator: &str, number: usize) {
+        with_local_recorder(&*self.recorder, || bind(operator, number, [0; 2], [0; 2]));
+    }
+
     /// A request over HTTP was answered. `route` is the pattern, which holds nothing of what was asked.
     pub fn http(&self, route: &str, status: u16) {
         with_local_recorder(&*self.recorder, || {
@@ -158,6 +163,22 @@ impl Telemetry {
     }
 }
 
+/// One bind's messages and those of them that await a response, theirs and ours.
+pub(crate) fn bind(operator: &str, number: usize, messages: [u64; 2], unanswered: [usize; 2]) {
+    let number = number.to_string();
+    for (direction, (messages, unanswered)) in
+        ["in", "out"].into_iter().zip(messages.into_iter().zip(unanswered))
+    {
+        let labels = [
+            ("operator", operator.to_owned()),
+            ("bind", number.clone()),
+            ("direction", direction.to_owned()),
+        ];
+        gauge!("icaze_bind_messages", &labels).set(messages as f64);
+        gauge!("icaze_bind_unanswered", &labels).set(unanswered as f64);
+    }
+}
+
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_counter!("icaze_mo_received_total", "Messages that operators delivered, receipts included");
@@ -180,6 +201,8 @@ fn describe() {
     describe_histogram!("icaze_ledger_sync_seconds", "One commit of the ledger: write and sync");
     describe_histogram!("icaze_ledger_batch_records", "Records in one commit");
     describe_gauge!("icaze_smpp_sessions", "Bound sessions");
+    describe_gauge!("icaze_bind_messages", "Messages of an operator's open bind since it opened");
+    describe_gauge!("icaze_bind_unanswered", "Those of them that await their response");
     describe_gauge!("icaze_ledger_position", "The last entry appended");
     describe_gauge!(
         "icaze_view_lag_records",

@@ -14,6 +14,7 @@ use crate::clock::Now;
 use crate::gateway::Gateway;
 use crate::pipeline::Pipeline;
 use crate::smpp::port::Port;
+use crate::telemetry;
 use crate::world::World;
 
 /// Prometheus' text format.
@@ -35,6 +36,17 @@ fn publish(gateway: &Gateway, store: &Path) {
     publish_world(&gateway.world(), now);
     publish_pipeline(&gateway.pipeline(), now);
     publish_operators(&gateway.port());
+    publish_binds(gateway);
+}
+
+fn publish_binds(gateway: &Gateway) {
+    let port = gateway.port();
+    for bind in gateway.binds.list() {
+        let figures = bind.figures();
+        let messages = [figures.received.total(), figures.sent.total()];
+        let unanswered = [figures.unanswered_in, figures.unanswered_out];
+        telemetry::bind(port.name(bind.operator), bind.number, messages, unanswered);
+    }
 }
 
 fn publish_operators(port: &Port) {

@@ -95,7 +95,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let reason = self.link.closed().unwrap_or(CloseReason::Disconnected);
         let bind = self.bind.take();
         match &bind {
-            Some(bind) => self.gateway.binds.close(bind, reason, now),
+            Some(bind) => {
+                self.gateway.binds.close(bind, reason, now);
+                let port = self.gateway.port();
+                self.gateway.telemetry.bind_closed(port.name(bind.operator), bind.number);
+            }
             None if self.link.session().role() == Role::Smsc => self.unbound(reason, now),
             None => {}
         }

@@ -52,6 +52,9 @@ fn binds_windows_and_errors_are_seen_while_the_gateway_runs() {
     let json = granted(&["operators", "--json", "--config", &config(&site)]);
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(report["operators"][0]["binds"][0]["received"]["messages"], 1);
+    let counted = "icaze_bind_messages{operator=\"demo\",bind=\"1\",direction=\"in\"} 1
+";
+    assert!(gateway.metrics().contains(counted), "{}", gateway.metrics());
 }
 
 #[test]
