@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::outbox::{Envelope, Issued};
 use super::parts::{MessageKey, Piece};
-use super::permits::{Ending, Holder, Permit};
+use super::permits::{Ending, Holder, Number, Permit};
 use super::{Operator, Pipeline};
 use crate::permit::code::Code;
 
@@ -98,9 +98,10 @@ impl Pipeline {
         let &interval = permit.intervals.first()?;
         let (code, day) = (permit.code, permit.day);
         if seq <= self.counted {
-            let number = self.permits.of_entry_from(seq, self.restored)?;
-            self.restored = number + 1;
-            return Some(Issued { number, holder, day });
+            let kept = self.permits.of_entry_from(seq, self.restored);
+            self.restored = kept.map_or(self.restored, |number| number + 1);
+            // One that was forgotten still has an allowance to give back.
+            return Some(Issued { number: kept.unwrap_or(Number::MAX), holder, day });
         }
         if let Some(code) = Code::from_u64(code) {
             self.codes.used(code);
