@@ -52,9 +52,14 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 async fn exchange(args: &Args) -> anyhow::Result<(String, Duration)> {
     let credentials =
         Credentials { system_id: &args.system_id, password: &args.password, ..Credentials::default() };
-    let mut client =
-        Client::bind(&args.server, BindKind::Transceiver, &credentials, SessionConfig::default()).await?;
-    client.only(&args.from);
+    let mut client = Client::bind(
+        &args.server,
+        BindKind::Transceiver,
+        &credentials,
+        SessionConfig::default(),
+        Some(&args.from),
+    )
+    .await?;
     // The process's number tells the parts of one call from another's.
     let reference = u8::try_from(std::process::id() & 0xFF).unwrap_or_default();
     let began = Instant::now();

@@ -57,7 +57,7 @@ impl Operator {
             ..Credentials::default()
         };
         for &kind in operator.binds {
-            let client = Client::bind(server, kind, &credentials, SessionConfig::default()).await?;
+            let client = Client::bind(server, kind, &credentials, SessionConfig::default(), None).await?;
             let (sender, texts) = mpsc::channel(texts_max);
             let list =
                 if kind == BindKind::Receiver { &mut bound.receivers } else { &mut bound.transmitters };

@@ -57,6 +57,7 @@ pub enum Incoming {
 
 impl Client {
     /// Connects to `server` (`HOST:PORT`) and binds.
+    /// `only`: replies to this phone are taken; others are for the operator's other sessions, and put back.
     ///
     /// # Errors
     /// If the connection or the bind fails.
@@ -65,6 +66,7 @@ impl Client {
         kind: BindKind,
         credentials: &Credentials<'_>,
         config: SessionConfig,
+        only: Option<&str>,
     ) -> anyhow::Result<Self> {
         use anyhow::{Context as _, bail};
         let stream = TcpStream::connect(server)
@@ -73,8 +75,10 @@ impl Client {
         stream.set_nodelay(true)?;
         let session = Session::new(Role::Esme, config, Now::read().monotonic);
         let buffer = vec![0; 64 << 10];
+        // A reply may come right behind the response to the bind.
+        let phone = only.map(|phone| digits(phone).to_owned());
         let (incoming, unanswered) = (VecDeque::new(), Vec::new());
-        let mut client = Self { stream, session, incoming, unanswered, phone: None, buffer };
+        let mut client = Self { stream, session, incoming, unanswered, phone, buffer };
         client.session.bind(kind, credentials, Now::read().monotonic)?;
         match client.next().await? {
             Incoming::Bound => Ok(client),
@@ -88,11 +92,6 @@ impl Client {
             Incoming::Closed(reason) => bail!("{server} closed the connection: {reason}"),
             _ => bail!("{server} answered the bind with something else"),
         }
-    }
-
-    /// Takes only replies to this phone: others are for the operator's other sessions, and put back.
-    pub fn only(&mut self, phone: &str) {
-        self.phone = Some(digits(phone).to_owned());
     }
 
     /// Texts from a phone to a short number, in parts if it is long. Each part has its response under `token`.

@@ -60,7 +60,7 @@ impl Bench {
 #[test]
 fn a_change_is_decided_from_at_once_named_by_decisions_and_there_after_a_restart() {
     let bench = Bench::new();
-    let gateway = bench.start();
+    let mut gateway = bench.start();
     let unknown = sms(&gateway, PHONE, "2 AZE77777777");
     assert!(!unknown.starts_with("İCAZƏ VAR"), "{unknown}");
     assert_eq!(bench.register_of_last_decision(), 1);
@@ -71,7 +71,9 @@ fn a_change_is_decided_from_at_once_named_by_decisions_and_there_after_a_restart
     assert_eq!(bench.register_of_last_decision(), 2);
     bench.apply(&bench.changes("AZE20000000,1000,1985-03-12,,revoked,Baku,"));
     assert!(!sms(&gateway, PHONE, "2 AZE20000000").starts_with("İCAZƏ VAR"));
-    drop(gateway);
+    while !gateway.metrics().contains("icaze_replies_total{operator=\"demo\",result=\"sent\"} 3") {}
+    gateway.terminate();
+    assert_eq!(gateway.wait(), Some(0));
     let gateway = bench.start();
     // A phone that no earlier reply can still be on its way to.
     let reply = sms(&gateway, "+994501112233", "1 AZE77777777");
