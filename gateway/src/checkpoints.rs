@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 
 use icaze_store::CheckpointError;
 use icaze_store::ledger::{FileStorage, MasterKey};
-use tokio::runtime::Runtime;
 
-use crate::gateway::{Gateway, Phase};
+use crate::gateway::Gateway;
+use crate::waiter::Waiter;
 
 /// So many entries behind the last checkpoint, the next one is written. A start reads a million in some two seconds.
 const ENTRIES: u64 = 1_000_000;
@@ -23,8 +23,7 @@ pub struct Writer {
     node: u8,
     /// Up to where the last checkpoint counts.
     position: u64,
-    /// For waiting: wakes when the gateway stops.
-    runtime: Runtime,
+    waiter: Waiter,
 }
 
 impl Writer {
@@ -33,15 +32,14 @@ impl Writer {
     /// # Errors
     /// If the system has no more timers.
     pub fn new(storage: FileStorage, key: &MasterKey, node: u8, position: u64) -> std::io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
-        Ok(Self { storage, key: key.clone(), node, position, runtime })
+        Ok(Self { storage, key: key.clone(), node, position, waiter: Waiter::new()? })
     }
 
     /// Writes checkpoints until the gateway stops.
     #[must_use]
     pub fn run(mut self, gateway: &Gateway) -> Self {
         let mut last = Instant::now();
-        while !self.stopped_within(gateway, POLL) {
+        while !self.waiter.stopped_within(gateway, POLL) {
             let entries = gateway.durable().borrow().position().saturating_sub(self.position);
             if entries >= ENTRIES && last.elapsed() >= APART {
                 last = Instant::now();
@@ -60,34 +58,12 @@ impl Writer {
 
     fn try_write(&mut self, gateway: &Gateway) -> Result<(), CheckpointError> {
         let snapshot = gateway.pipeline().snapshot();
-        if !self.is_durable(gateway, snapshot.position()) {
+        if !self.waiter.is_durable(gateway, snapshot.position()) {
             return Ok(());
         }
         snapshot.write(&self.storage, &self.key, self.node)?;
         self.position = snapshot.position();
         tracing::info!(position = self.position, visit_from = snapshot.visit_from(), "checkpoint");
         Ok(())
-    }
-
-    /// Waits until everything up to `position` is on disk; `false` if that will not be.
-    fn is_durable(&self, gateway: &Gateway, position: u64) -> bool {
-        let (mut durable, mut phase) = (gateway.durable(), gateway.phase());
-        self.runtime.block_on(async {
-            let covered = durable.wait_for(|durable| durable.covers(position));
-            tokio::select! {
-                covered = covered => covered.is_ok(),
-                _ = phase.wait_for(|phase| *phase == Phase::Stopped) => {
-                    gateway.durable().borrow().covers(position)
-                }
-            }
-        })
-    }
-
-    fn stopped_within(&self, gateway: &Gateway, wait: Duration) -> bool {
-        let mut phase = gateway.phase();
-        self.runtime.block_on(async {
-            let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
-            tokio::time::timeout(wait, stopped).await.is_ok()
-        })
     }
 }

@@ -20,4 +20,5 @@ pub mod smpp;
 pub mod telemetry;
 pub mod timeline;
 pub mod tls;
+pub mod waiter;
 pub mod world;

@@ -1,8 +1,9 @@
 //! One file for each command of `icaze`.
 
 use std::fmt::Display;
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, StdoutLock, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use icaze_config::gateway::{Config, Problems, Settings};
 use icaze_store::ledger::Language;
@@ -112,6 +113,27 @@ fn in_peace(written: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
         written => written,
     }
+}
+
+/// Writes a file beside its name, syncs it, and renames it: the name holds the old content or the new, and whoever could read the
+/// old can read the new.
+fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
+    // What a link leads to, rather than the link.
+    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut partial = path.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = Path::new(&partial);
+    let mut file = BufWriter::new(OpenOptions::new().write(true).create(true).truncate(true).open(partial)?);
+    let written = fs::metadata(path)
+        .map_or(Ok(()), |old| file.get_ref().set_permissions(old.permissions()))
+        .and_then(|()| write(&mut file))
+        .and_then(|()| file.flush())
+        .and_then(|()| file.get_ref().sync_all());
+    let renamed = written.and_then(|()| fs::rename(partial, path));
+    if renamed.is_err() {
+        let _ = fs::remove_file(partial);
+    }
+    renamed
 }
 
 /// Prints a remark for the person who typed the command, beside its output.

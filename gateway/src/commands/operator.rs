@@ -9,7 +9,7 @@ use anyhow::{Context as _, ensure};
 use icaze_config::Problem;
 use icaze_config::gateway::Settings;
 
-use super::{Configured, Output, remark};
+use super::{Configured, Output, remark, replace};
 
 /// Changes who may connect.
 #[derive(Debug, clap::Subcommand)]
@@ -115,7 +115,8 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let lines: Vec<String> = problems.iter().map(Problem::to_string).collect();
         anyhow::bail!("{}\n{} is as it was", lines.join("\n"), path.display());
     }
-    replace(path, &text).with_context(|| format!("cannot write {}", path.display()))?;
+    replace(path, |file| file.write_all(text.as_bytes()))
+        .with_context(|| format!("cannot write {}", path.display()))?;
     let mut out = Output::new();
     out.line(format_args!("Bind sheet: {name}\n"))?;
     for (question, value) in &sheet {
@@ -167,19 +168,23 @@ fn password() -> anyhow::Result<String> {
 fn toml(sheet: &[(&Question, String)]) -> String {
     let mut text = String::new();
     for (question, value) in sheet.iter().filter(|(question, value)| value != question.default) {
-        let quoted = |text: &str| toml::Value::String(text.trim().to_owned()).to_string();
-        let value = match question.kind {
-            Kind::Text => quoted(value),
-            Kind::Number | Kind::Switch => value.clone(),
-            Kind::List => {
-                let items: Vec<String> =
-                    value.split(',').filter(|item| !item.trim().is_empty()).map(quoted).collect();
-                format!("[{}]", items.join(", "))
-            }
-        };
-        let _ = writeln!(text, "{} = {value}", question.key);
+        let _ = writeln!(text, "{} = {}", question.key, written(question.kind, value));
     }
     text
+}
+
+/// A value as TOML has it.
+fn written(kind: Kind, value: &str) -> String {
+    let quoted = |text: &str| toml::Value::String(text.trim().to_owned()).to_string();
+    match kind {
+        Kind::Text => quoted(value),
+        Kind::Number | Kind::Switch => value.to_owned(),
+        Kind::List => {
+            let items: Vec<String> =
+                value.split(',').filter(|item| !item.trim().is_empty()).map(quoted).collect();
+            format!("[{}]", items.join(", "))
+        }
+    }
 }
 
 /// What would be wrong with this operator, or with the file as a whole.
@@ -193,24 +198,20 @@ fn problems(path: &Path, name: &str, text: &str) -> Vec<Problem> {
     problems
 }
 
-/// The file holds the old text or the new one, and stays as readable as it was.
-fn replace(path: &Path, text: &str) -> std::io::Result<()> {
-    let partial = path.with_extension("partial");
-    let written = fs::copy(path, &partial).and_then(|_| {
-        let mut file = fs::OpenOptions::new().write(true).truncate(true).open(&partial)?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&partial, path)
-    });
-    if written.is_err() {
-        let _ = fs::remove_file(&partial);
-    }
-    written
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_out_has_the_shipped_default() {
+        let shipped: toml::Table = icaze_config::gateway::SHIPPED.parse().unwrap();
+        let shipped = &shipped["operators"]["demo"];
+        for question in QUESTIONS.iter().filter(|q| !["system_id", "password"].contains(&q.key)) {
+            let said: toml::Table =
+                format!("x = {}", written(question.kind, question.default)).parse().unwrap();
+            assert_eq!(said["x"], shipped[question.key], "{}", question.key);
+        }
+    }
 
     #[test]
     fn what_differs_from_the_default_is_written_as_toml_has_it() {

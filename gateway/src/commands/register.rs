@@ -1,14 +1,13 @@
 //! `icaze register`: makes, builds, inspects and changes the population register's files.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use icaze_store::register::{CsvError, Register, import, synth};
 use jiff::Timestamp;
 
-use super::{Configured, Output, remark};
+use super::{Configured, Output, remark, replace};
 use crate::control::client;
 use crate::control::register::{Change, Changed};
 
@@ -139,18 +138,4 @@ fn info(file: &Path) -> anyhow::Result<()> {
     out.line(format_args!("persons:   {}", register.persons()))?;
     out.line(format_args!("regions:   {} ({})", regions.len(), regions.join(", ")))?;
     Ok(out.finish()?)
-}
-
-/// Writes a file beside its name, syncs it, and renames it: the name holds the old content or the new.
-fn replace(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = Path::new(&partial);
-    let mut file = BufWriter::new(OpenOptions::new().write(true).create(true).truncate(true).open(partial)?);
-    let written = write(&mut file).and_then(|()| file.flush()).and_then(|()| file.get_ref().sync_all());
-    let renamed = written.and_then(|()| fs::rename(partial, path));
-    if renamed.is_err() {
-        let _ = fs::remove_file(partial);
-    }
-    renamed
 }

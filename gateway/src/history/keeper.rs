@@ -9,11 +9,11 @@ use std::time::Duration;
 use icaze_config::gateway::Config;
 use icaze_store::ledger::{FileStorage, MasterKey, ReadError, read_closed};
 use icaze_store::views::{Keying, Views, ViewsError};
-use tokio::runtime::Runtime;
 
 use super::History;
-use crate::gateway::{Gateway, Phase};
+use crate::gateway::Gateway;
 use crate::pipeline::Numbering;
+use crate::waiter::Waiter;
 
 /// How often closed segments are looked for.
 const POLL: Duration = Duration::from_secs(5);
@@ -25,8 +25,7 @@ pub struct Keeper {
     store: PathBuf,
     key: MasterKey,
     keying: Keying,
-    /// For waiting: wakes when the gateway stops.
-    runtime: Runtime,
+    waiter: Waiter,
 }
 
 /// Why the history does not advance.
@@ -69,7 +68,7 @@ impl Keeper {
             store: config.store.dir.clone(),
             key: key.clone(),
             keying: Keying { secret: key.derive("history views"), country, national },
-            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build()?,
+            waiter: Waiter::new()?,
         })
     }
 
@@ -82,7 +81,7 @@ impl Keeper {
             let durable = gateway.durable().borrow().position();
             let wait = self.step(&gateway.history, durable, &mut views);
             gateway.pipeline().set_covered(gateway.history.position());
-            if self.stopped_within(gateway, wait) {
+            if self.waiter.stopped_within(gateway, wait) {
                 return;
             }
         }
@@ -134,14 +133,6 @@ impl Keeper {
         history.damaged.store(false, Ordering::Release);
         Ok(views)
     }
-
-    fn stopped_within(&self, gateway: &Gateway, wait: Duration) -> bool {
-        let mut phase = gateway.phase();
-        self.runtime.block_on(async {
-            let stopped = phase.wait_for(|phase| *phase == Phase::Stopped);
-            tokio::time::timeout(wait, stopped).await.is_ok()
-        })
-    }
 }
 
 /// The history may take its time: this thread, and those that it starts, take the processor when nobody else wants it.
@@ -178,7 +169,7 @@ mod tests {
             store: dir.to_owned(),
             key,
             keying: Keying { secret: [1; 16], country: 994, national: 9 },
-            runtime: tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap(),
+            waiter: Waiter::new().unwrap(),
         };
         (keeper, ledger.durable().position())
     }

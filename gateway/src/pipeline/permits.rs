@@ -412,4 +412,27 @@ mod tests {
             bench.permits.of_person(1, bench.newest.get(&1).copied()).map(|p| p.seq).collect();
         assert_eq!(left, [second]);
     }
+
+    #[test]
+    fn permits_come_back_from_their_blocks_as_they_were() {
+        let mut bench = Bench::default();
+        for person in 0..10_000 {
+            bench.issue((person % 3000, 2), i64::from(person), i64::from(person) + HOUR);
+        }
+        bench.permits.end_early(7000, at(7001), Ending::Undelivered);
+        bench.permits.delivery(7001, Mark::Delivered);
+        bench.permits.forget(at(2 * HOUR + 5000), u64::MAX);
+        let first = bench.permits.first();
+        assert_eq!(first, 5000, "in the middle of a block");
+        let blocks: Option<Vec<_>> = bench.permits.blocks().map(Block::read).collect();
+        let mut restored = Permits::restore(first, blocks.unwrap()).unwrap();
+        assert_eq!((restored.first(), restored.end()), (first, bench.permits.end()));
+        let all = |permits: &Permits| (first..permits.end()).map(|n| permits.get(n)).collect::<Vec<_>>();
+        assert_eq!(all(&restored), all(&bench.permits));
+        restored.forget(at(2 * HOUR + 5000), u64::MAX);
+        assert_eq!(restored.standing_count(), bench.permits.standing_count());
+        assert!(Block::read(&[0; 63]).is_none());
+        let halves = bench.permits.blocks().map(|block| Block::read(&block[..block.len() / 2]).unwrap());
+        assert!(Permits::restore(first, halves.collect()).is_none(), "blocks of other lengths");
+    }
 }

@@ -6,7 +6,7 @@ use icaze_codec::pdu::{Command, Status};
 
 use crate::cli::sms;
 use crate::operator::{Peer, submit};
-use crate::support::{Gateway, Site};
+use crate::support::{Gateway, Site, until};
 
 const OURS: &str = "994507391846";
 const THEIRS: &str = "994557391846";
@@ -72,14 +72,10 @@ fn a_reload_changes_one_operator_and_ends_no_session_of_another() {
     let mut demo = Peer::bound(&gateway.smpp);
     let before = fs::read_to_string(site.config()).unwrap();
     fs::write(site.config(), before.replace("s3cret", "changed")).unwrap();
-    let hangup = std::process::Command::new("kill").args(["-HUP", &gateway.id().to_string()]).status();
-    assert!(hangup.unwrap().success());
-    loop {
-        let mut renewed = Peer::connect(&gateway.smpp);
-        if renewed.bind("azercell", "changed").is_some_and(|pdu| pdu.status.is_ok()) {
-            break;
-        }
-    }
+    gateway.reload();
+    until("the new password", || {
+        Peer::connect(&gateway.smpp).bind("azercell", "changed").is_some_and(|pdu| pdu.status.is_ok())
+    });
     assert_eq!(text(&mut demo, 2, OURS), Status::ESME_ROK);
 }
 

@@ -6,7 +6,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 /// PDUs without any transport below them, each behind tags that name its dissector (Wireshark's "exported PDU").
 const LINKTYPE_WIRESHARK_UPPER_PDU: u32 = 252;
@@ -36,7 +36,9 @@ impl Tap {
         let (target, kept) = (target.to_owned(), Arc::clone(&pdus));
         thread::spawn(move || {
             for operator in listener.incoming() {
-                let (operator, gateway) = (operator.unwrap(), TcpStream::connect(&target).unwrap());
+                // A peer that comes back once the other one has gone finds nobody.
+                let Ok(gateway) = TcpStream::connect(&target) else { continue };
+                let operator = operator.unwrap();
                 carry(operator.try_clone().unwrap(), gateway.try_clone().unwrap(), Arc::clone(&kept));
                 carry(gateway, operator, Arc::clone(&kept));
             }
@@ -72,7 +74,7 @@ impl Tap {
 }
 
 /// Carries bytes one way and keeps the PDUs among them.
-fn carry(mut from: TcpStream, mut to: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>) -> JoinHandle<()> {
+fn carry(mut from: TcpStream, mut to: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>) {
     thread::spawn(move || {
         let (mut bytes, mut buffer) = (Vec::new(), [0; 4096]);
         while let Ok(count @ 1..) = from.read(&mut buffer) {
@@ -87,7 +89,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, kept: Arc<Mutex<Vec<Vec<u8>>>>)
             }
         }
         let _ = to.shutdown(Shutdown::Write);
-    })
+    });
 }
 
 /// A capture file of them (the format of libpcap, version 2.4).

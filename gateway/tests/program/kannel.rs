@@ -7,13 +7,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use crate::dissector::Tap;
-use crate::support::Site;
-
-/// Longer than any of this takes on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::support::{Site, until};
 
 const SUBMIT_SM: u32 = 0x04;
 const DELIVER_SM: u32 = 0x05;
@@ -75,24 +71,18 @@ fn start(dir: &Path, gateway: &str, bind: &str, inbox: u16) -> ([Box; 2], u16) {
     let smsbox = run("smsbox");
     connect(sendsms);
     // A text that comes before smsbox has found bearerbox ends smsbox.
-    let until = Instant::now() + PATIENCE;
-    while !get(admin, "status.txt?password=x").contains("smsbox:") {
-        assert!(Instant::now() < until, "smsbox does not find bearerbox");
-        std::thread::yield_now();
-    }
+    until("smsbox finds bearerbox", || get(admin, "status.txt?password=x").contains("smsbox:"));
     ([bearerbox, smsbox], sendsms)
 }
 
 /// Waits until somebody listens.
 fn connect(port: u16) -> TcpStream {
-    let until = Instant::now() + PATIENCE;
-    loop {
-        match TcpStream::connect(("127.0.0.1", port)) {
-            Ok(stream) => return stream,
-            Err(error) if Instant::now() > until => panic!("port {port}: {error}"),
-            Err(_) => std::thread::yield_now(),
-        }
-    }
+    let mut stream = None;
+    until("somebody listens", || {
+        stream = TcpStream::connect(("127.0.0.1", port)).ok();
+        stream.is_some()
+    });
+    stream.unwrap()
 }
 
 /// Has a phone text `text`, as Kannel's sendsms takes it.

@@ -5,7 +5,7 @@ use std::fs;
 use serde_json::{Value, json};
 
 use crate::cli::{code, granted, refused, sms};
-use crate::support::{Answer, Gateway, Site};
+use crate::support::{Answer, Gateway, Site, until};
 
 const HOME: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
@@ -82,9 +82,8 @@ fn the_delivery_of_a_reply_is_told_and_a_restart_changes_nothing() {
     let reply = sms(&gateway, HOME, "2 AZE10000002");
     let code = code(&reply).unwrap();
     // The operator's response to the reply may still be on its way.
-    while !gateway.metrics().contains("icaze_replies_total{operator=\"demo\",result=\"sent\"} 1") {
-        std::thread::yield_now();
-    }
+    let sent = "icaze_replies_total{operator=\"demo\",result=\"sent\"} 1";
+    until(sent, || gateway.metrics().contains(sent));
     let before = look_up(&gateway, "inspector", "code", code);
     assert_eq!(before["permits"][0]["delivery"], "sent");
     gateway.terminate();

@@ -8,7 +8,7 @@ use icaze_codec::pdu::{Command, Status};
 
 use crate::cli::{config, granted, icaze, refused};
 use crate::operator::{Peer, submit};
-use crate::support::{Gateway, Site};
+use crate::support::{Gateway, Site, until};
 
 const PHONE: &str = "994507391846";
 
@@ -113,9 +113,10 @@ fn an_operator_is_added_from_its_bind_sheet_and_can_bind_after_a_reload() {
         "{after}"
     );
     assert!(run(add(&[])).err.contains("already"));
-    let hangup = std::process::Command::new("kill").args(["-HUP", &gateway.id().to_string()]).status();
-    assert!(hangup.unwrap().success());
-    while !Peer::connect(&gateway.smpp).bind("azercell", "s3cret").is_some_and(|pdu| pdu.status.is_ok()) {}
+    gateway.reload();
+    until("the new operator", || {
+        Peer::connect(&gateway.smpp).bind("azercell", "s3cret").is_some_and(|pdu| pdu.status.is_ok())
+    });
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use crate::cli::{config, granted, refused, sms};
-use crate::support::{Gateway, Site};
+use crate::support::{Gateway, Site, until};
 
 const PHONE: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
@@ -71,7 +71,8 @@ fn a_change_is_decided_from_at_once_named_by_decisions_and_there_after_a_restart
     assert_eq!(bench.register_of_last_decision(), 2);
     bench.apply(&bench.changes("AZE20000000,1000,1985-03-12,,revoked,Baku,"));
     assert!(!sms(&gateway, PHONE, "2 AZE20000000").starts_with("İCAZƏ VAR"));
-    while !gateway.metrics().contains("icaze_replies_total{operator=\"demo\",result=\"sent\"} 3") {}
+    let sent = "icaze_replies_total{operator=\"demo\",result=\"sent\"} 3";
+    until(sent, || gateway.metrics().contains(sent));
     gateway.terminate();
     assert_eq!(gateway.wait(), Some(0));
     let gateway = bench.start();

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// The folder that the program's default paths start from.
 pub(crate) fn workspace() -> &'static Path {
@@ -81,6 +82,15 @@ impl Site {
     }
 }
 
+/// Waits until it holds, which it must within a minute.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(60);
+    while !holds() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
 /// A running gateway, killed when dropped.
 pub(crate) struct Gateway {
     process: Child,
@@ -113,6 +123,12 @@ impl Gateway {
         let (head, body) = answer.split_once("\r\n\r\n").unwrap();
         let status = head.split(' ').nth(1).unwrap().parse().unwrap();
         Answer { status, head: head.to_owned(), body: body.to_owned() }
+    }
+
+    /// Asks it to read its configuration again.
+    pub(crate) fn reload(&self) {
+        let asked = Command::new("kill").args(["-HUP", &self.process.id().to_string()]).status().unwrap();
+        assert!(asked.success());
     }
 
     /// Asks it to end in order.

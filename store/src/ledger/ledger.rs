@@ -35,7 +35,7 @@ pub struct Options {
     /// A start reads the last segment as a whole into memory, and each start begins a new one.
     pub segment_bytes: u64,
     /// [`Ledger::open`] visits the records from this one on, and does not read segments that lie before it as a whole:
-    /// what a checkpoint of the views has already seen.
+    /// what lies before them is in a checkpoint.
     pub visit_from: u64,
 }
 
