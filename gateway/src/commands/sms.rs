@@ -11,6 +11,9 @@ use crate::smpp::client::{Client, Incoming};
 
 /// How long the reply is awaited.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long another one is awaited after one that came before the response to the text. As after a crash, that is the reply to
+/// an earlier text, unless that was the same.
+const AFTER_EARLIER: Duration = Duration::from_secs(1);
 
 /// Sends one SMS through a running gateway's SMPP port and prints the reply.
 #[derive(Debug, clap::Args)]
@@ -63,15 +66,23 @@ async fn exchange(args: &Args) -> anyhow::Result<(String, Duration)> {
     // The process's number tells the parts of one call from another's.
     let reference = u8::try_from(std::process::id() & 0xFF).unwrap_or_default();
     let began = Instant::now();
-    client.text(&args.from, &args.to, &args.text, reference, 0)?;
+    let mut unanswered = client.text(&args.from, &args.to, &args.text, reference, 0)?;
+    let mut earlier = None;
     let answered = loop {
-        match client.next().await? {
-            Incoming::Response { status: Some(status), .. } if !status.is_ok() => {
-                bail!("the gateway refused the text: {} ({:#x})", status.name(), status.0);
-            }
-            Incoming::Reply { text, .. } => break (text, began.elapsed()),
-            Incoming::Closed(reason) => bail!("the gateway closed the session: {reason}"),
-            _ => {}
+        let patience = if unanswered == 0 && earlier.is_some() { AFTER_EARLIER } else { PATIENCE };
+        match tokio::time::timeout(patience, client.next()).await {
+            // The text is the one that the earlier reply was for.
+            Err(_) => break earlier.context("no reply")?,
+            Ok(incoming) => match incoming? {
+                Incoming::Response { status: Some(status), .. } if !status.is_ok() => {
+                    bail!("the gateway refused the text: {} ({:#x})", status.name(), status.0);
+                }
+                Incoming::Response { .. } => unanswered = unanswered.saturating_sub(1),
+                Incoming::Reply { text, .. } if unanswered > 0 => earlier = Some((text, began.elapsed())),
+                Incoming::Reply { text, .. } => break (text, began.elapsed()),
+                Incoming::Closed(reason) => bail!("the gateway closed the session: {reason}"),
+                _ => {}
+            },
         }
     };
     client.unbind();

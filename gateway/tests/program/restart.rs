@@ -53,6 +53,18 @@ fn a_start_knows_the_same_with_the_checkpoint_without_it_and_with_a_damaged_one(
 }
 
 #[test]
+fn a_text_after_a_kill_gets_its_own_answer_and_not_the_one_that_may_come_again() {
+    let site = Site::new("");
+    for number in 1..=3 {
+        let gateway = site.start();
+        let document = format!("AZE2000000{number}");
+        assert!(sms(&gateway, HOME, &format!("2 {document}")).contains(&document));
+        // The mark of that reply is not on disk yet, mostly.
+        drop(gateway);
+    }
+}
+
+#[test]
 fn a_ledger_that_lost_what_a_checkpoint_has_seen_is_refused() {
     let site = Site::new("");
     for _ in 0..2 {
