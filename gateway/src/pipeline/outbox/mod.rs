@@ -9,7 +9,7 @@ mod tests;
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use icaze_store::ledger::Mark;
 use jiff::{SignedDuration, Timestamp};
@@ -60,6 +60,10 @@ pub struct Outbox {
 struct Queue {
     /// Oldest first. May name replies that are no longer waiting; these are skipped.
     waiting: VecDeque<u64>,
+    /// Those that the operator put off, and when each is due again, in that order. As above.
+    put_off: VecDeque<(Instant, u64)>,
+    /// Whose turn it is where both have one.
+    put_off_next: bool,
     count: usize,
     pace: Pace,
     /// Replies of entries before this one may have been written by an earlier run.
@@ -69,6 +73,10 @@ struct Queue {
 /// Once the oldest waiting reply is older than this, the newest goes first: whoever has just texted is still
 /// looking at the phone.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
+
+/// How long a reply that was put off is left alone. One that is put off for ever, as for a subscriber whose own queue is full,
+/// costs the others one send and one halving of the pace in this time.
+const PUT_OFF: Duration = Duration::from_secs(5);
 
 impl Outbox {
     /// An empty outbox for operators with these agreed rates (messages/s, 0 unlimited), in the order of their ids. It is full
@@ -105,24 +113,21 @@ impl Outbox {
     /// until [`answered`](Self::answered) or [`unanswered`](Self::unanswered).
     pub fn take(&mut self, operator: u16, now: Instant, wall: Timestamp) -> Option<(u64, Envelope<'_>)> {
         let queue = self.queues.get_mut(usize::from(operator))?;
-        if queue.count == 0 {
-            queue.waiting.clear();
-            return None;
-        }
-        if !queue.pace.take(now) {
-            return None;
-        }
         let replies = &self.replies;
-        while queue.waiting.front().is_some_and(|&seq| !replies.waits(seq)) {
-            queue.waiting.pop_front();
+        queue.skip(replies);
+        if queue.ready(now).is_none_or(|ready| ready > now) || !queue.pace.take(now) {
+            return None;
         }
-        while queue.waiting.back().is_some_and(|&seq| !replies.waits(seq)) {
-            queue.waiting.pop_back();
-        }
-        let fresh_from = (wall + self.lifetime - FRESH).as_microsecond();
-        let oldest = queue.waiting.front().and_then(|&seq| replies.get(seq));
-        let stale = oldest.is_some_and(|oldest| oldest.expires_at <= fresh_from);
-        let seq = if stale { queue.waiting.pop_back() } else { queue.waiting.pop_front() }?;
+        let due = queue.put_off.front().is_some_and(|&(due, _)| due <= now);
+        let seq = if due && (queue.put_off_next || queue.waiting.is_empty()) {
+            queue.put_off.pop_front().map(|(_, seq)| seq)
+        } else {
+            let fresh_from = (wall + self.lifetime - FRESH).as_microsecond();
+            let oldest = queue.waiting.front().and_then(|&seq| replies.get(seq));
+            let stale = oldest.is_some_and(|oldest| oldest.expires_at <= fresh_from);
+            if stale { queue.waiting.pop_back() } else { queue.waiting.pop_front() }
+        }?;
+        queue.put_off_next = !queue.put_off_next;
         queue.count = queue.count.saturating_sub(1);
         let reply = self.replies.get_mut(seq)?;
         reply.state = State::InFlight;
@@ -130,11 +135,13 @@ impl Outbox {
         Some((seq, self.replies.envelope(seq)?))
     }
 
-    /// When [`take`](Self::take) may succeed for `operator`, if only its rate forbids it now.
+    /// When [`take`](Self::take) may succeed for `operator`, if only its rate or what it put off forbids it now.
     #[must_use]
     pub fn next_send(&self, operator: u16, now: Instant) -> Option<Instant> {
         let queue = self.queues.get(usize::from(operator))?;
-        if queue.count == 0 { None } else { queue.pace.next(now) }
+        let ready = queue.ready(now).filter(|_| queue.count > 0)?;
+        let paced = queue.pace.next(now);
+        if ready > now { paced.max(Some(ready)) } else { paced }
     }
 
     /// What the operator said of a reply in flight. Returns it if that settles it for the first time.
@@ -154,11 +161,13 @@ impl Outbox {
                 self.settle(seq, mark)
             }
             Verdict::Throttled => {
+                reply.state = State::Waiting;
                 let operator = reply.operator;
                 if let Some(queue) = self.queues.get_mut(usize::from(operator)) {
                     queue.pace.throttled(now);
+                    queue.put_off.push_back((now + PUT_OFF, seq));
+                    queue.count += 1;
                 }
-                self.wait_again(seq);
                 None
             }
         }
@@ -330,8 +339,12 @@ impl Outbox {
     /// The age of the reply that has waited longest.
     #[must_use]
     pub fn oldest(&self, now: Timestamp) -> SignedDuration {
-        let first = |queue: &Queue| queue.waiting.iter().copied().find(|&seq| self.replies.waits(seq));
-        let oldest = self.queues.iter().filter_map(first).filter_map(|seq| self.replies.get(seq));
+        let waits = |seq: &u64| self.replies.waits(*seq);
+        let first = |queue: &Queue| {
+            let put_off = queue.put_off.iter().map(|&(_, seq)| seq).find(waits);
+            queue.waiting.iter().copied().find(waits).into_iter().chain(put_off)
+        };
+        let oldest = self.queues.iter().flat_map(first).filter_map(|seq| self.replies.get(seq));
         let expires_at = oldest.map(|reply| reply.expires_at).min();
         let expires_at = expires_at.and_then(|expires_at| Timestamp::from_microsecond(expires_at).ok());
         expires_at.map_or(SignedDuration::ZERO, |expires_at| now.duration_since(expires_at - self.lifetime))
@@ -349,9 +362,7 @@ impl Outbox {
         if waited && let Some(queue) = self.queues.get_mut(usize::from(operator)) {
             queue.count = queue.count.saturating_sub(1);
             // Nobody may come to take any: what has expired makes room by itself, from the oldest on.
-            while queue.waiting.front().is_some_and(|&seq| !self.replies.waits(seq)) {
-                queue.waiting.pop_front();
-            }
+            queue.skip(&self.replies);
         }
         first.then_some(Settled { seq, mark })
     }
@@ -372,6 +383,31 @@ impl Outbox {
 
 impl Queue {
     fn new(rate: u32, now: Instant) -> Self {
-        Self { waiting: VecDeque::new(), count: 0, pace: Pace::new(rate, now), touched_before: 0 }
+        Self {
+            waiting: VecDeque::new(),
+            put_off: VecDeque::new(),
+            put_off_next: false,
+            count: 0,
+            pace: Pace::new(rate, now),
+            touched_before: 0,
+        }
+    }
+
+    /// Lets go of what is no longer waiting, at the ends.
+    fn skip(&mut self, replies: &Replies) {
+        while self.waiting.front().is_some_and(|&seq| !replies.waits(seq)) {
+            self.waiting.pop_front();
+        }
+        while self.waiting.back().is_some_and(|&seq| !replies.waits(seq)) {
+            self.waiting.pop_back();
+        }
+        while self.put_off.front().is_some_and(|&(_, seq)| !replies.waits(seq)) {
+            self.put_off.pop_front();
+        }
+    }
+
+    /// When there is one to take, whatever the pace; `None`: none.
+    fn ready(&self, now: Instant) -> Option<Instant> {
+        if self.waiting.is_empty() { self.put_off.front().map(|&(due, _)| due) } else { Some(now) }
     }
 }

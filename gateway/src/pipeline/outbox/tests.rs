@@ -93,7 +93,30 @@ fn throttled_replies_wait_and_slow_the_operator_down() {
     let next = bench.outbox.next_send(0, bench.now).unwrap();
     assert!(next > bench.now);
     bench.now = next;
-    assert_eq!(bench.take(2), Some(1), "it had its turn");
+    assert_eq!(bench.take(2), Some(2), "the one behind it");
+    bench.answered(2, Verdict::Taken);
+    let next = bench.outbox.next_send(0, bench.now).unwrap();
+    assert_eq!((bench.take(3), next >= bench.now + PUT_OFF / 2), (None, true), "left alone for a while");
+    bench.now = next;
+    assert_eq!(bench.take(7), Some(1));
+}
+
+#[test]
+fn one_that_is_put_off_for_ever_holds_nobody_up() {
+    let mut bench = Bench::new();
+    bench.insert(1, 0, None);
+    let (mut sent, mut tries) = (0, 0);
+    for second in 0..120_u64 {
+        bench.insert(second + 2, second as i64, None);
+        bench.now += Duration::from_secs(1);
+        while let Some(seq) = bench.take(second as i64) {
+            let full = seq == 1;
+            bench.answered(seq, if full { Verdict::Throttled } else { Verdict::Taken });
+            (sent, tries) = (sent + u64::from(!full), tries + u64::from(full));
+        }
+    }
+    assert!(sent >= 110 && (20..=25).contains(&tries), "{sent} of 120 were sent, {tries} tries");
+    assert_eq!(bench.outbox.oldest(at(120)), SignedDuration::from_secs(120));
 }
 
 #[test]
