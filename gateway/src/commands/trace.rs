@@ -27,18 +27,17 @@ pub struct Args {
 /// Asks the gateway that runs on this configuration's store, again and again.
 ///
 /// # Errors
-/// If none runs there, or it has no such operator.
+/// If none runs there, it has no such operator, or somebody else begins a trace.
 pub async fn run(args: Args) -> anyhow::Result<()> {
     let dir = args.configured.store_dir()?;
-    let ask = Ask { operator: args.operator, shows: args.show_texts };
-    let mut begun = false;
+    let mut ask = Ask { operator: args.operator, shows: args.show_texts, viewer: None };
     let mut left = args.count.unwrap_or(usize::MAX);
     while left > 0 {
         let seen: Seen = client::post(&dir, "/trace", &ask).await?;
-        if !begun {
+        if ask.viewer.is_none() {
             remark(format_args!("tracing {}; interrupt to end", ask.operator));
         }
-        begun = true;
+        ask.viewer = Some(seen.viewer);
         let mut out = Output::new();
         for line in seen.lines.iter().take(left) {
             out.line(line)?;

@@ -17,11 +17,15 @@ pub struct Ask {
     pub operator: String,
     /// Whether numbers and texts are shown.
     pub shows: bool,
+    /// What the last look was answered with; none at the first.
+    pub viewer: Option<u64>,
 }
 
 /// What has passed since the last look.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Seen {
+    /// Who looks: to be named at the next look.
+    pub viewer: u64,
     /// A line for each PDU.
     pub lines: Vec<String>,
     /// PDUs that there was no room for.
@@ -41,11 +45,11 @@ pub(super) async fn trace(
     };
     let unknown = || (StatusCode::NOT_FOUND, format!("no operator is called {}", ask.operator));
     let operator: u16 = operator.ok_or_else(unknown)?;
-    let busy = || (StatusCode::CONFLICT, "another operator is being traced; one at a time".to_owned());
-    let look = gateway.traces.look(operator, ask.shows, Now::read()).ok_or_else(busy)?;
+    let taken = || (StatusCode::CONFLICT, "somebody else has begun a trace; one at a time".to_owned());
+    let look = gateway.traces.look(operator, ask.viewer, ask.shows, Now::read()).ok_or_else(taken)?;
     if look.begins {
-        tracing::warn!(operator = ask.operator, numbers_and_texts = ask.shows, "PDUs are being traced");
+        tracing::warn!(operator = ask.operator, numbers_and_texts = look.shows, "PDUs are being traced");
     }
-    let lines = look.pdus.iter().map(|traced| traced.describe(ask.shows)).collect();
-    Ok(Json(Seen { lines, lost: look.lost }))
+    let lines = look.pdus.iter().map(|traced| traced.describe(look.shows)).collect();
+    Ok(Json(Seen { viewer: look.viewer, lines, lost: look.lost }))
 }

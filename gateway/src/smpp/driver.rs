@@ -179,7 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     /// Takes the first `count` bytes of the buffer through the link and the pipeline.
     fn take(&mut self, count: usize) {
         let now = Now::read();
-        self.trace_received(count, now);
+        let between = self.link.session().is_between_frames();
         let bytes = self.buffer.get(..count).unwrap_or_default();
         let (gateway, guard) = (&self.gateway, &self.guard);
         self.link.receive(bytes, &gateway.port(), now, |asked, cause| {
@@ -191,14 +191,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
         });
         self.exchange(now);
+        self.trace_received(count, between, now);
     }
 
-    fn trace_received(&mut self, count: usize, now: Now) {
+    /// After the exchange, so that whose bytes they are is known of a bind too.
+    fn trace_received(&mut self, count: usize, between: bool, now: Now) {
         let Some(bind) = self.bind.as_ref().filter(|bind| self.gateway.traces.watches(bind.operator)) else {
             return self.tap.clear();
         };
         let bytes = self.buffer.get(..count).unwrap_or_default();
-        let between = self.link.session().is_between_frames();
         self.tap.received(&self.gateway.traces, bind.number, bytes, between, now);
     }
 

@@ -34,13 +34,17 @@ pub struct Traced {
 }
 
 /// What was traced since the last look.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Look {
+    /// Who looks: to be named at the next look.
+    pub viewer: u64,
+    /// Numbers and texts are shown.
+    pub shows: bool,
     /// The PDUs, in the order they passed.
     pub pdus: Vec<Traced>,
     /// How many more there was no room for.
     pub lost: u64,
-    /// Nobody has looked like this before, and it should be noted that somebody does.
+    /// The trace begins, and it should be noted that somebody looks.
     pub begins: bool,
 }
 
@@ -54,32 +58,31 @@ pub struct Traces {
 
 #[derive(Debug, Default)]
 struct Kept {
+    /// The last who began; earlier ones see nothing more.
+    viewer: u64,
     until: Option<Instant>,
-    /// Numbers and texts are shown to whoever looks.
     shows: bool,
     pdus: VecDeque<Traced>,
     lost: u64,
 }
 
 impl Traces {
-    /// What has passed since the last look; the first look begins the trace, and one that does not come again ends it. `None`:
-    /// another operator is being looked at.
-    pub fn look(&self, operator: u16, shows: bool, now: Now) -> Option<Look> {
+    /// What has passed since the viewer's last look. A look without a viewer begins a trace, in place of any other; one that is
+    /// not followed by another in time ends it. `None`: somebody else has begun one.
+    pub fn look(&self, operator: u16, viewer: Option<u64>, shows: bool, now: Now) -> Option<Look> {
         let mut kept = self.kept();
-        let watched = u32::from(operator) + 1;
-        let goes_on = kept.until.is_some_and(|until| now.monotonic < until);
-        let same = self.watched.load(Ordering::Relaxed) == watched;
-        if goes_on && !same {
+        if viewer.is_some_and(|viewer| viewer != kept.viewer) {
             return None;
         }
-        let begins = !goes_on || (shows && !kept.shows);
-        if !goes_on {
-            *kept = Kept::default();
-            self.watched.store(watched, Ordering::Relaxed);
+        let ended = kept.until.is_none_or(|until| now.monotonic >= until);
+        let begins = viewer.is_none() || ended;
+        if begins {
+            *kept = Kept { viewer: kept.viewer + 1, shows, ..Kept::default() };
+            self.watched.store(u32::from(operator) + 1, Ordering::Relaxed);
         }
-        kept.shows |= shows;
         kept.until = Some(now.monotonic + ATTENTION);
-        Some(Look { pdus: kept.pdus.drain(..).collect(), lost: std::mem::take(&mut kept.lost), begins })
+        let (pdus, lost) = (kept.pdus.drain(..).collect(), std::mem::take(&mut kept.lost));
+        Some(Look { viewer: kept.viewer, shows: kept.shows, pdus, lost, begins })
     }
 
     /// Whether somebody looks at `operator`.
@@ -91,7 +94,7 @@ impl Traces {
     fn keep(&self, traced: Traced, now: Instant) {
         let mut kept = self.kept();
         if kept.until.is_none_or(|until| now >= until) {
-            *kept = Kept::default();
+            *kept = Kept { viewer: kept.viewer, ..Kept::default() };
             self.watched.store(0, Ordering::Relaxed);
         } else if kept.pdus.len() < KEPT_MAX {
             kept.pdus.push_back(traced);
@@ -231,7 +234,9 @@ mod tests {
     #[test]
     fn pdus_are_found_in_whatever_pieces_they_pass_from_the_first_whole_one_on() {
         let (traces, mut tap) = (Traces::default(), Tap::default());
-        assert!(!traces.watches(3) && traces.look(3, false, now(0)).unwrap().begins && traces.watches(3));
+        assert!(!traces.watches(3));
+        let look = traces.look(3, None, false, now(0)).unwrap();
+        assert!(look.begins && traces.watches(3));
         tap.received(&traces, 1, &ENQUIRE_LINK[4..], false, now(1));
         let bytes = [&submit()[..], &ENQUIRE_LINK].concat();
         for (index, piece) in bytes.chunks(7).enumerate() {
@@ -239,25 +244,36 @@ mod tests {
         }
         tap.sent(&traces, 1, &ENQUIRE_LINK[4..], false, now(1));
         tap.sent(&traces, 1, &ENQUIRE_LINK, true, now(1));
-        let seen = traces.look(3, false, now(2)).unwrap();
+        let seen = traces.look(3, Some(look.viewer), false, now(2)).unwrap();
         let commands: Vec<u8> = seen.pdus.iter().map(|traced| traced.pdu[7]).collect();
         assert_eq!((commands, seen.lost, seen.begins), (vec![4, 0x15, 0x15], 0, false));
-        assert!(traces.look(3, true, now(2)).unwrap().begins, "numbers and texts from now on");
-        assert!(!traces.look(3, true, now(2)).unwrap().begins);
-        assert!(traces.look(4, false, now(2)).is_none(), "one at a time");
+    }
+
+    #[test]
+    fn the_last_who_began_sees_what_passes_and_a_trace_ends_unless_they_come_again() {
+        let (traces, mut tap) = (Traces::default(), Tap::default());
+        let first = traces.look(3, None, false, now(0)).unwrap().viewer;
+        let second = traces.look(4, None, true, now(1)).unwrap();
+        assert!(second.begins && second.shows && traces.watches(4) && !traces.watches(3));
+        assert!(traces.look(3, Some(first), false, now(2)).is_none());
+        let second = Some(second.viewer);
+        tap.received(&traces, 1, &ENQUIRE_LINK, true, now(2));
+        let seen = traces.look(4, second, true, now(2)).unwrap();
+        assert_eq!((seen.pdus.len(), seen.begins), (1, false));
         tap.received(&traces, 1, &ENQUIRE_LINK, true, now(3));
-        assert!(traces.look(3, false, now(20)).unwrap().pdus.is_empty(), "what nobody came for is gone");
+        let late = traces.look(4, second, true, now(20)).unwrap();
+        assert!(late.pdus.is_empty() && late.begins && late.shows, "what nobody came for is gone");
         tap.received(&traces, 1, &ENQUIRE_LINK, true, now(26));
-        assert!(!traces.watches(3), "nobody came again");
-        assert!(traces.look(4, false, now(27)).unwrap().pdus.is_empty());
+        assert!(!traces.watches(4), "nobody came again");
+        assert!(traces.look(4, Some(late.viewer), true, now(27)).unwrap().begins);
     }
 
     #[test]
     fn more_than_is_looked_at_is_counted() {
         let (traces, mut tap) = (Traces::default(), Tap::default());
-        traces.look(0, false, now(0)).unwrap();
+        let viewer = traces.look(0, None, false, now(0)).unwrap().viewer;
         (0..KEPT_MAX + 5).for_each(|_| tap.received(&traces, 1, &ENQUIRE_LINK, true, now(1)));
-        let seen = traces.look(0, false, now(1)).unwrap();
+        let seen = traces.look(0, Some(viewer), false, now(1)).unwrap();
         assert_eq!((seen.pdus.len(), seen.lost), (KEPT_MAX, 5));
     }
 

@@ -7,10 +7,10 @@ use crate::cli::sms;
 use crate::lookups::look_up;
 use crate::support::{Site, workspace};
 
-/// The names in `text` that begin with `icaze_`.
+/// The names of metrics in `text`: ours, and the process's.
 fn names(text: &str) -> BTreeSet<&str> {
     let words = text.split(|c: char| !c.is_ascii_lowercase() && c != '_');
-    words.filter(|word| word.starts_with("icaze_")).collect()
+    words.filter(|word| word.starts_with("icaze_") || word.starts_with("process_")).collect()
 }
 
 fn read(path: &str) -> String {

@@ -138,6 +138,8 @@ fn a_flood_beyond_the_window_is_put_off_and_the_rest_is_answered() {
     }
     sending.join().unwrap();
     assert!(put_off > 0 && taken >= 10, "taken {taken}, put off {put_off}");
+    let counted = format!("icaze_throttled_total{{operator=\"demo\"}} {put_off}\n");
+    assert!(gateway.metrics().contains(&counted), "{counted}");
     let grown = resident_bytes(&gateway) - before;
     assert!(grown < 64.0 * 1024.0 * 1024.0, "{grown} bytes more for {FLOOD} messages");
 }

@@ -123,10 +123,9 @@ fn an_operator_is_added_from_its_bind_sheet_and_can_bind_after_a_reload() {
 fn the_pdus_of_one_operator_are_seen_as_they_pass_and_only_while_somebody_looks() {
     let site = Site::new("");
     let gateway = site.start();
-    let mut peer = Peer::bound(&gateway.smpp);
     let trace = |more: &[&str]| {
         let config = config(&site);
-        let args = [&["trace", "demo", "--count", "3", "--config", &config], more].concat();
+        let args = [&["trace", "demo", "--config", &config], more].concat();
         let mut trace = std::process::Command::new(env!("CARGO_BIN_EXE_icaze"))
             .args(args)
             .stdout(Stdio::piped())
@@ -138,7 +137,14 @@ fn the_pdus_of_one_operator_are_seen_as_they_pass_and_only_while_somebody_looks(
         assert!(begun.contains("tracing demo"), "{begun}");
         trace
     };
-    for (sequence, more) in [(2, &[][..]), (3, &["--show-texts"])] {
+    let run = trace(&["--count", "2"]);
+    let mut peer = Peer::bound(&gateway.smpp);
+    let seen = String::from_utf8(run.wait_with_output().unwrap().stdout).unwrap();
+    assert!(seen.contains("bind 1 <- bind_transceiver 1\n"), "{seen}");
+    assert!(seen.contains("-> bind_transceiver_resp 1 ESME_ROK\n") && !seen.contains("demo1234"), "{seen}");
+
+    let mut superseded = trace(&[]);
+    for (sequence, more) in [(2, &["--count", "3"][..]), (3, &["--count", "3", "--show-texts"])] {
         let run = trace(more);
         assert_eq!(text(&mut peer, sequence, "8103"), Status::ESME_ROK);
         let output = run.wait_with_output().unwrap();
@@ -148,9 +154,10 @@ fn the_pdus_of_one_operator_are_seen_as_they_pass_and_only_while_somebody_looks(
         let submitted = format!("bind 1 <- submit_sm {sequence}");
         assert!(lines.iter().any(|line| line.contains(&submitted)), "{seen}");
         assert!(seen.contains("-> submit_sm_resp") && seen.contains("ESME_ROK"), "{seen}");
-        assert_eq!(seen.contains(PHONE), !more.is_empty(), "{seen}");
+        assert_eq!(seen.contains(PHONE), more.contains(&"--show-texts"), "{seen}");
         peer.read_until(Command::DELIVER_SM).map(|reply| peer.answer(&reply)).unwrap();
     }
+    assert!(!superseded.wait().unwrap().success(), "somebody else has begun a trace");
     assert!(site.log().contains("PDUs are being traced"), "{}", site.log());
     refused(&["trace", "nobody", "--config", &config(&site)], &["no operator is called nobody"]);
 }

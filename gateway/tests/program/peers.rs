@@ -1,4 +1,4 @@
-//! The gateway as operators' own software meets it: Python's smpplib and Node's smpp, over real sockets.
+//! The gateway as operators' own software meets it: Python's smpplib, Node's smpp and Rust's rusmppc, over real sockets.
 //!
 //! Needs what `./check peers` installs, hence the feature `peers`.
 
@@ -43,6 +43,10 @@ fn javascript(script: &str) -> Command {
     command
 }
 
+fn rusmppc() -> Command {
+    Command::new(installed().join("rusmppc/debug/icaze-peer-rusmppc"))
+}
+
 /// One message as the scenario has it, and how its one reply begins and what else it holds.
 struct Case {
     text: String,
@@ -85,8 +89,8 @@ fn cases(first: u32) -> Vec<Case> {
     granted.chain([help]).collect()
 }
 
-/// Runs a peer on every case: each phone gets exactly one reply, and it is the right one.
-fn converse(mut peer: Command, bind: &str, first: u32) {
+/// Runs a peer on every case that is in one of its forms: each phone gets exactly one reply, and it is the right one.
+fn converse(mut peer: Command, bind: &str, forms: &[&str], first: u32) {
     let account = format!("[operators.peer]\nsystem_id = \"peer\"\npassword = {PASSWORD:?}\n");
     let site = Site::new(&account);
     let gateway = site.start();
@@ -94,6 +98,8 @@ fn converse(mut peer: Command, bind: &str, first: u32) {
     let (host, port) = tap.address.rsplit_once(':').unwrap();
     let cases: BTreeMap<String, Case> =
         (994_501_000_000_u64..).map(|phone| phone.to_string()).zip(cases(first)).collect();
+    let cases: BTreeMap<String, Case> =
+        cases.into_iter().filter(|(_, case)| forms.contains(&case.form)).collect();
     let messages: Vec<Value> = cases
         .iter()
         .map(|(phone, case)| {
@@ -140,24 +146,38 @@ fn converse(mut peer: Command, bind: &str, first: u32) {
     assert!(messages.all(|pdu| phone(&pdu.source) && pdu.destination == "8103"));
 }
 
+const FORMS: [&str; 6] = ["plain", "udh8", "udh16", "sar", "payload", "data_sm"];
+/// rusmppc has no data_sm.
+const WITHOUT_DATA_SM: &[&str] = FORMS.split_at(5).0;
+
 #[test]
 fn smpplib_as_a_transceiver() {
-    converse(smpplib(), "transceiver", 20_000_100);
+    converse(smpplib(), "transceiver", &FORMS, 20_000_100);
 }
 
 #[test]
 fn smpplib_as_a_transmitter_and_a_receiver() {
-    converse(smpplib(), "pair", 20_000_200);
+    converse(smpplib(), "pair", &FORMS, 20_000_200);
 }
 
 #[test]
 fn node_smpp_as_a_transceiver() {
-    converse(node(), "transceiver", 20_000_300);
+    converse(node(), "transceiver", &FORMS, 20_000_300);
 }
 
 #[test]
 fn node_smpp_as_a_transmitter_and_a_receiver() {
-    converse(node(), "pair", 20_000_400);
+    converse(node(), "pair", &FORMS, 20_000_400);
+}
+
+#[test]
+fn rusmppc_as_a_transceiver() {
+    converse(rusmppc(), "transceiver", WITHOUT_DATA_SM, 20_000_800);
+}
+
+#[test]
+fn rusmppc_as_a_transmitter_and_a_receiver() {
+    converse(rusmppc(), "pair", WITHOUT_DATA_SM, 20_000_900);
 }
 
 /// Has the gateway bind to an SMSC, whose subscribers text in these forms, and reads what they get.
