@@ -16,16 +16,18 @@ use icaze_gateway::permit::decide::{History, Subject, decide};
 use icaze_gateway::permit::moment::Moment;
 use icaze_gateway::permit::read::read;
 use icaze_gateway::pipeline::intake::Intake;
-use icaze_store::Outcome;
 use icaze_store::ledger::{
     Address, Batch, Channel, Decision, Entry, FileStorage, Interval, Language, Ledger, MasterKey, Options,
     Permit, Reply,
 };
 use icaze_store::register::Register;
+use icaze_store::{Outcome, Table};
 use jiff::ToSpan;
 
-/// Residents whom look-ups choose from: far more than the processor's caches hold.
-const RESIDENTS: u32 = 1_000_000;
+/// Residents whom look-ups choose from: their index, 85 MB, is far more than the processor's caches hold.
+const RESIDENTS: u32 = 4_000_000;
+/// Words in as much memory.
+const WORDS: usize = 85_000_000 / 8;
 /// Residents whom a pipeline grants something, each once.
 const RESIDENTS_TOGETHER: u32 = 100_000;
 /// Messages that one read brings when operators fill their windows.
@@ -64,9 +66,25 @@ fn looking_up(c: &mut Criterion) {
     });
     let mut group = c.benchmark_group("look-up");
     group.throughput(Throughput::Elements(1));
+    // Each waits for the one before, as each access in the two below does.
     group.bench_function("single", |b| {
-        let mut documents = documents.iter().cycle();
-        b.iter(|| black_box(register.find(*documents.next().unwrap())));
+        let mut at = 0;
+        b.iter(|| {
+            let found = register.find(sample::document(at)).unwrap();
+            at = (at * 7_919 + found.person) % RESIDENTS;
+        });
+    });
+    group.bench_function("bare access, small pages", |b| {
+        let words = std::cell::LazyCell::new(|| vec![1_u64; WORDS]);
+        chase(b, |at| words[at]);
+    });
+    group.bench_function("bare access, huge pages", |b| {
+        let words = std::cell::LazyCell::new(|| {
+            let mut words = Table::<u64>::zeroed(WORDS).unwrap();
+            words.fill(1);
+            words
+        });
+        chase(b, |at| words[at]);
     });
     group.throughput(Throughput::Elements(Register::BATCH as u64));
     group.bench_function("batch of 16", |b| {
@@ -77,6 +95,12 @@ fn looking_up(c: &mut Criterion) {
             black_box(&found);
         });
     });
+}
+
+/// Reads words at random, each at a place that the one before has a part in.
+fn chase(b: &mut criterion::Bencher<'_>, word: impl Fn(usize) -> u64) {
+    let mut at = 0;
+    b.iter(|| at = (at * 7_919_777 + word(at) as usize) % WORDS);
 }
 
 fn deciding(c: &mut Criterion) {

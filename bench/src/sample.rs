@@ -36,6 +36,12 @@ pub fn register(count: u32) -> Register {
     builder.finish(1, NOON)
 }
 
+/// The document of its `index`th synthetic adult.
+#[must_use]
+pub fn document(index: u32) -> Document {
+    Document::from_number("AZE", FIRST + index, 8).unwrap()
+}
+
 /// The documents of that register, in its order.
 pub fn documents(count: u32) -> impl Iterator<Item = Document> {
     synth::rows(count, 1).map(|row| row.document)
@@ -124,7 +130,7 @@ pub fn fill(intake: &mut Intake, first: u32, count: u32) {
         let from = phone(index);
         let from = ledger::Address { ton: 1, npi: 1, digits: from.as_bytes() };
         let to = ledger::Address { ton: 0, npi: 1, digits: b"8103" };
-        let phone = Msisdn::parse(&phone(index), 994, 9);
+        let phone = Msisdn::parse(phone(index), 994, 9);
         intake.push(from, to, phone, u128::from(index) + 1, NOON, Body::Text(&text(index)));
     }
 }

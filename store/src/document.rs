@@ -65,8 +65,14 @@ impl Document {
     /// The letters, without padding.
     #[must_use]
     pub fn series(&self) -> &str {
+        std::str::from_utf8(self.series_bytes()).unwrap_or_default()
+    }
+
+    /// The same as ASCII.
+    #[must_use]
+    pub fn series_bytes(&self) -> &[u8] {
         let end = self.series.iter().position(|&b| b == 0).unwrap_or(self.series.len());
-        self.series.get(..end).and_then(|letters| std::str::from_utf8(letters).ok()).unwrap_or_default()
+        self.series.get(..end).unwrap_or_default()
     }
 
     /// The letters, padded with zero bytes.

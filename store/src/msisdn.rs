@@ -21,24 +21,24 @@ impl Msisdn {
     /// `0501234567` and `501234567` are one phone, with `country` = 994 and national numbers of `national` digits.
     /// Returns `None` for short codes, letters and anything that is not a subscriber's number.
     #[must_use]
-    pub fn parse(text: &str, country: u16, national: usize) -> Option<Self> {
-        let international = text.strip_prefix('+').or_else(|| text.strip_prefix("00"));
+    pub fn parse(text: impl AsRef<[u8]>, country: u16, national: usize) -> Option<Self> {
+        let text = text.as_ref();
+        let international = text.strip_prefix(b"+").or_else(|| text.strip_prefix(b"00"));
         let digits = international.unwrap_or(text);
-        if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) || digits.len() > Self::DIGITS_MAX
-        {
+        if digits.is_empty() || digits.len() > Self::DIGITS_MAX {
             return None;
         }
         if international.is_none() {
-            let bare = digits.strip_prefix('0').unwrap_or(digits);
+            let bare = digits.strip_prefix(b"0").unwrap_or(digits);
             if bare.len() == national {
                 let scale = 10_u64.checked_pow(u32::try_from(national).ok()?)?;
-                return Some(Self(u64::from(country) * scale + bare.parse::<u64>().ok()?));
+                return Some(Self(u64::from(country) * scale + value(bare)?));
             }
         }
-        if digits.len() < Self::DIGITS_MIN || digits.starts_with('0') {
+        if digits.len() < Self::DIGITS_MIN || digits.starts_with(b"0") {
             return None;
         }
-        digits.parse().ok().map(Self)
+        value(digits).map(Self)
     }
 
     /// The number's digits as one integer.
@@ -46,6 +46,13 @@ impl Msisdn {
     pub fn as_u64(self) -> u64 {
         self.0
     }
+}
+
+/// What at most [`Msisdn::DIGITS_MAX`] digits say; `None` if one of them is none.
+fn value(digits: &[u8]) -> Option<u64> {
+    digits
+        .iter()
+        .try_fold(0, |value, digit| digit.is_ascii_digit().then(|| value * 10 + u64::from(digit - b'0')))
 }
 
 impl fmt::Display for Msisdn {

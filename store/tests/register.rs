@@ -223,6 +223,20 @@ fn forged_sizes_are_refused_before_anything_is_allocated() {
     }
 }
 
+#[test]
+fn more_regions_than_there_are_numbers_are_refused() {
+    let mut builder = Builder::default();
+    for number in 0..16_383_u32 {
+        let document = Document::new("AZE", &format!("{number:08}")).unwrap();
+        let region = format!("region {number}");
+        builder.add(u64::from(number) + 2, &Row { region: &region, ..row(document, number) }).unwrap();
+    }
+    let one_more = Row { region: "one more", ..row(Document::new("AA", "1000001").unwrap(), 20_000) };
+    assert_eq!(builder.add(20_000, &one_more), Err(Conflict::Regions));
+    let register = finish(builder);
+    assert_eq!(register.person(16_382).unwrap().region, "region 16382");
+}
+
 /// Slots, lines and counts that no register has, under checksums that are right.
 #[test]
 fn forged_contents_are_refused() {
@@ -249,12 +263,12 @@ fn forged_contents_are_refused() {
     assert_eq!(forge(&lines, lines_crc, &|lines| lines.fill(0)), Some("header"), "too few documents");
 
     let start = HEADER + (0..64).map(shard_bytes).sum::<usize>();
-    let (pages, pages_crc) = (start..start + 4 + 65_536, 52);
-    let person_1 = 4 + 16..4 + 32;
+    let (pages, pages_crc) = (start..start + 4 + 4096 * 10, 52);
+    let person_1 = 4 + 10..4 + 20;
     assert_eq!(forge(&pages, pages_crc, &|_| {}), None, "the forger is good at it");
     let damaged = Some("pages of persons");
     assert_eq!(forge(&pages, pages_crc, &|pages| pages[..4].fill(0xFF)), damaged, "beyond all numbers");
-    assert_eq!(forge(&pages, pages_crc, &|pages| pages[4 + 16 + 12] = 9), damaged, "an unknown region");
+    assert_eq!(forge(&pages, pages_crc, &|pages| pages[4 + 10 + 8] = 9), damaged, "an unknown region");
     assert_eq!(forge(&pages, pages_crc, &|pages| pages[person_1.clone()].fill(0)), damaged, "one too few");
 }
 

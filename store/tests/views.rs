@@ -63,7 +63,7 @@ fn phone_digits(number: u32) -> String {
 }
 
 fn phone(number: u32) -> Msisdn {
-    Msisdn::parse(&format!("+99450123{:04}", 4500 + number), 994, 9).unwrap()
+    Msisdn::parse(format!("+99450123{:04}", 4500 + number), 994, 9).unwrap()
 }
 
 fn decision<'a>(

@@ -158,7 +158,8 @@ fn document<'a>(
     let Subject::Known(person) = subject else {
         return Err(Decision::refused(Reason::UnknownDocument));
     };
-    let accepted = rules.regime.documents.iter().any(|series| series == request.document.series());
+    let accepted =
+        rules.regime.documents.iter().any(|series| series.as_bytes() == request.document.series_bytes());
     let reason = if person.deceased || person.status == DocumentStatus::Revoked {
         Reason::DocumentInvalid
     } else if person.status == DocumentStatus::Lost {

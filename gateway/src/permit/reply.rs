@@ -163,7 +163,7 @@ impl Values<'_> {
 }
 
 fn serial(document: Document, out: &mut String) {
-    out.push_str(document.series());
+    out.extend(document.series_bytes().iter().map(|&letter| char::from(letter)));
     digits(document.number(), document.digits(), out);
 }
 
@@ -213,7 +213,7 @@ fn digits(number: u32, width: u8, out: &mut String) {
         rest /= 10;
     }
     let start = ascii.len().saturating_sub(usize::from(width));
-    out.push_str(ascii.get(start..).and_then(|digits| str::from_utf8(digits).ok()).unwrap_or_default());
+    out.extend(ascii.get(start..).unwrap_or_default().iter().map(|&digit| char::from(digit)));
 }
 
 /// A text at its longest in one form: what `icaze replies` prints.

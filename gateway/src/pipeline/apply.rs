@@ -160,8 +160,7 @@ impl Pipeline {
 
     /// The subscriber behind an address.
     pub(super) fn phone(&self, address: &Address<'_>) -> Option<Msisdn> {
-        let digits = std::str::from_utf8(address.digits).ok()?;
-        Msisdn::parse(digits, self.settings.numbering.country, self.settings.numbering.national)
+        Msisdn::parse(address.digits, self.settings.numbering.country, self.settings.numbering.national)
     }
 
     /// An operator's id. One that the configuration no longer has gets the next: nothing can be sent to it, so that

@@ -40,7 +40,7 @@ impl<R: Record> Generation<R> {
     /// # Errors
     /// If the system has no address space for it.
     pub(super) fn new(max: usize) -> io::Result<Self> {
-        let slots = Table::zeroed((max * 3 / 2).next_power_of_two())?;
+        let slots = Table::zeroed(max * 3 / 2 + 1)?;
         Ok(Self { slots, hasher: RandomState::default(), stamp: 1, len: 0, max })
     }
 
@@ -97,15 +97,15 @@ impl<R: Record> Generation<R> {
     }
 
     fn home(&self, key: R::Key) -> usize {
-        self.hasher.hash_one(key) as usize & self.slots.len().wrapping_sub(1)
+        ((u128::from(self.hasher.hash_one(key)) * self.slots.len() as u128) >> u64::BITS) as usize
     }
 
     /// The place of the record of `key`, or the empty one where it would be. A third of the places is always empty.
     fn find(&self, key: R::Key) -> Option<usize> {
         let home = self.home(key);
-        let places = (home..self.slots.len()).chain(0..home);
-        let mut places = places.zip(self.slots.get(home..)?.iter().chain(self.slots.get(..home)?));
-        places.find(|(_, slot)| !self.is_live(slot) || slot.key() == key).map(|(place, _)| place)
+        let (before, from) = self.slots.split_at_checked(home)?;
+        let meant = |slot: &R| !self.is_live(slot) || slot.key() == key;
+        from.iter().position(meant).map(|place| home + place).or_else(|| before.iter().position(meant))
     }
 }
 

@@ -208,7 +208,7 @@ mod tests {
     }
 
     fn phone(last: u32) -> Msisdn {
-        Msisdn::parse(&format!("99450{:07}", last), 994, 9).unwrap()
+        Msisdn::parse(format!("99450{:07}", last), 994, 9).unwrap()
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use icaze_store::ledger::Mark;
 use icaze_store::{Outcome, Reason};
 
@@ -19,7 +20,7 @@ pub struct Stats {
     pub parts: u64,
     /// By operator: replies by what became of them, in the order of [`MARKS`].
     replies: Vec<[u64; MARKS.len()]>,
-    regions: HashMap<Box<str>, RegionCount>,
+    regions: HashMap<Box<str>, RegionCount, RandomState>,
 }
 
 /// Decisions about people who live in one region.
@@ -39,7 +40,7 @@ impl Default for Stats {
             decisions: vec![0; REASONS * PURPOSES],
             parts: 0,
             replies: Vec::new(),
-            regions: HashMap::new(),
+            regions: HashMap::default(),
         }
     }
 }

@@ -533,8 +533,7 @@ fn phone(message: &pdu::Message<'_>, port: &Port) -> Option<Msisdn> {
     if message.source.ton == TON_ALPHANUMERIC {
         return None;
     }
-    let digits = std::str::from_utf8(message.source.digits).ok()?;
-    Msisdn::parse(digits, port.numbering.country, port.numbering.national)
+    Msisdn::parse(message.source.digits, port.numbering.country, port.numbering.national)
 }
 
 /// Which part of a text this is, by its TLVs (SMPP v3.4, 5.3.2.22 to 5.3.2.24).

@@ -156,7 +156,7 @@ impl Sections {
         flags |= if decision.person.is_some() { has::PERSON } else { 0 };
         person.push(flags as u8);
         if let Some(document) = &decision.document {
-            put_bytes(person, document.series().as_bytes());
+            put_bytes(person, document.series_bytes());
             person.push(document.digits());
             person.extend_from_slice(&document.number().to_le_bytes());
         }

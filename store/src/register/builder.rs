@@ -82,7 +82,7 @@ pub enum Conflict {
     #[error("person: the numbers are spread too thinly; they should be given out consecutively")]
     Sparse,
     /// More names of regions than there are numbers for them.
-    #[error("region: more than 65,535 different regions")]
+    #[error("region: more than 16,383 different regions")]
     Regions,
 }
 
@@ -96,9 +96,6 @@ pub struct Builder {
     regions: HashMap<Box<str>, u16>,
     pub(super) origins: HashMap<u32, Origin>,
 }
-
-/// The number of no region.
-pub(super) const NO_REGION: u16 = u16::MAX;
 
 pub(super) struct Stated {
     pub(super) document: Document,
@@ -174,7 +171,7 @@ impl Builder {
             self.origins.insert(row.person, Origin { line, life });
             return Ok(());
         };
-        let region = self.regions.get(row.region).copied().unwrap_or(NO_REGION);
+        let region = self.regions.get(row.region).copied().unwrap_or(Facts::NO_REGION);
         let known = self.persons.facts.line_mut(row.person);
         if let Some(column) = known.difference(Facts::new(&row.holder(), region)) {
             return Err(Conflict::Person { line: origin.line, column });
@@ -199,7 +196,8 @@ impl Builder {
         if let Some(&region) = self.regions.get(name) {
             return Ok(region);
         }
-        let region = u16::try_from(self.persons.regions.len()).ok().filter(|&region| region != NO_REGION);
+        let region =
+            u16::try_from(self.persons.regions.len()).ok().filter(|&region| region < Facts::NO_REGION);
         let region = region.ok_or(Conflict::Regions)?;
         self.persons.regions.push(name.into());
         self.regions.insert(name.into(), region);

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::Register;
-use super::builder::{Builder, Conflict, NO_REGION};
+use super::builder::{Builder, Conflict};
 use super::entry::{Key, Slot};
-use super::person::Persons;
+use super::person::{Facts, Persons};
 use super::shard::Shard;
 
 impl Register {
@@ -27,7 +27,7 @@ impl Register {
             if !persons.has_room_for(person, Persons::PAGES_MAX) {
                 return Err(Conflict::Sparse);
             }
-            let region = regions.get(usize::from(stated.region())).copied().unwrap_or(NO_REGION);
+            let region = regions.get(usize::from(stated.region())).copied().unwrap_or(Facts::NO_REGION);
             let known = persons.facts.line_mut(person);
             let (new, had_died) = (known.is_nobody(), known.is_deceased());
             *known = stated.in_region(region);
@@ -67,7 +67,7 @@ fn regions(persons: &mut Persons, changes: &Persons) -> Result<Vec<u16>, Conflic
             persons.regions.push(name.clone());
             persons.regions.len() - 1
         });
-        u16::try_from(place).ok().filter(|&region| region != NO_REGION).ok_or(Conflict::Regions)
+        u16::try_from(place).ok().filter(|&region| region < Facts::NO_REGION).ok_or(Conflict::Regions)
     });
     numbered.collect()
 }

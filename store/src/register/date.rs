@@ -14,6 +14,21 @@ pub(super) const YEARS: std::ops::RangeInclusive<i16> = 1900..=2199;
 pub(super) struct PackedDate(U32);
 
 impl PackedDate {
+    /// Bits of the short form.
+    pub(super) const SHORT_BITS: u32 = 18;
+    /// What the short form leaves out: the years before [`YEARS`].
+    const SHORT_BASE: u32 = 1900 << 9;
+
+    /// The same in [`SHORT_BITS`](Self::SHORT_BITS) bits; zero is none.
+    pub(super) fn short(self) -> u32 {
+        self.0.get().saturating_sub(Self::SHORT_BASE)
+    }
+
+    /// What [`short`](Self::short) gave.
+    pub(super) fn from_short(bits: u32) -> Self {
+        Self(U32::new(if bits == 0 { 0 } else { bits + Self::SHORT_BASE }))
+    }
+
     /// Packs a date within [`YEARS`]; one outside them becomes the nearest date within.
     pub(super) fn new(date: Option<Date>) -> Self {
         let Some(date) = date else { return Self::default() };
@@ -52,11 +67,16 @@ mod tests {
     #[test]
     fn dates_survive_packing() {
         assert_eq!(PackedDate::new(None).get(), None);
+        assert_eq!(PackedDate::from_short(PackedDate::new(None).short()).get(), None);
         let mut date = Date::constant(1900, 1, 1);
         while date.year() < 2200 {
             let packed = PackedDate::new(Some(date));
             assert!(packed.is_sound());
             assert_eq!(packed.get(), Some(date));
+            assert!(
+                PackedDate::from_short(packed.short()) == packed
+                    && packed.short() >> PackedDate::SHORT_BITS == 0
+            );
             date = date.tomorrow().unwrap();
         }
     }

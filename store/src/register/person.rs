@@ -3,7 +3,7 @@
 use std::fmt;
 
 use jiff::civil::Date;
-use zerocopy::little_endian::U16;
+use zerocopy::little_endian::{U16, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::date::PackedDate;
@@ -42,68 +42,70 @@ impl fmt::Debug for Person<'_> {
     }
 }
 
-const BLOCKED: u16 = (1 << 10) - 1;
-const EXEMPT: u16 = 1 << 10;
-const DECEASED: u16 = 1 << 11;
+/// Bits of a date, and of the purposes that are blocked.
+const DATE_BITS: u32 = PackedDate::SHORT_BITS;
+const BLOCKED_BITS: u32 = 10;
+const EXEMPT: u16 = 1 << 14;
+const DECEASED: u16 = 1 << 15;
+const REGION: u16 = EXEMPT - 1;
 
-/// A person in 16 bytes. All zero is nobody: everyone has a day of birth.
+/// A person in 10 bytes. All zero is nobody: everyone has a day of birth.
 #[derive(Clone, Copy, PartialEq, Eq, Default, FromBytes, IntoBytes, KnownLayout, Immutable, Unaligned)]
 #[repr(C)]
 pub(super) struct Facts {
-    birth: PackedDate,
-    isolation: PackedDate,
-    arrival: PackedDate,
-    region: U16,
-    flags: U16,
+    /// From the lowest bit: birth, isolation, arrival, blocked.
+    word: U64,
+    /// From the lowest bit: region, exempt, deceased.
+    rest: U16,
 }
 
 impl Facts {
-    /// Packs a person whose region has this number.
+    /// No region's number: all have lower ones.
+    pub(super) const NO_REGION: u16 = REGION;
+
+    /// Packs a person whose region has this number, up to [`Facts::NO_REGION`].
     pub(super) fn new(person: &Person<'_>, region: u16) -> Self {
-        let mut flags = person.blocked & BLOCKED;
+        let dates = [Some(person.birth_date), person.isolation_until, person.arrival_until];
+        let blocked = u64::from(person.blocked) & ((1 << BLOCKED_BITS) - 1);
+        let packed = |word, date| word << DATE_BITS | u64::from(PackedDate::new(date).short());
+        let mut rest = region & REGION;
         if person.exempt {
-            flags |= EXEMPT;
+            rest |= EXEMPT;
         }
         if person.deceased {
-            flags |= DECEASED;
+            rest |= DECEASED;
         }
-        Self {
-            birth: PackedDate::new(Some(person.birth_date)),
-            isolation: PackedDate::new(person.isolation_until),
-            arrival: PackedDate::new(person.arrival_until),
-            region: U16::new(region),
-            flags: U16::new(flags),
-        }
+        Self { word: U64::new(dates.into_iter().rev().fold(blocked, packed)), rest: U16::new(rest) }
     }
 
     /// The same with a region that has this number.
     pub(super) fn in_region(self, region: u16) -> Self {
-        Self { region: U16::new(region), ..self }
+        Self { rest: U16::new(self.rest.get() & !REGION | region & REGION), ..self }
     }
 
     /// Whether nobody has this number.
     pub(super) fn is_nobody(self) -> bool {
-        self.birth.is_none()
+        self.date(0).is_none()
     }
 
     pub(super) fn is_deceased(self) -> bool {
-        self.flags.get() & DECEASED != 0
+        self.rest.get() & DECEASED != 0
     }
 
     pub(super) fn region(self) -> u16 {
-        self.region.get()
+        self.rest.get() & REGION
     }
 
     pub(super) fn set_deceased(&mut self) {
-        self.flags = U16::new(self.flags.get() | DECEASED);
+        self.rest = U16::new(self.rest.get() | DECEASED);
     }
 
     /// The first fact in which two lines about one person differ, death aside.
     pub(super) fn difference(self, other: Self) -> Option<&'static str> {
-        let flags = |facts: Self| (facts.isolation, facts.arrival, facts.flags.get() & !DECEASED);
-        if self.birth != other.birth {
+        let flags = |facts: Self| (facts.word.get() >> DATE_BITS, facts.rest.get() & EXEMPT);
+        if self.date(0) != other.date(0) {
             Some("birth_date")
-        } else if self.region != other.region {
+        } else if self.region() != other.region() {
             Some("region")
         } else if flags(self) != flags(other) {
             Some("flags")
@@ -112,14 +114,22 @@ impl Facts {
         }
     }
 
+    /// The day of birth, the last of isolation, the last after an arrival: 0, 1, 2.
+    fn date(self, place: u32) -> PackedDate {
+        let bits = self.word.get() >> (place * DATE_BITS) & ((1 << DATE_BITS) - 1);
+        PackedDate::from_short(bits as u32)
+    }
+
+    fn blocked(self) -> u16 {
+        (self.word.get() >> (3 * DATE_BITS)) as u16
+    }
+
     /// Whether the line is nobody's, or one that [`Facts::new`] can have made with as many regions.
     fn is_sound(self, regions: usize) -> bool {
-        if self.birth.is_none() {
+        if self.is_nobody() {
             return self == Self::default();
         }
-        [self.birth, self.isolation, self.arrival].iter().all(|date| date.is_sound())
-            && usize::from(self.region()) < regions
-            && self.flags.get() & !(BLOCKED | EXEMPT | DECEASED) == 0
+        (0..3).all(|place| self.date(place).is_sound()) && usize::from(self.region()) < regions
     }
 }
 
@@ -132,21 +142,20 @@ pub(super) struct Persons {
 }
 
 impl Persons {
-    /// Pages for more than a hundred million people with consecutive numbers, in 2 GiB. Numbers spread so thinly
+    /// Pages for more than a hundred million people with consecutive numbers, in 1.3 GiB. Numbers spread so thinly
     /// that they need more are refused.
     pub(super) const PAGES_MAX: usize = 32_768;
 
     pub(super) fn get(&self, person: u32) -> Option<Person<'_>> {
         let facts = self.facts.get(person)?;
-        let flags = facts.flags.get();
         Some(Person {
-            birth_date: facts.birth.get()?,
+            birth_date: facts.date(0).get()?,
             region: self.regions.get(usize::from(facts.region()))?,
-            deceased: flags & DECEASED != 0,
-            isolation_until: facts.isolation.get(),
-            arrival_until: facts.arrival.get(),
-            exempt: flags & EXEMPT != 0,
-            blocked: flags & BLOCKED,
+            deceased: facts.is_deceased(),
+            isolation_until: facts.date(1).get(),
+            arrival_until: facts.date(2).get(),
+            exempt: facts.rest.get() & EXEMPT != 0,
+            blocked: facts.blocked(),
         })
     }
 
@@ -162,7 +171,7 @@ impl Persons {
             if !facts.is_sound(self.regions.len()) {
                 return false;
             }
-            count += u64::from(!facts.birth.is_none());
+            count += u64::from(!facts.is_nobody());
         }
         count == self.count
     }
@@ -227,7 +236,8 @@ mod tests {
         let facts = Facts::new(&PERSON, 1);
         assert!(facts.is_sound(2) && Facts::default().is_sound(0));
         assert!(!facts.is_sound(1), "no such region");
-        assert!(!Facts { flags: U16::new(1 << 12), ..facts }.is_sound(2));
-        assert!(!Facts { birth: PackedDate::default(), ..facts }.is_sound(2));
+        let born = (1 << DATE_BITS) - 1;
+        assert!(!Facts { word: U64::new(facts.word.get() & !born), ..facts }.is_sound(2), "not born");
+        assert!(!Facts { word: U64::new(facts.word.get() | born), ..facts }.is_sound(2), "on no day");
     }
 }

@@ -33,7 +33,7 @@ use crate::paged::{PAGE_LINES, PAGES, Paged};
 
 /// The first bytes of a snapshot.
 pub(super) const MAGIC: [u8; 8] = *b"ICAZEREG";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Why a snapshot was refused.
 #[derive(Debug, thiserror::Error)]

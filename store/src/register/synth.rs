@@ -8,21 +8,26 @@ use super::builder::{Flags, Row, RowStatus};
 use super::csv::export;
 use crate::Document;
 
-/// The number of the first synthetic adult's document, `AZE20000000`.
-const FIRST_NUMBER: u32 = 20_000_000;
+/// Where synthetic adults have their documents, in this order: series, first number, how many. None is a known document's.
+const NUMBERS: [(&str, u32, u32); 4] = [
+    ("AZE", 20_000_000, 80_000_000),
+    ("AZE", 0, 10_000_000),
+    ("AZE", 13_000_000, 7_000_000),
+    ("AA", 2_000_000, 8_000_000),
+];
 /// The lifelong number of the first synthetic adult.
 const FIRST_PERSON: u32 = 1000;
-/// As many synthetic adults have numbers of eight digits.
-pub const COUNT_MAX: u32 = 100_000_000 - FIRST_NUMBER;
+/// As many synthetic adults there are numbers for: 105 million.
+pub const COUNT_MAX: u32 = NUMBERS[0].2 + NUMBERS[1].2 + NUMBERS[2].2 + NUMBERS[3].2;
 
 /// The known documents, whatever the seed, and `count` (at most [`COUNT_MAX`]) adults in Baku with one valid
-/// document each, numbered from `AZE20000000` on. The adults are of age in 2020 and not 65 before 2037.
+/// document each: the first 80 million from `AZE20000000` on, the others from `AZE00000000`, `AZE13000000` and `AA2000000` on. The adults are of age in 2020 and not 65 before 2037.
 pub fn rows(count: u32, seed: u64) -> impl Iterator<Item = Row<'static>> {
     let mut random = SplitMix64(seed);
     let adults = (0..count.min(COUNT_MAX)).filter_map(move |index| {
         let birth_date = random.date(1972, 30)?;
         let document_expires = Some(random.date(2035, 10)?);
-        let document = document("AZE", &(FIRST_NUMBER + index).to_string())?;
+        let document = adults_document(index)?;
         let person = FIRST_PERSON + index;
         Some(Row { document, person, birth_date, document_expires, ..KNOWN })
     });
@@ -69,6 +74,18 @@ fn known() -> impl Iterator<Item = Row<'static>> {
         .filter_map(|(series, number, row)| Some(Row { document: document(series, number)?, ..row }))
 }
 
+/// The document of an adult by their place among the adults.
+fn adults_document(mut index: u32) -> Option<Document> {
+    for (series, first, count) in NUMBERS {
+        if index < count {
+            let digits = if series == "AA" { 7 } else { 8 };
+            return document(series, &format!("{:0digits$}", first + index));
+        }
+        index -= count;
+    }
+    None
+}
+
 fn document(series: &str, digits: &str) -> Option<Document> {
     Document::new(series, digits).ok()
 }
@@ -96,5 +113,33 @@ impl SplitMix64 {
         let month = 1 + i8::try_from(self.below(12)).ok()?;
         let day = 1 + i8::try_from(self.below(28)).ok()?;
         Date::new(year, month, day).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn adults_have_documents_of_their_own_beside_the_known_ones() {
+        let edges = NUMBERS.iter().scan(0, |end, (_, _, count)| {
+            let first = *end;
+            *end += count;
+            Some([first, *end - 1])
+        });
+        let edges: Vec<String> =
+            edges.flatten().map(|index| adults_document(index).unwrap().to_string()).collect();
+        let expected = [
+            "AZE20000000",
+            "AZE99999999",
+            "AZE00000000",
+            "AZE09999999",
+            "AZE13000000",
+            "AZE19999999",
+            "AA2000000",
+            "AA9999999",
+        ];
+        assert_eq!(edges, expected);
+        assert!(adults_document(COUNT_MAX).is_none());
     }
 }

@@ -107,8 +107,7 @@ impl Keying {
 
     /// The subscriber behind an address; `None` for short codes and names, and where the field cannot be read.
     pub(super) fn subscriber(&self, address: &Address<'_>) -> Option<Msisdn> {
-        let digits = std::str::from_utf8(address.digits).ok()?;
-        Msisdn::parse(digits, self.country, self.national)
+        Msisdn::parse(address.digits, self.country, self.national)
     }
 
     fn hash(&self, tag: u8) -> SipHasher24 {
