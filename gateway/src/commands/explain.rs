@@ -125,6 +125,12 @@ impl<'a> Story<'a> {
                 }
             }
             (Some(seq), Entry::Mark(mark, of)) if of.contains(&seq) => self.mark(record, *mark),
+            (Some(seq), Entry::Revocation(of)) if *of == seq => {
+                self.say(
+                    "revoked",
+                    format_args!("{}, record {}; why: icaze audit", self.at(record.decided_at), record.seq),
+                );
+            }
             (Some(seq), Entry::Decision(later)) if later.refers_to == Some(seq) => {
                 let told = later.reason.map_or("", Reason::name);
                 self.say(
@@ -282,6 +288,7 @@ fn other_kind(entry: &Entry<'_>) -> String {
         Entry::Decision(_) => "a decision".to_owned(),
         Entry::Part(part) => format!("part {} of {} of a message", part.number, part.total),
         Entry::Mark(mark, of) => format!("what became of the replies of records {of:?}: {mark:?}"),
+        Entry::Revocation(of) => format!("the permit of record {of} was revoked"),
         Entry::Receiver(operator, true) => format!("a bind of {operator} that takes replies opened"),
         Entry::Receiver(operator, false) => format!("the last bind of {operator} that takes replies closed"),
         Entry::Start => "the node opened its ledger".to_owned(),

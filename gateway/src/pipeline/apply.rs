@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::outbox::{Envelope, Issued};
 use super::parts::{MessageKey, Piece};
 use super::permits::{Ending, Holder, Number, Permit};
-use super::{Operator, Pipeline};
+use super::{Operator, Pipeline, Revocation};
 use crate::permit::code::Code;
 
 impl Pipeline {
@@ -32,6 +32,7 @@ impl Pipeline {
             Entry::Decision(decision) => self.apply_decision(seq, at, decision),
             Entry::Part(part) => self.apply_part(seq, at, part),
             Entry::Mark(mark, seqs) => self.apply_marks(seq, *mark, seqs, at),
+            Entry::Revocation(decision) => self.apply_revocation(seq, *decision, at),
             Entry::Receiver(operator, open) => {
                 let operator = self.id(operator);
                 if let Some(entry) = self.operators.get_mut(usize::from(operator)) {
@@ -155,6 +156,15 @@ impl Pipeline {
                     self.usage.give_back(holder.0, holder.1, day.into());
                 }
             }
+        }
+    }
+
+    /// Entry `seq` ends the permit of an earlier decision. Its allowance stays spent.
+    fn apply_revocation(&mut self, seq: u64, decision: u64, at: Timestamp) {
+        let number = self.permits.of_entry(decision);
+        if let Some((number, permit)) = number.and_then(|number| Some((number, self.permits.get(number)?))) {
+            self.permits.end_early(number, at, Ending::Revoked);
+            self.revocations.push(Revocation { seq, at, phone: permit.phone });
         }
     }
 

@@ -29,8 +29,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use icaze_config::gateway::Config;
-use icaze_store::UsageTable;
 use icaze_store::ledger::{Batch, Entry, Full, Mark};
+use icaze_store::{Msisdn, UsageTable};
 use jiff::Timestamp;
 
 use self::codes::Codes;
@@ -76,6 +76,15 @@ pub struct Accepted {
     pub seq: u64,
 }
 
+/// A permit was revoked: what its phone was told before is no answer any more.
+#[derive(Debug, Clone, Copy)]
+struct Revocation {
+    /// The entry that says so.
+    seq: u64,
+    at: Timestamp,
+    phone: Msisdn,
+}
+
 /// The node's memory, and the open batch of its ledger.
 pub struct Pipeline {
     settings: Settings,
@@ -99,6 +108,8 @@ pub struct Pipeline {
     limits: Limits,
     parts: Parts,
     permits: Permits,
+    /// Those of which a request may still be remembered.
+    revocations: Vec<Revocation>,
     /// The history has every entry up to this one: what has ended need not be kept here.
     covered: u64,
     outbox: Outbox,
@@ -154,6 +165,7 @@ impl Pipeline {
             limits: Limits::new(settings.phone)?,
             parts: Parts::new(settings.parts_timeout, settings.parts_max),
             permits: Permits::default(),
+            revocations: Vec::new(),
             covered: u64::MAX,
             outbox: Outbox::new(rates, settings.lifetime, settings.waiting_max, now.monotonic),
             usage: UsageTable::default(),
@@ -255,8 +267,11 @@ impl Pipeline {
         // A part that came again cannot be decided anew by itself: its siblings are not coming.
         let part = matches!(message.content, Content::Part(_));
         let allowed = message.phone.map_or(Allowed::Silent, |phone| self.limits.peek(phone, self.time));
+        let told_of_revoked =
+            |revocation: &Revocation| message.phone == Some(revocation.phone) && seq < revocation.seq;
         let answers = match allowed {
             Allowed::Notice(_) => part,
+            Allowed::Yes if self.revocations.iter().any(told_of_revoked) => part,
             Allowed::Yes if self.outbox.has(seq) => {
                 let reopened = self.outbox.reopen(seq, self.time);
                 if let Some(phone) = message.phone.filter(|_| reopened) {
@@ -391,6 +406,27 @@ impl Pipeline {
         Ok(entry)
     }
 
+    /// Ends the permit with this code now. The entry that says so, or `None` if no such permit stands or will stand. A reply that
+    /// waits to be sent is sent all the same; whoever texts again is decided anew.
+    ///
+    /// # Errors
+    /// [`Full`] if the ledger has no room for it now.
+    pub fn revoke(&mut self, code: Code, now: Now) -> Result<Option<u64>, Full> {
+        let time = self.advance(now);
+        let permit = self.permit_by_code(code);
+        let Some(permit) = permit.filter(|it| it.ended.is_none() && it.interval.end > time) else {
+            return Ok(None);
+        };
+        if !self.room {
+            return Err(Full);
+        }
+        let entry = Entry::Revocation(permit.seq);
+        let seq = self.open.append(time, time, &entry)?;
+        self.urgent = true;
+        self.apply(seq, time, &entry);
+        Ok(Some(seq))
+    }
+
     /// Everything in flight has ended: the ledger can be closed in order.
     pub fn stop(&mut self) {
         self.write_marks();
@@ -479,6 +515,9 @@ impl Pipeline {
     /// Forgets what its time has passed for.
     fn forget(&mut self) {
         self.permits.forget(self.time, self.covered);
+        // Requests are remembered for up to two generations.
+        let remembered = self.time - self.settings.dedupe * 2;
+        self.revocations.retain(|revocation| revocation.at > remembered);
     }
 
     /// The ledger's time at `now`: where the clock went back, the latest it has been; while it is not trusted, the latest that

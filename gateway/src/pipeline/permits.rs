@@ -42,6 +42,8 @@ pub struct Permit {
 pub enum Ending {
     /// Its reply was refused for good, or expired unseen.
     Undelivered,
+    /// An authority ended it.
+    Revoked,
 }
 
 /// Whose permit for what.
@@ -101,7 +103,7 @@ struct Slot {
     delivery: u8,
 }
 
-const ENDINGS: [Ending; 1] = [Ending::Undelivered];
+const ENDINGS: [Ending; 2] = [Ending::Undelivered, Ending::Revoked];
 const MARKS: [Mark; 5] = [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected];
 
 const _: () = assert!(size_of::<Slot>() == 64, "a permit is a cache line");
@@ -420,6 +422,7 @@ mod tests {
             bench.issue((person % 3000, 2), i64::from(person), i64::from(person) + HOUR);
         }
         bench.permits.end_early(7000, at(7001), Ending::Undelivered);
+        bench.permits.end_early(7002, at(7003), Ending::Revoked);
         bench.permits.delivery(7001, Mark::Delivered);
         bench.permits.forget(at(2 * HOUR + 5000), u64::MAX);
         let first = bench.permits.first();

@@ -104,19 +104,61 @@ fn each_scope_has_its_own_and_what_is_refused_is_written_down_too() {
             post(&gateway, scope, "/v1/lookups", &ask("phone", HOME)),
             post(&gateway, scope, "/v1/lookups/about", &about),
             get(&gateway, scope, "/v1/audit"),
+            post(&gateway, scope, "/v1/permits/0101-AHZN/revocation", &json!({"reason": "a mistake"})),
         ]
         .map(|answer| answer.status)
     };
-    assert_eq!(allowed("inspector"), [200, 200, 403, 403, 403]);
-    assert_eq!(allowed("health"), [403, 403, 200, 403, 403]);
-    assert_eq!(allowed("admin"), [403, 403, 403, 403, 403]);
-    assert_eq!(allowed("auditor"), [403, 403, 403, 200, 200]);
-    assert_eq!(allowed("nobody"), [401; 5]);
+    assert_eq!(allowed("inspector"), [200, 200, 403, 403, 403, 403]);
+    assert_eq!(allowed("health"), [403, 403, 200, 403, 403, 403]);
+    assert_eq!(allowed("admin"), [403, 403, 403, 403, 403, 404]);
+    assert_eq!(allowed("auditor"), [403, 403, 403, 200, 200, 403]);
+    assert_eq!(allowed("nobody"), [401; 6]);
     let trail = get(&gateway, "auditor", "/v1/audit").json();
     let records = trail["records"].as_array().unwrap();
     let refused = records.iter().filter(|record| record["allowed"] == false).count();
-    assert_eq!((records.len(), refused), (21, 15), "twenty that are known, and the reading itself");
+    assert_eq!((records.len(), refused), (25, 18), "twenty-four that are known, and the reading itself");
     assert_eq!(records[0]["action"], "read_trail");
+}
+
+#[test]
+fn a_revoked_permit_ends_at_once_and_for_good() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let first = sms(&gateway, HOME, "2 AZE10000002");
+    let code = code(&first).unwrap();
+    let path = format!("/v1/permits/{}/revocation", code.to_lowercase());
+    let why = json!({"reason": "forged papers"});
+    assert_eq!(post(&gateway, "admin", &path, &json!({})).status, 422, "a reason is needed");
+    let before = jiff::Timestamp::now();
+    // Ends are kept to the second.
+    until("the next second", || jiff::Timestamp::now().as_second() > before.as_second());
+    let answer = post(&gateway, "admin", &path, &why);
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let ended = |answer: &Value| (answer["verdict"].clone(), answer["permits"][0]["state"].clone());
+    let revoked = (json!("not_valid"), json!("revoked"));
+    assert_eq!(ended(&answer.json()), revoked);
+    assert_eq!(post(&gateway, "admin", &path, &why).status, 404, "none that stands");
+    assert_eq!(post(&gateway, "admin", "/v1/permits/7K3M/revocation", &why).status, 422, "no code");
+
+    // The very same text, within the time that a redelivery is one.
+    let again = sms(&gateway, HOME, "2 AZE10000002");
+    assert!(!again.contains(code), "{again}");
+
+    // Its drop kills it.
+    drop(gateway);
+    let gateway = site.start();
+    assert_eq!(ended(&look_up(&gateway, "inspector", "code", code)), revoked);
+    let mut then = ask("code", code);
+    then["at"] = json!(before.to_string());
+    let stood = post(&gateway, "inspector", "/v1/lookups", &then).json();
+    assert_eq!(ended(&stood), (json!("valid"), json!("valid")), "what stood then");
+    assert!(!sms(&gateway, HOME, "2 AZE10000002").contains(code), "after a start as well");
+    let config = site.config();
+    let story = granted(&["explain", code, "--config", config.to_str().unwrap()]);
+    assert!(story.contains("\nrevoked "), "{story}");
+    let about = post(&gateway, "auditor", "/v1/lookups/about", &json!({"document": "AZE10000002"})).json();
+    let revocation = about["lookups"].as_array().unwrap().iter().find(|entry| entry["action"] == "revoke");
+    assert_eq!(revocation.unwrap()["reason"], "forged papers");
 }
 
 #[test]

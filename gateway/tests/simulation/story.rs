@@ -89,7 +89,7 @@ impl Story {
                     story.parts.insert(record.seq, sender);
                 }
                 Entry::Mark(mark, seqs) => story.marks.push((record.seq, *mark, seqs.to_vec())),
-                Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
+                Entry::Revocation(_) | Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
             }
         });
         story.last_seq = summary.map_err(|error| error.to_string())?.last_seq;

@@ -50,6 +50,7 @@ impl<'a> Decoder<'a> {
             kind::DECISION => Entry::Decision(self.decision()?),
             kind::PART => Entry::Part(self.part()?),
             kind::MARK => Entry::Mark(mark(self.plain.u8()?)?, seqs(&mut self.plain)?),
+            kind::REVOCATION => Entry::Revocation(self.plain.varint()?),
             kind::RECEIVER => Entry::Receiver(self.plain.text()?, boolean(self.plain.u8()?)?),
             kind::START => Entry::Start,
             kind::STOP => Entry::Stop,

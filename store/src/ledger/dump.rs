@@ -82,6 +82,10 @@ pub fn dump_json(record: &Record<'_>, visible: Visible, with: DumpWith) -> Strin
             };
             line.refers_to = Some(RefersTo::Many(decisions));
         }
+        Entry::Revocation(decision) => {
+            line.kind = "revocation";
+            line.refers_to = Some(RefersTo::One(*decision));
+        }
         Entry::Receiver(operator, open) => {
             line.kind = "receiver";
             line.operator = Some(operator);

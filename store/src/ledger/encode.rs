@@ -16,6 +16,7 @@ pub(super) mod kind {
     pub(in super::super) const RECEIVER: u8 = 4;
     pub(in super::super) const START: u8 = 5;
     pub(in super::super) const STOP: u8 = 6;
+    pub(in super::super) const REVOCATION: u8 = 7;
 }
 
 /// Which of a decision's optional fields are there.
@@ -83,6 +84,7 @@ impl Sections {
             Entry::Decision(_) => kind::DECISION,
             Entry::Part(_) => kind::PART,
             Entry::Mark(..) => kind::MARK,
+            Entry::Revocation(_) => kind::REVOCATION,
             Entry::Receiver(..) => kind::RECEIVER,
             Entry::Start => kind::START,
             Entry::Stop => kind::STOP,
@@ -96,6 +98,7 @@ impl Sections {
                 plain.push(mark_byte(*mark));
                 put_seqs(plain, decisions);
             }
+            Entry::Revocation(decision) => put_varint(plain, *decision),
             Entry::Receiver(operator, open) => {
                 put_bytes(plain, operator.as_bytes());
                 plain.push(u8::from(*open));

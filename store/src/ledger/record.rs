@@ -33,6 +33,8 @@ pub enum Entry<'a> {
     Part(Part<'a>),
     /// Something happened to the replies of earlier decisions.
     Mark(Mark, Cow<'a, [u64]>),
+    /// An authority ended the permit that this decision issued.
+    Revocation(u64),
     /// A receiving bind of the operator opened (`true`), or its last one closed.
     Receiver(&'a str, bool),
     /// The node opened its ledger.

@@ -168,6 +168,7 @@ impl Run<'_> {
             Entry::Mark(_, decisions) => {
                 decisions.iter().for_each(|&decision| self.push(key::MARKS, decision, record.seq));
             }
+            Entry::Revocation(decision) => self.push(key::MARKS, *decision, record.seq),
             Entry::Part(_) | Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
         }
     }

@@ -56,6 +56,7 @@ enum State {
     NotYetValid,
     Ended,
     Undelivered,
+    Revoked,
 }
 
 /// What became of the reply that carries the code.
@@ -98,6 +99,7 @@ impl State {
     fn of(permit: &Permit, at: Timestamp, moment: &Moment<'_>) -> Self {
         match permit.ended {
             Some((ended, Ending::Undelivered)) if ended <= at => Self::Undelivered,
+            Some((ended, Ending::Revoked)) if ended <= at => Self::Revoked,
             // A regime may have ended it before its time.
             _ if at >= permit.interval.end || !moment.stands(permit.decided_at, permit.interval) => {
                 Self::Ended

@@ -1,10 +1,12 @@
-//! `POST /v1/lookups`: what stands, or stood, for a person; `POST /v1/lookups/about` and `GET /v1/audit`: who asked that.
+//! `POST /v1/lookups`: what stands, or stood, for a person; `POST /v1/lookups/about` and `GET /v1/audit`: who asked that;
+//! `POST /v1/permits/{code}/revocation`: ends a permit.
 //!
 //! Serials and numbers travel in bodies only. Nothing is told before the trail has it.
 
 mod about;
 mod answer;
 mod find;
+mod revocation;
 
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -29,6 +31,7 @@ pub(super) fn routes() -> Router<Shared> {
         .route("/v1/lookups", post(look_up))
         .route("/v1/lookups/about", post(about::about))
         .route("/v1/audit", get(about::trail))
+        .route("/v1/permits/{code}/revocation", post(revocation::revoke))
 }
 
 /// What is looked up.

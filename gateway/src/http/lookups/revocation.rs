@@ -1,0 +1,69 @@
+//! `POST /v1/permits/{code}/revocation`: ends a permit now.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::{Path, State};
+use icaze_store::audit::Action;
+use serde::Deserialize;
+use tokio::time::timeout;
+
+use super::By;
+use super::answer::Answer;
+use super::find::find;
+use super::reason;
+use crate::clock::Now;
+use crate::http::Shared;
+use crate::http::access::{Caller, Scope};
+use crate::http::body::Body;
+use crate::http::problem::Problem;
+use crate::http::trail::Deed;
+use crate::permit::code::Code;
+
+/// The ledger takes milliseconds; a disk that takes longer than this has failed.
+const DURABLE_WITHIN: Duration = Duration::from_secs(5);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Ask {
+    reason: Option<String>,
+}
+
+/// Answers as a look-up by the code does, once the end of the permit is on disk.
+pub(super) async fn revoke(
+    State(shared): State<Shared>,
+    caller: Caller,
+    Path(code): Path<String>,
+    Body(ask): Body<Ask>,
+) -> Result<Json<Answer>, Problem> {
+    let reason = reason(ask.reason.as_deref())?;
+    let deed = Deed {
+        at: Now::read().wall,
+        caller: &caller,
+        action: Action::Revoke,
+        allowed: false,
+        covert: false,
+        subjects: Vec::new(),
+        asked: &code,
+        reason,
+    };
+    if let Err(forbidden) = caller.require(Scope::Admin) {
+        shared.audit.write(deed).await?;
+        return Err(forbidden);
+    }
+    let wanted: Code = code.parse().map_err(|error| Problem::unusable("code", format!("{error}")))?;
+    let subjects = find(&shared, By::Code, &code, None)?.subjects(&shared.audit.keys, &code);
+    shared.audit.write(Deed { allowed: true, subjects, ..deed }).await?;
+
+    let revoked = shared.gateway.pipeline().revoke(wanted, Now::read());
+    let entry = revoked.map_err(|_| Problem::unavailable("the ledger has no room now; ask again"))?;
+    let entry = entry.ok_or_else(|| Problem::not_found("no permit with this code stands, or is to begin"))?;
+    shared.gateway.wake_committer();
+    let mut durable = shared.gateway.durable();
+    let on_disk = durable.wait_for(|durable| durable.position() >= entry);
+    if !matches!(timeout(DURABLE_WITHIN, on_disk).await, Ok(Ok(_))) {
+        return Err(Problem::unavailable("the disk is too slow: look the permit up to see whether it ended"));
+    }
+    let found = find(&shared, By::Code, &code, None)?;
+    Ok(Json(Answer::of(&found, Now::read().wall, &shared)))
+}
