@@ -28,7 +28,7 @@ pub use dump::{DumpWith, MessageId, dump_json, message_id};
 pub use faulty::{Faults, FaultyFile, FaultyStorage};
 pub use key::{KeyError, MasterKey};
 pub use ledger::{CommitError, Durable, Ledger, Options};
-pub use reader::{Damage, ReadError, Summary, Visible, read, read_closed, verify};
+pub use reader::{Damage, ReadError, Summary, Visible, read, read_closed, read_some, verify};
 pub use record::{
     Address, Channel, Decision, Entry, Facts, Interval, Language, Mark, Part, Permit, Record, RegimeRef,
     Reply,

@@ -1,7 +1,11 @@
 //! Walks the segments in order, checks every frame, and hands out its records. Recovery walks the same way, and so does
 //! a reader beside a running writer.
 
+mod find;
+
 use std::io;
+
+pub use self::find::read_some;
 
 use super::Record;
 use super::bytes::Malformed;
@@ -204,12 +208,21 @@ impl<'s, S: Storage> Walker<'s, S> {
     /// Reads the first segment that has a successor and a record to visit.
     fn walk_closed(mut self, visit: Visit<'_>) -> Result<Option<u64>, ReadError> {
         let segments = self.segments()?;
-        // The first successor that begins behind `visit_from`.
+        let Some((header, next)) = self.closed_with(&segments, self.visit_from)? else { return Ok(None) };
+        let mut segment = self.begin(header);
+        self.scan(&mut segment, Some(next.previous_end), visit)?;
+        self.check_joint(&segment, &next)?;
+        Ok(Some(next.first_seq.saturating_sub(1)))
+    }
+
+    /// The closed one of `segments` that holds record `seq` or, where that lies before all, the first; and its successor.
+    fn closed_with(&self, segments: &[u64], seq: u64) -> Result<Option<(Header, Header)>, ReadError> {
+        // The first successor that begins behind the record.
         let (mut low, mut high) = (1, segments.len());
         while low < high {
             let middle = usize::midpoint(low, high);
             let header = segments.get(middle).map(|&number| self.header(number)).transpose()?;
-            if header.is_some_and(|header| header.first_seq > self.visit_from) {
+            if header.is_some_and(|header| header.first_seq > seq) {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -218,11 +231,7 @@ impl<'s, S: Storage> Walker<'s, S> {
         let Some(&[number, next]) = segments.get(low - 1..=low).and_then(|pair| pair.first_chunk()) else {
             return Ok(None);
         };
-        let (header, next) = (self.header(number)?, self.header(next)?);
-        let mut segment = self.begin(header);
-        self.scan(&mut segment, Some(next.previous_end), visit)?;
-        self.check_joint(&segment, &next)?;
-        Ok(Some(next.first_seq.saturating_sub(1)))
+        Ok(Some((self.header(number)?, self.header(next)?)))
     }
 
     /// The segments' numbers, in order and without gaps.

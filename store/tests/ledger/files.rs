@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use icaze_store::ledger::{
-    Entry, FileStorage, KeyError, Ledger, MasterKey, OpenError, Options, ReadError, Storage, read, verify,
+    Entry, FileStorage, KeyError, Ledger, MasterKey, OpenError, Options, ReadError, Storage, read,
+    read_closed, read_some, verify,
 };
 
 use jiff::Timestamp;
@@ -211,4 +212,48 @@ fn a_segment_of_another_ledger_is_damage() {
     }
     let error = open_error(dir.path(), &key, 0).to_string();
     assert!(error.contains("it ends with record 3 and the next segment begins with 3"), "{error}");
+}
+
+#[test]
+fn single_records_are_found_in_closed_segments() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    let storage = FileStorage::open(dir.path()).unwrap();
+    let (mut ledger, mut batch) = Ledger::open(storage, &key, 0, options(), |_| {}).unwrap();
+    for number in 1..=3000 {
+        assert_eq!(entries::numbered(number).append_to(&mut batch), Ok(number));
+        // Batches of one record and of many.
+        if number % 7 == 0 || number % 50 > 30 {
+            ledger.commit(&mut batch).unwrap();
+        }
+    }
+    ledger.commit(&mut batch).unwrap();
+    let storage = FileStorage::read_only(dir.path()).unwrap();
+    assert!(verify(&storage).unwrap().segments > 3);
+    let found = |wanted: &[u64]| {
+        let mut found = Vec::new();
+        read_some(&storage, Some(&key), wanted.to_vec(), |record, visible| {
+            assert!(visible.person && entries::number_of(&record.entry) == record.seq);
+            found.push(record.seq);
+        })
+        .unwrap();
+        found
+    };
+    let closed = read_closed(&storage, Some(&key), 0, |_, _| {}).unwrap().unwrap();
+    assert!(closed > 100, "{closed}");
+    assert_eq!(found(&[closed, 5, 1, 1, closed + 1, 77, 9_999_999]), [1, 5, 77, closed, closed + 1]);
+    assert!(found(&[3000]).is_empty(), "not in a closed segment");
+    assert_eq!(found(&(1..=closed).collect::<Vec<_>>()), (1..=closed).collect::<Vec<_>>());
+    let keyless = |record: &icaze_store::ledger::Record<'_>, visible: icaze_store::ledger::Visible| {
+        assert!(record.seq == 5 && !visible.person);
+    };
+    read_some(&storage, None, vec![5], keyless).unwrap();
+
+    // Damage is told with its place.
+    let path = dir.path().join("0000000001.log");
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[4096 + 48 + 5] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    let error = read_some(&storage, Some(&key), vec![1], |_, _| {}).unwrap_err();
+    assert!(matches!(&error, ReadError::Damaged(damage) if damage.offset == 4096), "{error}");
 }
