@@ -1,5 +1,6 @@
 //! The history: decisions that have left the pipeline's memory, found through the views that a thread of their own keeps.
 
+mod archive;
 mod keeper;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -7,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use icaze_store::views::{Index, Views, ViewsError};
 
+pub use archive::{Archive, ArchiveError, Wanted};
 pub use keeper::Keeper;
 
 /// The history as look-ups see it.

@@ -12,6 +12,7 @@ use super::access::Access;
 use super::bulk::Bulk;
 use super::trail::Audit;
 use crate::gateway::Gateway;
+use crate::history::Archive;
 
 /// A clone is the same state. Extractors take parts of it.
 #[derive(Clone, FromRef)]
@@ -24,6 +25,8 @@ pub struct Shared {
     pub audit: Audit,
     /// Who looks people up in bulk.
     pub(super) bulk: Arc<Bulk>,
+    /// What has left memory.
+    pub(super) archive: Archive,
     /// The directory of the ledger.
     pub(super) store: Arc<PathBuf>,
 }
@@ -37,6 +40,7 @@ impl Shared {
         let access = Arc::new(Access::new(config)?);
         let audit = Audit::new(Trail::open(&config.store.dir.join("audit"), Keys::new(key))?);
         let bulk = Arc::default();
-        Ok(Self { gateway, access, audit, bulk, store: Arc::new(config.store.dir.clone()) })
+        let archive = Archive::new(config, key);
+        Ok(Self { gateway, access, audit, bulk, archive, store: Arc::new(config.store.dir.clone()) })
     }
 }

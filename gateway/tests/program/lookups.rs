@@ -11,7 +11,7 @@ const HOME: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
 const JSON: &str = "Content-Type: application/json";
 
-fn post(gateway: &Gateway, scope: &str, path: &str, body: &Value) -> Answer {
+pub(crate) fn post(gateway: &Gateway, scope: &str, path: &str, body: &Value) -> Answer {
     let token = format!("Authorization: Bearer demo-{scope}");
     gateway.ask(&format!("POST {path}"), &[&token, JSON], &body.to_string())
 }
@@ -27,7 +27,7 @@ pub(crate) fn look_up(gateway: &Gateway, scope: &str, by: &str, value: &str) -> 
     answer.json()
 }
 
-fn ask(by: &str, value: &str) -> Value {
+pub(crate) fn ask(by: &str, value: &str) -> Value {
     json!({"by": by, "value": value, "reason": "roadside check"})
 }
 

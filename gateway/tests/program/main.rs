@@ -26,6 +26,7 @@ mod lookups;
 mod operator;
 mod operators;
 mod pages;
+mod past;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod peers;

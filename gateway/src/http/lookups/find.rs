@@ -1,10 +1,16 @@
-//! Finds permits. What stands is in memory, and so is what ended lately; a reply leaves only after its permit is there.
+//! Finds permits. What stands is in memory, and so is what ended lately; a reply leaves only after its permit is there. What is
+//! older is in the history.
+
+use std::sync::Arc;
 
 use icaze_store::audit::{Keys, Subject};
 use icaze_store::{Document, Msisdn};
 use jiff::{SignedDuration, Timestamp};
+use tokio::task::spawn_blocking;
 
 use super::By;
+use crate::clock::Now;
+use crate::history::Wanted;
 use crate::http::Shared;
 use crate::http::problem::Problem;
 use crate::permit::code::Code;
@@ -37,42 +43,72 @@ impl Found {
     }
 }
 
-/// The permits that `by` and `value` name, of which one may have stood at `at`, or stand now.
+/// The permits that `by` and `value` name: those that stand or, with `at`, stood then, and those that had ended lately.
 ///
 /// # Errors
-/// 422 if `value` is no such thing; 503 if `at` lies before what memory holds.
-pub(super) fn find(shared: &Shared, by: By, value: &str, at: Option<Timestamp>) -> Result<Found, Problem> {
+/// 422 if `value` is no such thing; 503 if the history is needed and has no answer now.
+pub(super) async fn find(
+    shared: &Shared,
+    by: By,
+    value: &str,
+    at: Option<Timestamp>,
+) -> Result<Found, Problem> {
+    let (mut found, wanted) = in_memory(shared, by, value.trim())?;
+    let (oldest, none) = {
+        let pipeline = shared.gateway.pipeline();
+        let kept_since = pipeline.time() - RECENT + SignedDuration::from_mins(1);
+        let all = pipeline.permits().first() == 0;
+        (if all { Timestamp::MIN } else { kept_since }, found.permits.is_empty() && !all)
+    };
+    // A code on paper is told to be over, however long it has been.
+    let now = Now::read().wall;
+    if at.is_some_and(|at| at < oldest) || (by == By::Code && none) {
+        let archived = archived(shared, wanted, at.unwrap_or(now)).await?;
+        let known: Vec<u64> = found.permits.iter().map(|permit| permit.seq).collect();
+        found.permits.extend(archived.into_iter().filter(|permit| !known.contains(&permit.seq)));
+    }
+    if let Some(at) = at {
+        found.permits.retain(|permit| permit.decided_at <= at);
+    }
+    found.permits.truncate(PERMITS_MAX);
+    Ok(found)
+}
+
+/// What memory has, and what the history would be asked for.
+fn in_memory(shared: &Shared, by: By, value: &str) -> Result<(Found, Wanted), Problem> {
     let gateway = &shared.gateway;
-    let value = value.trim();
-    let mut found = match by {
+    Ok(match by {
         By::Code => {
             let code: Code = value.parse().map_err(|error| Problem::unusable("value", format!("{error}")))?;
-            Found { permits: gateway.pipeline().permit_by_code(code).into_iter().collect(), person: None }
+            let permits = gateway.pipeline().permit_by_code(code).into_iter().collect();
+            (Found { permits, person: None }, Wanted::Code(code.as_u64()))
         }
         By::Document => {
             let document = document(value)?;
             let person = gateway.world().register.find(document).map(|entry| entry.person);
             let pipeline = gateway.pipeline();
             let permits = person.map(|person| pipeline.permits_of(person).take(PERMITS_MAX).collect());
-            Found { permits: permits.unwrap_or_default(), person }
+            let wanted = person.map_or(Wanted::Document(document), Wanted::Person);
+            (Found { permits: permits.unwrap_or_default(), person }, wanted)
         }
         By::Phone => {
             let numbering = gateway.port().numbering;
             let phone = Msisdn::parse(value, numbering.country, numbering.national).ok_or_else(|| {
                 Problem::unusable("value", "no subscriber's number: write it as +994501234567")
             })?;
-            Found { permits: of_phone(shared, phone), person: None }
+            (Found { permits: of_phone(shared, phone), person: None }, Wanted::Phone(phone))
         }
-    };
-    if let Some(at) = at {
-        let pipeline = gateway.pipeline();
-        if at < pipeline.time() - RECENT + SignedDuration::from_mins(1) && pipeline.permits().first() > 0 {
-            let detail = "that long ago is not in memory any more, and the history cannot be asked yet";
-            return Err(Problem::unavailable(detail));
-        }
-        found.permits.retain(|permit| permit.decided_at <= at);
-    }
-    Ok(found)
+    })
+}
+
+/// What the history has, which memory has forgotten only what it has.
+async fn archived(shared: &Shared, wanted: Wanted, at: Timestamp) -> Result<Vec<Permit>, Problem> {
+    let (archive, gateway) = (shared.archive.clone(), Arc::clone(&shared.gateway));
+    let read = spawn_blocking(move || archive.permits(&gateway.history, wanted, at)).await;
+    read.map_err(|_| Problem::internal())?.map_err(|error| {
+        tracing::warn!(%error, "a look-up in the history has no answer");
+        Problem::unavailable("that is not in memory any more, and the history has no answer now; ask again")
+    })
 }
 
 /// A serial as people write it: small letters and blanks do not matter.

@@ -111,7 +111,7 @@ async fn look_up(
         shared.audit.write(deed).await?;
         return Err(forbidden);
     }
-    let found = find::find(&shared, ask.by, &ask.value, ask.at)?;
+    let found = find::find(&shared, ask.by, &ask.value, ask.at).await?;
     let subjects = found.subjects(&shared.audit.keys, &ask.value);
     shared.audit.write(Deed { allowed: true, subjects, ..deed }).await?;
     shared

@@ -52,7 +52,7 @@ pub(super) async fn revoke(
         return Err(forbidden);
     }
     let wanted: Code = code.parse().map_err(|error| Problem::unusable("code", format!("{error}")))?;
-    let subjects = find(&shared, By::Code, &code, None)?.subjects(&shared.audit.keys, &code);
+    let subjects = find(&shared, By::Code, &code, None).await?.subjects(&shared.audit.keys, &code);
     shared.audit.write(Deed { allowed: true, subjects, ..deed }).await?;
 
     let revoked = shared.gateway.pipeline().revoke(wanted, Now::read());
@@ -64,6 +64,6 @@ pub(super) async fn revoke(
     if !matches!(timeout(DURABLE_WITHIN, on_disk).await, Ok(Ok(_))) {
         return Err(Problem::unavailable("the disk is too slow: look the permit up to see whether it ended"));
     }
-    let found = find(&shared, By::Code, &code, None)?;
+    let found = find(&shared, By::Code, &code, None).await?;
     Ok(Json(Answer::of(&found, Now::read().wall, &shared)))
 }
