@@ -68,15 +68,14 @@ fn looking_up(c: &mut Criterion) {
     group.throughput(Throughput::Elements(1));
     // Each waits for the one before, as each access in the two below does.
     group.bench_function("single", |b| {
-        let mut at = 0;
-        b.iter(|| {
-            let found = register.find(sample::document(at)).unwrap();
-            at = (at * 7_919 + found.person) % RESIDENTS;
+        chase(b, RESIDENTS as usize, |at| {
+            let found = register.find(sample::document(at as u32)).unwrap();
+            u64::from(found.person) >> u32::BITS
         });
     });
     group.bench_function("bare access, small pages", |b| {
         let words = std::cell::LazyCell::new(|| vec![1_u64; WORDS]);
-        chase(b, |at| words[at]);
+        chase(b, WORDS, |at| words[at] >> 1);
     });
     group.bench_function("bare access, huge pages", |b| {
         let words = std::cell::LazyCell::new(|| {
@@ -84,7 +83,7 @@ fn looking_up(c: &mut Criterion) {
             words.fill(1);
             words
         });
-        chase(b, |at| words[at]);
+        chase(b, WORDS, |at| words[at] >> 1);
     });
     group.throughput(Throughput::Elements(Register::BATCH as u64));
     group.bench_function("batch of 16", |b| {
@@ -97,10 +96,14 @@ fn looking_up(c: &mut Criterion) {
     });
 }
 
-/// Reads words at random, each at a place that the one before has a part in.
-fn chase(b: &mut criterion::Bencher<'_>, word: impl Fn(usize) -> u64) {
-    let mut at = 0;
-    b.iter(|| at = (at * 7_919_777 + word(at) as usize) % WORDS);
+/// Asks for one of `count` places at random after the other. Each answer, which is zero, has a part in where the next one lies.
+fn chase(b: &mut criterion::Bencher<'_>, count: usize, ask: impl Fn(usize) -> u64) {
+    let mut random = 1_u64;
+    b.iter(|| {
+        // Knuth's linear congruential generator.
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        random = random.wrapping_add(ask((random >> 33) as usize % count));
+    });
 }
 
 fn deciding(c: &mut Criterion) {

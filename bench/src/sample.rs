@@ -33,7 +33,10 @@ pub fn register(count: u32) -> Register {
     for (line, row) in (1..).zip(synth::rows(count, 1)) {
         builder.add(line, &row).unwrap();
     }
-    builder.finish(1, NOON)
+    let mut snapshot = Vec::new();
+    builder.finish(1, NOON).write(&mut snapshot).unwrap();
+    // As a gateway reads it.
+    Register::read(snapshot.as_slice(), snapshot.len() as u64).unwrap()
 }
 
 /// The document of its `index`th synthetic adult.

@@ -1,8 +1,12 @@
 //! One of the tables that documents are looked up in.
 
-use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
+use std::ops::{Deref, Range};
+use std::sync::Arc;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use super::entry::{Key, Slot};
+use crate::Table;
 
 /// Shards in a register. A key's shard is given by the top bits of its hash.
 pub(super) const SHARDS: usize = 64;
@@ -40,10 +44,50 @@ impl Line {
     }
 }
 
+/// The lines of a shard: its own or, as they were read, a piece of a table that all shards share. Small tables of their own would be
+/// in no huge pages.
+#[derive(Clone, Default)]
+pub(super) struct Lines {
+    shared: Option<(Arc<Table<Line>>, Range<usize>)>,
+    own: Vec<Line>,
+}
+
+impl Lines {
+    /// A piece of a table.
+    pub(super) fn shared(table: Arc<Table<Line>>, range: Range<usize>) -> Self {
+        Self { shared: Some((table, range)), own: Vec::new() }
+    }
+
+    /// For writing: they become the shard's own.
+    fn own(&mut self) -> &mut Vec<Line> {
+        if let Some((table, range)) = self.shared.take() {
+            self.own = table.get(range).unwrap_or_default().to_vec();
+        }
+        &mut self.own
+    }
+}
+
+impl From<Vec<Line>> for Lines {
+    fn from(own: Vec<Line>) -> Self {
+        Self { shared: None, own }
+    }
+}
+
+impl Deref for Lines {
+    type Target = [Line];
+
+    fn deref(&self) -> &[Line] {
+        match &self.shared {
+            None => &self.own,
+            Some((table, range)) => table.get(range.clone()).unwrap_or_default(),
+        }
+    }
+}
+
 /// Documents by open addressing: a key is in the first line, from the one that its hash gives, that had room.
 #[derive(Clone, Default)]
 pub(super) struct Shard {
-    lines: Vec<Line>,
+    lines: Lines,
     documents: usize,
 }
 
@@ -56,13 +100,13 @@ impl Shard {
     /// An empty shard for as many documents.
     pub(super) fn for_documents(documents: usize) -> Self {
         let lines = (documents * 100).div_ceil(WAYS * LOAD_NEW);
-        Self { lines: vec![Line::EMPTY; lines], documents: 0 }
+        Self { lines: vec![Line::EMPTY; lines].into(), documents: 0 }
     }
 
     /// A shard as it was stored; none if its bytes were never those of a shard.
-    pub(super) fn from_lines(lines: Vec<Line>) -> Option<Self> {
+    pub(super) fn from_lines(lines: Lines) -> Option<Self> {
         let mut documents = 0;
-        for line in &lines {
+        for line in &*lines {
             let taken = line.0.iter().take_while(|slot| !slot.is_empty()).count();
             if line.0[taken..].iter().any(|slot| !slot.is_empty())
                 || !line.0.iter().all(|slot| slot.is_sound())
@@ -85,19 +129,18 @@ impl Shard {
 
     /// The line where the search for a key begins.
     pub(super) fn home_line(&self, key: Key) -> Line {
-        self.lines.get(self.home(key)).copied().unwrap_or(Line::EMPTY)
+        let lines: &[Line] = &self.lines;
+        lines.get(home(key, lines.len())).copied().unwrap_or(Line::EMPTY)
     }
 
     pub(super) fn get(&self, key: Key) -> Option<Slot> {
-        let (before, from) = self.lines.split_at(self.home(key));
-        for line in from.iter().chain(before) {
-            match line.probe(key) {
-                Probe::Found(slot) => return Some(slot),
-                Probe::Absent => return None,
-                Probe::Next => {}
-            }
+        let lines: &[Line] = &self.lines;
+        let home = home(key, lines.len());
+        match lines.get(home)?.probe(key) {
+            Probe::Found(slot) => Some(slot),
+            Probe::Absent => None,
+            Probe::Next => beyond(key, lines, home + 1),
         }
-        None
     }
 
     /// Puts a slot in and returns the one that it replaces.
@@ -128,16 +171,10 @@ impl Shard {
 
     /// The slot that holds a key, or else the empty one where it belongs; none in a full table.
     fn place(&mut self, key: Key) -> Option<&mut Slot> {
-        let home = self.home(key);
-        let (before, from) = self.lines.split_at_mut(home);
+        let home = home(key, self.lines.len());
+        let (before, from) = self.lines.own().split_at_mut(home);
         let mut slots = from.iter_mut().chain(before).flat_map(|line| &mut line.0);
         slots.find(|slot| slot.key() == key || slot.is_empty())
-    }
-
-    /// The shard's number is in the hash's top bits, so the line is taken from the lower half.
-    fn home(&self, key: Key) -> usize {
-        let half = key.hash() & u64::from(u32::MAX);
-        ((half * self.lines.len() as u64) >> 32) as usize
     }
 
     fn is_within(&self, percent: usize) -> bool {
@@ -145,9 +182,25 @@ impl Shard {
     }
 }
 
-/// Lines of zeros, to be read into.
-pub(super) fn blank_lines(count: usize) -> Option<Vec<Line>> {
-    Line::new_vec_zeroed(count).ok()
+/// Where among so many lines the search for a key begins. The shard's number is in the hash's top bits, so the line is taken from
+/// the lower half.
+fn home(key: Key, lines: usize) -> usize {
+    let half = key.hash() & u64::from(u32::MAX);
+    ((half * lines as u64) >> 32) as usize
+}
+
+/// The search from line `next` on, round to the line before it.
+#[cold]
+fn beyond(key: Key, lines: &[Line], next: usize) -> Option<Slot> {
+    let (before, from) = lines.split_at_checked(next)?;
+    for line in from.iter().chain(before) {
+        match line.probe(key) {
+            Probe::Found(slot) => return Some(slot),
+            Probe::Absent => return None,
+            Probe::Next => {}
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -210,6 +263,23 @@ mod tests {
     }
 
     #[test]
+    fn a_change_leaves_what_is_shared_alone() {
+        let mut made = Shard::for_documents(8);
+        made.insert(slot(1, 1));
+        let mut table = Table::<Line>::zeroed(made.lines().len() + 1).unwrap();
+        table[1..].copy_from_slice(made.lines());
+        let table = Arc::new(table);
+        let shared = || Lines::shared(Arc::clone(&table), 1..table.len());
+        let (before, mut changed) =
+            (Shard::from_lines(shared()).unwrap(), Shard::from_lines(shared()).unwrap());
+        changed.insert(slot(1, 7));
+        changed.insert(slot(2, 2));
+        assert_eq!((person(before.get(key(1))), person(before.get(key(2)))), (Some(1), None));
+        assert_eq!((person(changed.get(key(1))), person(changed.get(key(2)))), (Some(7), Some(2)));
+        assert_eq!((before.documents(), changed.documents()), (1, 2));
+    }
+
+    #[test]
     fn consecutive_numbers_spread_over_the_shards() {
         let mut counts = [0; SHARDS];
         (0..64_000).for_each(|number| counts[Shard::of(key(20_000_000 + number))] += 1);
@@ -227,11 +297,11 @@ mod tests {
         let mut shard = Shard::for_documents(8);
         shard.insert(slot(1, 1));
         let lines = shard.lines().to_vec();
-        assert!(Shard::from_lines(lines.clone()).is_some_and(|it| it.documents() == 1));
+        assert!(Shard::from_lines(lines.clone().into()).is_some_and(|it| it.documents() == 1));
         let mut gap = lines.clone();
         gap.iter_mut().for_each(|line| line.0.rotate_right(1));
-        assert!(Shard::from_lines(gap).is_none(), "an empty slot before a taken one");
+        assert!(Shard::from_lines(gap.into()).is_none(), "an empty slot before a taken one");
         let full = vec![Line([slot(1, 1); WAYS]); 2];
-        assert!(Shard::from_lines(full).is_none(), "no empty slot");
+        assert!(Shard::from_lines(full.into()).is_none(), "no empty slot");
     }
 }

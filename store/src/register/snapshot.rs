@@ -26,10 +26,10 @@ use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, Unaligne
 use super::date::PackedDate;
 use super::entry::{Entry, Status};
 use super::person::{Facts, Persons};
-use super::shard::{Line, SHARDS, Shard, blank_lines};
+use super::shard::{Line, Lines, SHARDS, Shard};
 use super::{Register, SideMap};
-use crate::Document;
 use crate::paged::{PAGE_LINES, PAGES, Paged};
+use crate::{Document, Table};
 
 /// The first bytes of a snapshot.
 pub(super) const MAGIC: [u8; 8] = *b"ICAZEREG";
@@ -218,10 +218,7 @@ impl Register {
     /// If the input ends early, or a checksum, a count or a value is wrong.
     pub fn read(mut input: impl Read, size: u64) -> Result<Self, SnapshotError> {
         let header = Header::read(&mut input, size)?;
-        let mut shards = Vec::with_capacity(SHARDS);
-        for (lines, crc) in header.shard_lines.iter().zip(&header.shard_crc) {
-            shards.push(Arc::new(read_shard(&mut input, lines.get(), crc.get())?));
-        }
+        let shards = read_shards(&mut input, &header)?;
         let facts = read_pages(&mut input, &header)?;
         let side =
             read_bytes(&mut input, header.side.get() as usize * size_of::<SideRecord>(), header.side_crc)
@@ -255,13 +252,26 @@ fn out_of_memory() -> io::Error {
     io::ErrorKind::OutOfMemory.into()
 }
 
-fn read_shard(input: &mut impl Read, lines: u32, crc: u32) -> Result<Shard, SnapshotError> {
-    let mut lines = blank_lines(lines as usize).ok_or_else(out_of_memory)?;
-    input.read_exact(lines.as_mut_slice().as_mut_bytes())?;
-    if crc32c(lines.as_slice().as_bytes()) != crc {
-        return Err(DAMAGED_SHARDS);
+/// Reads all shards into one table.
+fn read_shards(input: &mut impl Read, header: &Header) -> Result<Vec<Arc<Shard>>, SnapshotError> {
+    let ends = header.shard_lines.iter().scan(0, |end, lines| {
+        *end += lines.get() as usize;
+        Some(*end)
+    });
+    let ranges: Vec<_> =
+        ends.zip(&header.shard_lines).map(|(end, lines)| end - lines.get() as usize..end).collect();
+    let mut table =
+        Table::<Line>::zeroed(ranges.last().map_or(0, |last| last.end)).map_err(|_| out_of_memory())?;
+    for (range, crc) in ranges.iter().zip(&header.shard_crc) {
+        let lines = table.get_mut(range.clone()).ok_or(DAMAGED_SHARDS)?;
+        input.read_exact(lines.as_mut_bytes())?;
+        if crc32c(lines.as_bytes()) != crc.get() {
+            return Err(DAMAGED_SHARDS);
+        }
     }
-    Shard::from_lines(lines).ok_or(DAMAGED_SHARDS)
+    let table = Arc::new(table);
+    let shard = |range| Shard::from_lines(Lines::shared(Arc::clone(&table), range)).map(Arc::new);
+    ranges.into_iter().map(shard).collect::<Option<_>>().ok_or(DAMAGED_SHARDS)
 }
 
 fn read_pages(input: &mut impl Read, header: &Header) -> Result<Paged<Facts>, SnapshotError> {
