@@ -94,7 +94,7 @@ pub fn pipeline(batch: Batch) -> Pipeline {
     let mut settings = pipeline::Settings::of(&config);
     (settings.requests_max, settings.phone.phones_max) = (REMEMBERED, REMEMBERED);
     let mut pipeline = Pipeline::new(settings, Operator::of(&config), codes, now()).unwrap();
-    pipeline.populate();
+    pipeline.populate(&register(0));
     pipeline.start(batch, now());
     pipeline
 }

@@ -123,7 +123,7 @@ impl Node {
             None
         });
         let world = world()?;
-        let (pipeline, ledger) = replay(config, snapshot, storage, &key)?;
+        let (pipeline, ledger) = replay(config, &world, snapshot, storage, &key)?;
         let checkpoints = checkpoints::Writer::new(beside, &key, config.node, pipeline.counted())?;
         let telemetry = Telemetry::default();
         let names = pipeline.operators().iter().map(|operator| &*operator.name);
@@ -265,6 +265,7 @@ impl Node {
 /// Opens the ledger and makes the pipeline's memory from it.
 fn replay(
     config: &Config,
+    world: &World,
     snapshot: Option<Snapshot>,
     storage: FileStorage,
     key: &MasterKey,
@@ -273,13 +274,13 @@ fn replay(
     let codes = Codes::new(CodeKey::new(key.derive("permit code")), config.node);
     let mut pipeline = Pipeline::new(Settings::of(config), Operator::of(config), codes, now)
         .context("memory for the pipeline's tables")?;
-    pipeline.populate();
     let mut options =
         Options { segment_bytes: u64::from(config.store.segment_mib) << 20, ..Options::default() };
     if let Some(snapshot) = snapshot {
         options.visit_from = snapshot.visit_from();
         pipeline.resume(snapshot);
     }
+    pipeline.populate(&world.register);
     let opened = Ledger::open(storage, key, config.node, options, |record| pipeline.replay(record));
     let (ledger, batch) = opened.context("store.dir")?;
     let (last, counted) = (ledger.durable().position(), pipeline.counted());

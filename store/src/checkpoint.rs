@@ -110,7 +110,7 @@ impl Checkpoint {
         let mut id = [0; 16];
         rand::fill(&mut id).map_err(|_| io::Error::other("the system has no random bytes"))?;
         let seal = Seal::new(key, node, id).ok_or_else(|| io::Error::other("no key"))?;
-        let pages = self.usage.pages();
+        let pages = self.usage.pages().count();
         let blocks: Vec<usize> = permits.clone().map(<[u8]>::len).collect();
         let mut head = serde_json::to_vec(&(&self.head, pages, &blocks))?;
         seal.seal(0, &mut head)?;
@@ -136,7 +136,7 @@ impl Checkpoint {
             offset += frame.len() as u64;
             io::Result::Ok(())
         };
-        for page in self.usage.iter_pages() {
+        for page in self.usage.pages() {
             write(&|frame| page.write(frame))?;
         }
         for block in permits {

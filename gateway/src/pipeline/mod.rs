@@ -30,6 +30,7 @@ use std::time::Instant;
 
 use icaze_config::gateway::Config;
 use icaze_store::ledger::{Batch, Entry, Full, Mark};
+use icaze_store::register::Register;
 use icaze_store::{Msisdn, UsageTable};
 use jiff::Timestamp;
 
@@ -181,8 +182,9 @@ impl Pipeline {
         })
     }
 
-    /// Takes the memory of its tables before the first message, rather than with it.
-    pub fn populate(&self) {
+    /// Takes the memory of its tables, and that for what the people of the register use, before the first message rather than with it.
+    pub fn populate(&mut self, register: &Register) {
+        self.usage.reserve(register.some_persons());
         self.requests.populate();
         self.limits.populate();
     }

@@ -30,6 +30,7 @@ use self::entry::Key;
 use self::person::Persons;
 use self::shard::{Line, Probe, SHARDS, Shard};
 use crate::Document;
+use crate::paged::PAGE_LINES;
 
 /// Documents of unusual series or length.
 type SideMap = HashMap<Document, Entry>;
@@ -128,6 +129,11 @@ impl Register {
     #[must_use]
     pub fn persons(&self) -> u64 {
         self.persons.count
+    }
+
+    /// A person's number from each range of numbers that lie together in memory and of which some are given out.
+    pub fn some_persons(&self) -> impl Iterator<Item = u32> {
+        self.persons.facts.iter().map(|(page, _)| page * PAGE_LINES as u32)
     }
 
     /// The names of the regions that people live in, in no order.
