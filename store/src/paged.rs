@@ -44,7 +44,7 @@ impl<T: Copy + Default> Paged<T> {
         let pages = &mut self.pages;
         let lines = self.directory[page].get_or_insert_with(|| {
             *pages += 1;
-            vec![T::default(); PAGE_LINES].into()
+            std::iter::repeat_n(T::default(), PAGE_LINES).collect()
         });
         Arc::make_mut(lines)
     }

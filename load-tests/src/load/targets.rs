@@ -45,6 +45,12 @@ pub(crate) struct Args {
 /// How long the gateway may take to end.
 const ENDS: Duration = Duration::from_secs(60);
 
+/// The gateway has caught up with everything once it has done next to nothing for so long: its history looks for work every five
+/// seconds.
+const QUIET: Duration = Duration::from_secs(6);
+/// How long it may take for that.
+const CATCHES_UP: Duration = Duration::from_secs(300);
+
 /// How many documents the loads have asked for.
 struct Loads<'a> {
     args: &'a Args,
@@ -149,13 +155,18 @@ impl Loads<'_> {
             self.measure("baseline, 4 x 100", address, pid, &load(4, 100), &mut best.baseline)?;
         }
         self.measure("4 x 100", target, pid, &load(4, 100), &mut best.many)?;
+        catch_up(gateway)?;
         self.measure("4 x 10", target, pid, &load(4, 10), &mut best.few)?;
+        catch_up(gateway)?;
         self.measure("16 x 100", target, pid, &load(16, 100), &mut best.more)?;
+        catch_up(gateway)?;
         let half = best.many.as_ref().map_or(1000.0, |figures| figures.messages_per_second / 2.0);
         let half = LoadArgs { rate: Some(half), ..load(4, 1000) };
         self.measure("half of that, open", target, pid, &half, &mut best.half)?;
+        catch_up(gateway)?;
         let junk = LoadArgs { profile: Profile::Junk, ..load(4, 100) };
-        self.measure("4 x 100, 90 % junk", target, pid, &junk, &mut best.junk)
+        self.measure("4 x 100, 90 % junk", target, pid, &junk, &mut best.junk)?;
+        catch_up(gateway)
     }
 
     /// Runs one load and keeps it if it is the best of its kind: by latency where the rate was set.
@@ -196,6 +207,27 @@ impl Loads<'_> {
         }
         Ok(())
     }
+}
+
+/// Waits until the gateway has done what a load has left it with, so that the next one does not pay for it.
+fn catch_up(gateway: &Gateway) -> anyhow::Result<()> {
+    let began = Instant::now();
+    let (mut busy, mut used) = (began, machine::cpu_time(gateway.pid())?);
+    while busy.elapsed() < QUIET {
+        ensure!(
+            began.elapsed() < CATCHES_UP,
+            "the gateway has not caught up within {} s",
+            CATCHES_UP.as_secs()
+        );
+        std::thread::sleep(Duration::from_millis(500));
+        let now = machine::cpu_time(gateway.pid())?;
+        if now - used > Duration::from_millis(50) {
+            busy = Instant::now();
+        }
+        used = now;
+    }
+    say(&format!("{:<28} {:.1} s", "  until it had caught up", (busy - began).as_secs_f64()));
+    Ok(())
 }
 
 fn load(sessions: u64, window: usize) -> LoadArgs {
