@@ -3,6 +3,7 @@
 pub mod access;
 mod body;
 mod bulk;
+mod events;
 mod lookups;
 mod metrics;
 mod pages;
@@ -51,6 +52,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::metrics))
+        .route("/v1/events", get(events::events))
         .merge(access::routes())
         .merge(lookups::routes())
         .merge(pages::routes())

@@ -10,6 +10,7 @@ use icaze_store::ledger::MasterKey;
 
 use super::access::Access;
 use super::bulk::Bulk;
+use super::events::Streams;
 use super::trail::Audit;
 use crate::gateway::Gateway;
 use crate::history::Archive;
@@ -23,6 +24,8 @@ pub struct Shared {
     pub access: Arc<Access>,
     /// Who looked whom up.
     pub audit: Audit,
+    /// Who watches live counts.
+    pub(super) streams: Streams,
     /// Who looks people up in bulk.
     pub(super) bulk: Arc<Bulk>,
     /// What has left memory.
@@ -41,6 +44,14 @@ impl Shared {
         let audit = Audit::new(Trail::open(&config.store.dir.join("audit"), Keys::new(key))?);
         let bulk = Arc::default();
         let archive = Archive::new(config, key);
-        Ok(Self { gateway, access, audit, bulk, archive, store: Arc::new(config.store.dir.clone()) })
+        Ok(Self {
+            gateway,
+            access,
+            audit,
+            streams: Streams::default(),
+            bulk,
+            archive,
+            store: Arc::new(config.store.dir.clone()),
+        })
     }
 }

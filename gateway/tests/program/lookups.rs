@@ -1,6 +1,8 @@
 //! Officers, health authorities and auditors, from outside: who may look up what, what they are told, and what remains of it.
 
 use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::TcpStream;
 
 use serde_json::{Value, json};
 
@@ -98,26 +100,62 @@ fn each_scope_has_its_own_and_what_is_refused_is_written_down_too() {
     let gateway = site.start();
     let about = json!({"document": "AZE10000002"});
     let allowed = |scope: &str| {
-        [
+        let asked = [
             post(&gateway, scope, "/v1/lookups", &ask("code", "0101-AHZN")),
             post(&gateway, scope, "/v1/lookups", &ask("document", "AZE10000002")),
             post(&gateway, scope, "/v1/lookups", &ask("phone", HOME)),
             post(&gateway, scope, "/v1/lookups/about", &about),
             get(&gateway, scope, "/v1/audit"),
             post(&gateway, scope, "/v1/permits/0101-AHZN/revocation", &json!({"reason": "a mistake"})),
-        ]
-        .map(|answer| answer.status)
+        ];
+        let statuses = asked.map(|answer| answer.status);
+        [&statuses[..], &[events(&gateway, scope).0]].concat()
     };
-    assert_eq!(allowed("inspector"), [200, 200, 403, 403, 403, 403]);
-    assert_eq!(allowed("health"), [403, 403, 200, 403, 403, 403]);
-    assert_eq!(allowed("admin"), [403, 403, 403, 403, 403, 404]);
-    assert_eq!(allowed("auditor"), [403, 403, 403, 200, 200, 403]);
-    assert_eq!(allowed("nobody"), [401; 6]);
+    assert_eq!(allowed("inspector"), [200, 200, 403, 403, 403, 403, 403]);
+    assert_eq!(allowed("health"), [403, 403, 200, 403, 403, 403, 200]);
+    assert_eq!(allowed("admin"), [403, 403, 403, 403, 403, 404, 403]);
+    assert_eq!(allowed("auditor"), [403, 403, 403, 200, 200, 403, 403]);
+    assert_eq!(allowed("nobody"), [401; 7]);
     let trail = get(&gateway, "auditor", "/v1/audit").json();
     let records = trail["records"].as_array().unwrap();
     let refused = records.iter().filter(|record| record["allowed"] == false).count();
     assert_eq!((records.len(), refused), (25, 18), "twenty-four that are known, and the reading itself");
     assert_eq!(records[0]["action"], "read_trail");
+}
+
+/// A stream of events: the status that it begins with, and what follows.
+fn events(gateway: &Gateway, scope: &str) -> (u16, impl BufRead) {
+    let mut stream = TcpStream::connect(&gateway.http).unwrap();
+    let request =
+        format!("GET /v1/events HTTP/1.1\r\nHost: icaze\r\nAuthorization: Bearer demo-{scope}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut reader = BufReader::new(stream);
+    let mut status = String::new();
+    reader.read_line(&mut status).unwrap();
+    (status.split(' ').nth(1).unwrap().parse().unwrap(), reader)
+}
+
+#[test]
+fn live_counts_are_streamed_until_whoever_watches_leaves() {
+    let site = Site::new("");
+    let gateway = site.start_with(&["HTTP__RATE=0"]);
+    let (status, reader) = events(&gateway, "health");
+    assert_eq!(status, 200);
+    let mut counts = reader.lines().map(Result::unwrap).filter_map(|line| {
+        line.strip_prefix("data: ").map(|data| serde_json::from_str::<Value>(data).unwrap())
+    });
+    let before = counts.next().unwrap();
+    assert_eq!((&before["decisions"], &before["permits"]), (&json!({}), &json!(0)));
+    sms(&gateway, HOME, "2 AZE10000002");
+    sms(&gateway, OTHER, "2 AZE10000004");
+    let after = counts.find(|counts| counts["decisions"].as_object().unwrap().len() == 2).unwrap();
+    assert_eq!((&after["decisions"], &after["permits"]), (&json!({"granted": 1, "refused": 1}), &json!(1)));
+
+    let open: Vec<_> = (1..64).map(|_| events(&gateway, "health")).collect();
+    assert!(open.iter().all(|(status, _)| *status == 200));
+    assert_eq!(events(&gateway, "health").0, 503, "as many as may be");
+    drop(open);
+    until("there is room again", || events(&gateway, "health").0 == 200);
 }
 
 #[test]
