@@ -12,9 +12,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 use tokio::time::{MissedTickBehavior, interval};
+use utoipa::ToSchema;
 
 use super::Shared;
 use super::access::{Caller, Scope};
+use super::openapi::Refused;
 use super::problem::Problem;
 use crate::clock::Now;
 use crate::gateway::Gateway;
@@ -34,10 +36,13 @@ impl Default for Streams {
 }
 
 /// What the gateway has done since it started, and what waits.
-#[derive(Debug, Serialize)]
-struct Counts {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Counts {
+    /// When they were read.
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// Decisions by their outcome; one that has not come up is not named.
+    #[schema(value_type = BTreeMap<String, u64>)]
     decisions: BTreeMap<&'static str, u64>,
     /// Permits that have not ended.
     permits: usize,
@@ -66,7 +71,11 @@ impl Counts {
     }
 }
 
-/// Streams until the caller leaves, or the gateway ends.
+/// Live counts, one event a second.
+///
+/// Scope health. Server-sent events called `counts`, each with a `Counts` as its data, until the caller leaves or the gateway ends.
+#[utoipa::path(get, path = "/v1/events", tag = "counts",
+    responses((status = 200, description = "The stream", content_type = "text/event-stream", body = String), Refused))]
 pub(super) async fn events(
     State(shared): State<Shared>,
     caller: Caller,

@@ -6,6 +6,7 @@ mod bulk;
 mod events;
 mod lookups;
 mod metrics;
+mod openapi;
 mod pages;
 pub mod problem;
 mod secure;
@@ -52,6 +53,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics::metrics))
+        .route("/openapi.json", get(openapi::openapi))
         .route("/v1/events", get(events::events))
         .merge(access::routes())
         .merge(lookups::routes())

@@ -2,7 +2,8 @@
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// What goes wrong, as the caller is told. What the log is told is another message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,16 +72,36 @@ impl Problem {
     }
 }
 
+/// What is answered when a request is not (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct ProblemBody {
+    /// What is wrong, as a name that programs may rely on.
+    #[schema(example = "urn:icaze:problem:reason")]
+    r#type: String,
+    /// The status in words.
+    #[schema(example = "Unprocessable Entity")]
+    title: Option<&'static str>,
+    /// The status once more.
+    #[schema(example = 422, minimum = 400, maximum = 599)]
+    status: u16,
+    /// For people: what is wrong, and what to do. Never repeats what was sent.
+    #[schema(example = "say in `reason` why you ask")]
+    detail: String,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": format!("urn:icaze:problem:{}", self.kind),
-            "title": self.status.canonical_reason(),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+        let body = ProblemBody {
+            r#type: format!("urn:icaze:problem:{}", self.kind),
+            title: self.status.canonical_reason(),
+            status: self.status.as_u16(),
+            detail: self.detail,
+        };
         let media_type = [(header::CONTENT_TYPE, Self::MEDIA_TYPE)];
-        let mut response = (self.status, media_type, body.to_string()).into_response();
+        // Strings and a number under string keys: serde_json has no error for them.
+        let body = serde_json::to_string(&body).unwrap_or_default();
+        let mut response = (self.status, media_type, body).into_response();
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"icaze\""));

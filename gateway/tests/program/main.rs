@@ -33,6 +33,9 @@ mod peers;
 mod register;
 mod restart;
 mod roles;
+/// Needs what `./check peers` installs.
+#[cfg(feature = "peers")]
+mod schema;
 mod smsc;
 mod support;
 mod tls;

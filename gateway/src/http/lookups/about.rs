@@ -1,11 +1,14 @@
 //! `POST /v1/lookups/about` and `GET /v1/audit`: who looked whom up.
 
+#![allow(unused_qualifications, reason = "the macro of the parameters writes one")]
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use icaze_store::audit::{Action, Page, Record};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::find::document;
 use super::reason;
@@ -13,16 +16,23 @@ use crate::clock::Now;
 use crate::http::Shared;
 use crate::http::access::{Caller, Scope};
 use crate::http::body::Body;
-use crate::http::problem::Problem;
+use crate::http::openapi::{Refused, RefusedBody};
+use crate::http::problem::{Problem, ProblemBody};
 use crate::http::trail::Deed;
 
 /// Records in one answer, at most.
 const PAGE: usize = 100;
 
-#[derive(Deserialize)]
+/// Who looked a person up?
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ask {
+#[schema(as = AboutRequest)]
+pub(in crate::http) struct Ask {
+    /// A document of the person's.
+    #[schema(example = "AZE10000002")]
     document: String,
+    /// Why; "asked for by the person" if it is left out.
+    #[schema(min_length = 1, max_length = 200)]
     reason: Option<String>,
     /// Records before this one.
     #[serde(default)]
@@ -30,8 +40,9 @@ pub(super) struct Ask {
 }
 
 /// Who looked a person up. Covert look-ups are counted, not shown.
-#[derive(Debug, Serialize)]
-pub(super) struct About {
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct About {
+    /// Newest first, at most 100.
     lookups: Vec<Entry>,
     /// Look-ups on this page that are withheld.
     withheld: usize,
@@ -39,13 +50,23 @@ pub(super) struct About {
     next: Option<u64>,
 }
 
-#[derive(Debug, Serialize)]
+/// A record of the trail.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = TrailRecord)]
 struct Entry {
+    /// From 1, without gaps.
     number: u64,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
+    /// The token's name.
     who: String,
+    /// The institution that the token was made for.
     institution: String,
+    /// What was done.
+    #[schema(value_type = String, example = "look_up_by_document")]
     action: Action,
+    /// Whether the token's scopes allowed it.
     allowed: bool,
     /// `None`: sealed under a key that is gone.
     reason: Option<String>,
@@ -65,8 +86,12 @@ impl From<Record> for Entry {
     }
 }
 
-/// Answers for an auditor, on behalf of the person.
-pub(super) async fn about(
+/// Who looked a person up, for which institution, and why.
+///
+/// Scope auditor, on behalf of the person. Covert look-ups are counted, not shown. Written into the trail.
+#[utoipa::path(post, path = "/v1/lookups/about", tag = "trail", request_body = Ask,
+    responses((status = 200, description = "The person's own trail", body = About), Refused, RefusedBody))]
+pub(in crate::http) async fn about(
     State(shared): State<Shared>,
     caller: Caller,
     Body(ask): Body<Ask>,
@@ -95,22 +120,32 @@ pub(super) async fn about(
     Ok(Json(About { withheld: all - lookups.len(), lookups, next }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Cursor {
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct Cursor {
+    /// The `next` of the page before.
     cursor: Option<u64>,
 }
 
 /// A page of the trail.
-#[derive(Debug, Serialize)]
-pub(super) struct TrailPage {
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct TrailPage {
+    /// Newest first, at most 100.
     records: Vec<Entry>,
     /// Ask with `cursor` for the next page.
     next: Option<u64>,
 }
 
-/// The trail, newest first. Reading it is part of it.
-pub(super) async fn trail(
+/// The trail of look-ups, newest first.
+///
+/// Scope auditor. Reading it is part of it.
+#[utoipa::path(get, path = "/v1/audit", tag = "trail", params(Cursor),
+    responses((status = 200, description = "A page of the trail", body = TrailPage),
+        (status = 422, description = "`cursor` is no `next` of a page", body = ProblemBody,
+            content_type = "application/problem+json"),
+        Refused))]
+pub(in crate::http) async fn trail(
     State(shared): State<Shared>,
     caller: Caller,
     cursor: Result<Query<Cursor>, QueryRejection>,

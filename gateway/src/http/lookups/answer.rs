@@ -3,6 +3,7 @@
 use icaze_store::ledger::Mark;
 use jiff::Timestamp;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::find::Found;
 use crate::http::Shared;
@@ -12,60 +13,90 @@ use crate::pipeline::permits::{Ending, Permit};
 use crate::world::World;
 
 /// What stands for a person, or stood.
-#[derive(Debug, Serialize)]
-pub(super) struct Answer {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = LookUpAnswer)]
+pub(in crate::http) struct Answer {
     verdict: Verdict,
     /// The instant that the verdict and the states are of.
+    #[schema(value_type = String, format = DateTime)]
     at: Timestamp,
     /// Newest first, at most 100.
+    #[schema(max_items = 100)]
     permits: Vec<PermitAnswer>,
 }
 
 /// Whether one of the permits is valid.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Verdict {
     Valid,
     NotValid,
 }
 
-#[derive(Debug, Serialize)]
+/// A permit.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Permit)]
 struct PermitAnswer {
+    /// As it was told by SMS.
+    #[schema(example = "7K3M-9QXF")]
     code: String,
+    /// The document that it was asked with.
+    #[schema(example = "AZE10000002")]
     document: String,
+    /// The purpose's digit.
+    #[schema(example = 2, maximum = 9)]
     purpose: u8,
+    /// When it holds.
     intervals: [IntervalAnswer; 1],
     state: State,
+    /// When it was decided.
+    #[schema(value_type = String, format = DateTime)]
     decided_at: Timestamp,
     delivery: Delivery,
     /// The regime that it was issued under.
+    #[schema(example = "2020-12")]
     regime: Option<String>,
 }
 
-/// Half-open.
-#[derive(Debug, Serialize)]
+/// Half-open: the end is the first instant without the permit.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Interval)]
 struct IntervalAnswer {
+    /// The first instant.
+    #[schema(value_type = String, format = DateTime)]
     start: Timestamp,
+    /// The first one after it.
+    #[schema(value_type = String, format = DateTime)]
     end: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+/// What is the matter with a permit at the instant that is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum State {
+    /// It holds.
     Valid,
+    /// It begins later.
     NotYetValid,
+    /// It is over.
     Ended,
+    /// Its reply was refused for good, or expired unseen: it ended, and the allowance came back.
     Undelivered,
+    /// An administrator ended it.
     Revoked,
 }
 
 /// What became of the reply that carries the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Delivery {
+    /// It has not left, or nobody knows yet.
     Waiting,
+    /// The operator has it.
     Sent,
+    /// The phone has it.
     Delivered,
+    /// It was refused, or came too late.
     Expired,
 }
 

@@ -3,10 +3,10 @@
 //!
 //! Serials and numbers travel in bodies only. Nothing is told before the trail has it.
 
-mod about;
+pub(super) mod about;
 mod answer;
 mod find;
-mod revocation;
+pub(super) mod revocation;
 
 use axum::extract::State;
 use axum::routing::{get, post};
@@ -14,11 +14,13 @@ use axum::{Json, Router};
 use icaze_store::audit::Action;
 use jiff::Timestamp;
 use serde::Deserialize;
+use utoipa::ToSchema;
 
 use self::answer::Answer;
 use super::Shared;
 use super::access::{Caller, Scope};
 use super::body::Body;
+use super::openapi::{Refused, RefusedBody};
 use super::problem::Problem;
 use super::trail::Deed;
 use crate::clock::Now;
@@ -35,7 +37,7 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 /// What is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum By {
     /// A permit by its code.
@@ -63,14 +65,21 @@ impl By {
     }
 }
 
-#[derive(Deserialize)]
+/// A look-up.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Ask {
+#[schema(as = LookUp)]
+pub(super) struct Ask {
     by: By,
+    /// A permit code, a document's serial, or a phone number, in any customary spelling.
+    #[schema(example = "AZE10000002")]
     value: String,
     /// The instant that is asked about; now if it is left out.
     #[serde(default)]
+    #[schema(value_type = Option<String>, format = DateTime)]
     at: Option<Timestamp>,
+    /// Why; kept in the trail.
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "roadside check")]
     reason: Option<String>,
     /// Whether the look-up is withheld from the person it is about.
     #[serde(default)]
@@ -90,7 +99,13 @@ pub(super) fn reason(reason: Option<&str>) -> Result<&str, Problem> {
     }
 }
 
-async fn look_up(
+/// What stands for a person, or stood at an instant.
+///
+/// By `code` or `document` with the scope inspector, by `phone` with the scope health. By document: the permits of its holder, whichever
+/// of their documents they were asked with. Written into the trail before it is answered.
+#[utoipa::path(post, path = "/v1/lookups", tag = "permits", request_body = Ask,
+    responses((status = 200, description = "What stands, or stood", body = Answer), Refused, RefusedBody))]
+pub(super) async fn look_up(
     State(shared): State<Shared>,
     caller: Caller,
     Body(ask): Body<Ask>,

@@ -7,6 +7,7 @@ use axum::extract::{Path, State};
 use icaze_store::audit::Action;
 use serde::Deserialize;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use super::By;
 use super::answer::Answer;
@@ -16,21 +17,34 @@ use crate::clock::Now;
 use crate::http::Shared;
 use crate::http::access::{Caller, Scope};
 use crate::http::body::Body;
-use crate::http::problem::Problem;
+use crate::http::openapi::{Refused, RefusedBody};
+use crate::http::problem::{Problem, ProblemBody};
 use crate::http::trail::Deed;
 use crate::permit::code::Code;
 
 /// The ledger takes milliseconds; a disk that takes longer than this has failed.
 const DURABLE_WITHIN: Duration = Duration::from_secs(5);
 
-#[derive(Deserialize)]
+/// The end of a permit.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ask {
+#[schema(as = Revocation)]
+pub(in crate::http) struct Ask {
+    /// Why; kept in the trail.
+    #[schema(value_type = String, required = true, min_length = 1, max_length = 200, example = "forged papers")]
     reason: Option<String>,
 }
 
-/// Answers as a look-up by the code does, once the end of the permit is on disk.
-pub(super) async fn revoke(
+/// Ends a permit now.
+///
+/// Scope admin. Answers as a look-up by the code does, once the end of the permit is on disk. Its allowance stays spent.
+#[utoipa::path(post, path = "/v1/permits/{code}/revocation", tag = "permits", request_body = Ask,
+    params(("code" = String, Path, description = "The permit's code, in any spelling", example = "7K3M-9QXF")),
+    responses((status = 200, description = "It has ended", body = Answer),
+        (status = 404, description = "No permit with this code stands, or is to begin", body = ProblemBody,
+            content_type = "application/problem+json"),
+        Refused, RefusedBody))]
+pub(in crate::http) async fn revoke(
     State(shared): State<Shared>,
     caller: Caller,
     Path(code): Path<String>,
