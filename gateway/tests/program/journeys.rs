@@ -44,6 +44,30 @@ fn a_health_authority_sees_the_counters_move() {
 }
 
 #[test]
+fn an_officer_checks_a_permit_that_was_just_issued() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let reply = sms(&gateway, "994501112233", "2 AZE10000002");
+    let code = reply.split("№ ").nth(1).unwrap().trim().to_owned();
+    let mut browser = Browser::start(&gateway.http);
+    browser.look("dark", 360);
+    browser.log_in("demo-inspector");
+    browser.wait("h1", "İcazənin yoxlanması");
+    browser.fill("#value", &code.to_lowercase());
+    browser.click("button.main");
+    browser.wait("#verdict h1", "QÜVVƏDƏDİR");
+    assert_eq!(browser.run("return document.activeElement.tagName"), "H1", "what is read out first");
+    browser.wait(".permits", &code);
+    browser.fill("#value", "AZE10000003");
+    browser.click("button.main");
+    browser.wait("#verdict h1", "ETİBARSIZDIR");
+    browser.click("button[value=en]");
+    browser.wait("h1", "Check a permit");
+    browser.click("form.reader button");
+    browser.wait("h1", "Log in");
+}
+
+#[test]
 fn nothing_on_any_page_keeps_anybody_out() {
     let site = Site::new("");
     let gateway = site.start();
@@ -67,4 +91,16 @@ fn nothing_on_any_page_keeps_anybody_out() {
     browser.log_in("demo-health");
     browser.wait("#reasons", "");
     hold(&mut browser, "dashboard");
+    browser.click("form.reader button");
+    browser.log_in("demo-inspector");
+    hold(&mut browser, "check");
+    for (document, verdict) in [("AZE10000002", "valid"), ("AZE10000003", "invalid")] {
+        for (scheme, width) in LOOKS {
+            browser.fill("#value", document);
+            browser.click("button.main");
+            browser.wait(&format!("#verdict.{verdict}"), "");
+            browser.look(scheme, width);
+            browser.holds(&format!("{verdict} {scheme} {width}"));
+        }
+    }
 }

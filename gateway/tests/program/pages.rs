@@ -1,5 +1,6 @@
 //! The pages as a browser asks for them.
 
+use crate::cli::{code, sms};
 use crate::support::{Answer, Gateway, Site};
 
 const FORM: &str = "Content-Type: application/x-www-form-urlencoded";
@@ -30,13 +31,66 @@ fn a_stranger_is_asked_to_log_in() {
 fn each_scope_sees_its_pages_and_no_others() {
     let site = Site::new("");
     let gateway = site.start();
-    for (token, status) in
-        [("demo-health", 200), ("demo-admin", 200), ("demo-inspector", 403), ("demo-auditor", 403)]
-    {
+    // Whoever may not see the dashboard is sent to the first page that they may see.
+    for (token, dashboard, check) in [
+        ("demo-health", 200, 403),
+        ("demo-admin", 200, 403),
+        ("demo-inspector", 303, 200),
+        ("demo-auditor", 403, 403),
+    ] {
         let cookie = log_in(&gateway, token);
-        assert_eq!(gateway.ask("GET /", &[&cookie], "").status, status, "{token}");
+        assert_eq!(gateway.ask("GET /", &[&cookie], "").status, dashboard, "{token}");
+        assert_eq!(gateway.ask("GET /check", &[&cookie], "").status, check, "{token}");
         goes_to(&gateway.ask("GET /login", &[&cookie], ""), "/");
     }
+}
+
+/// What a form must send back.
+fn csrf(page: &Answer) -> &str {
+    let field = page.body.split("name=\"csrf\" value=\"").nth(1).unwrap();
+    field.split('"').next().unwrap()
+}
+
+#[test]
+fn an_officer_checks_permits_without_a_script_and_in_20_kilobytes() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let reply = sms(&gateway, "+994501234567", "2 AZE10000002");
+    let code = code(&reply).unwrap();
+    let cookie = log_in(&gateway, "demo-inspector");
+    goes_to(&gateway.ask("GET /", &[&cookie], ""), "/check");
+    goes_to(&gateway.ask("POST /language", &[FORM], "to=en&back=/check"), "/check");
+    let cookie = format!("{cookie}; icaze_language=en");
+    let form = gateway.ask("GET /check", &[&cookie], "");
+    assert!(!form.body.contains("<script"), "{}", form.body);
+    let check = |csrf: &str, value: &str, more: &str| {
+        let body = format!("csrf={csrf}&value={value}&reason=street&{more}");
+        gateway.ask("POST /check", &[&cookie, FORM], &body)
+    };
+    assert_eq!(check("0000", code, "other=").status, 403, "from another site");
+    for value in [code, &code.to_lowercase().replace('-', ""), "AZE10000002", "aze+10000002"] {
+        let page = check(csrf(&form), value, "other=");
+        assert_eq!(page.status, 200, "{value}");
+        assert!(
+            page.body.contains(">VALID <span class=\"times\">UNTIL ") && page.body.contains(code),
+            "{}",
+            page.body
+        );
+        let assets = page.body.split('"').filter(|value| value.starts_with("/assets/"));
+        let loaded: usize =
+            assets.map(|asset| gateway.ask(&format!("GET {asset}"), &[], "").body.len()).sum();
+        assert!(loaded + page.body.len() <= 20 * 1024, "{loaded} and {}", page.body.len());
+    }
+    let none = check(csrf(&form), "AZE10000004", "");
+    assert!(none.body.contains(">NOT VALID<") && none.body.contains("No permit was found"), "{}", none.body);
+    let unreadable = check(csrf(&form), "7K3M", "");
+    assert!(unreadable.status == 422 && unreadable.body.contains("role=\"alert\""), "{unreadable:?}");
+    check(csrf(&form), "AZE10000002", "other=a+search+warrant");
+
+    let trail = gateway.ask("GET /v1/audit", &["Authorization: Bearer demo-auditor"], "").json();
+    let told: Vec<_> = trail["records"].as_array().unwrap().iter().map(|entry| &entry["reason"]).collect();
+    assert_eq!((told[1], told[2]), (&"a search warrant".into(), &"street check".into()), "{told:?}");
+    assert_eq!(told.len(), 7, "each look-up that was answered, and the reading");
 }
 
 #[test]

@@ -16,19 +16,19 @@ use crate::world::World;
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = LookUpAnswer)]
 pub(in crate::http) struct Answer {
-    verdict: Verdict,
+    pub(in crate::http) verdict: Verdict,
     /// The instant that the verdict and the states are of.
     #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+    pub(in crate::http) at: Timestamp,
     /// Newest first, at most 100.
     #[schema(max_items = 100)]
-    permits: Vec<PermitAnswer>,
+    pub(in crate::http) permits: Vec<PermitAnswer>,
 }
 
 /// Whether one of the permits is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Verdict {
+pub(in crate::http) enum Verdict {
     Valid,
     NotValid,
 }
@@ -36,44 +36,44 @@ enum Verdict {
 /// A permit.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Permit)]
-struct PermitAnswer {
+pub(in crate::http) struct PermitAnswer {
     /// As it was told by SMS.
     #[schema(example = "7K3M-9QXF")]
-    code: String,
+    pub(in crate::http) code: String,
     /// The document that it was asked with.
     #[schema(example = "AZE10000002")]
-    document: String,
+    pub(in crate::http) document: String,
     /// The purpose's digit.
     #[schema(example = 2, maximum = 9)]
-    purpose: u8,
+    pub(in crate::http) purpose: u8,
     /// When it holds.
-    intervals: [IntervalAnswer; 1],
-    state: State,
+    pub(in crate::http) intervals: [IntervalAnswer; 1],
+    pub(in crate::http) state: State,
     /// When it was decided.
     #[schema(value_type = String, format = DateTime)]
-    decided_at: Timestamp,
-    delivery: Delivery,
+    pub(in crate::http) decided_at: Timestamp,
+    pub(in crate::http) delivery: Delivery,
     /// The regime that it was issued under.
     #[schema(example = "2020-12")]
-    regime: Option<String>,
+    pub(in crate::http) regime: Option<String>,
 }
 
 /// Half-open: the end is the first instant without the permit.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Interval)]
-struct IntervalAnswer {
+pub(in crate::http) struct IntervalAnswer {
     /// The first instant.
     #[schema(value_type = String, format = DateTime)]
-    start: Timestamp,
+    pub(in crate::http) start: Timestamp,
     /// The first one after it.
     #[schema(value_type = String, format = DateTime)]
-    end: Timestamp,
+    pub(in crate::http) end: Timestamp,
 }
 
 /// What is the matter with a permit at the instant that is asked about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum State {
+pub(in crate::http) enum State {
     /// It holds.
     Valid,
     /// It begins later.
@@ -89,7 +89,7 @@ enum State {
 /// What became of the reply that carries the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Delivery {
+pub(in crate::http) enum Delivery {
     /// It has not left, or nobody knows yet.
     Waiting,
     /// The operator has it.

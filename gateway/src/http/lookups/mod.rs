@@ -16,7 +16,9 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use self::answer::Answer;
+pub(super) use self::answer::{Answer, Delivery, PermitAnswer, State as PermitState};
+#[cfg(test)]
+pub(super) use self::answer::{IntervalAnswer, Verdict};
 use super::Shared;
 use super::access::{Caller, Scope};
 use super::body::Body;
@@ -24,6 +26,7 @@ use super::openapi::{Refused, RefusedBody};
 use super::problem::Problem;
 use super::trail::Deed;
 use crate::clock::Now;
+use crate::permit::code::Code;
 
 /// A reason has at most so many characters.
 const REASON_MAX: usize = 200;
@@ -110,11 +113,28 @@ pub(super) async fn look_up(
     caller: Caller,
     Body(ask): Body<Ask>,
 ) -> Result<Json<Answer>, Problem> {
+    audited(&shared, &caller, &ask).await.map(Json)
+}
+
+/// A look-up of a code or a serial, whichever `value` is.
+pub(super) async fn check(
+    shared: &Shared,
+    caller: &Caller,
+    value: &str,
+    reason: &str,
+) -> Result<Answer, Problem> {
+    let by = if value.parse::<Code>().is_ok() { By::Code } else { By::Document };
+    let (value, reason) = (value.to_owned(), Some(reason.to_owned()));
+    audited(shared, caller, &Ask { by, value, at: None, reason, covert: false }).await
+}
+
+/// What is found, once the trail has it.
+async fn audited(shared: &Shared, caller: &Caller, ask: &Ask) -> Result<Answer, Problem> {
     let reason = reason(ask.reason.as_deref())?;
     let now = Now::read().wall;
     let deed = Deed {
         at: now,
-        caller: &caller,
+        caller,
         action: ask.by.action(),
         allowed: false,
         covert: ask.covert,
@@ -126,12 +146,9 @@ pub(super) async fn look_up(
         shared.audit.write(deed).await?;
         return Err(forbidden);
     }
-    let found = find::find(&shared, ask.by, &ask.value, ask.at).await?;
+    let found = find::find(shared, ask.by, &ask.value, ask.at).await?;
     let subjects = found.subjects(&shared.audit.keys, &ask.value);
     shared.audit.write(Deed { allowed: true, subjects, ..deed }).await?;
-    shared
-        .gateway
-        .telemetry
-        .looked_up(&caller.institution, shared.bulk.count(&caller, Now::read().monotonic));
-    Ok(Json(Answer::of(&found, ask.at.unwrap_or(now), &shared)))
+    shared.gateway.telemetry.looked_up(&caller.institution, shared.bulk.count(caller, Now::read().monotonic));
+    Ok(Answer::of(&found, ask.at.unwrap_or(now), shared))
 }

@@ -1,10 +1,11 @@
-//! The pages that people use, made here as HTML: log-in and dashboard. The one script only saves reloads.
+//! The pages that people use, made here as HTML: log-in, dashboard, the officer's page. The one script only saves reloads.
 //!
 //! A page is a function of what is known; `facts` reads that from the gateway, `words` says it in three languages.
 //! Nothing is asked of another host, and nothing personal is in an address.
 
 mod assets;
 mod chart;
+mod check;
 mod dashboard;
 mod facts;
 mod figures;
@@ -25,13 +26,15 @@ use axum::{Form, Router};
 use icaze_store::ledger::Language;
 use serde::Deserialize;
 
+use self::check::{Check, Told};
 use self::dashboard::{Dashboard, View};
 use self::facts::Facts;
 use self::login::{Denied, Login};
 use self::page::{Page, Place, Reader};
 use self::words::{Words, tag, tagged};
 use super::Shared;
-use super::access::{Caller, Scope, Session};
+use super::access::{Caller, Scope, Session, SessionForm};
+use super::lookups;
 use super::problem::Problem;
 use crate::clock::Now;
 
@@ -45,6 +48,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(dashboard))
+        .route("/check", get(officer).post(checked))
         .route("/login", get(log_in))
         .route("/language", post(language))
         .merge(assets::routes())
@@ -74,6 +78,59 @@ async fn dashboard(
     let (gateway, world, now) = (&shared.gateway, shared.gateway.world(), Now::read());
     let timeline = gateway.timeline();
     show(StatusCode::OK, &Dashboard::new(page, view.0, &Facts::read(gateway, &timeline, &world, now)))
+}
+
+async fn officer(session: Option<Session>, headers: HeaderMap) -> Response {
+    let Some(session) = session else { return to_log_in() };
+    let page = page(&headers, Place::Check, Some(&session));
+    if !places(&session.caller).contains(&Place::Check) {
+        return show(StatusCode::FORBIDDEN, &Denied { page });
+    }
+    show(StatusCode::OK, &Check { page, told: None, problem: None })
+}
+
+/// What an officer asks.
+#[derive(Deserialize)]
+struct Asked {
+    value: String,
+    /// One of the page's reasons,
+    reason: String,
+    /// or the officer's own.
+    #[serde(default)]
+    other: String,
+}
+
+impl Asked {
+    /// As the trail keeps it, whatever the officer's language.
+    fn reason(&self) -> &str {
+        match (self.other.trim(), self.reason.as_str()) {
+            ("", "street") => "street check",
+            ("", "road") => "road block",
+            ("", "asked") => "at the person's request",
+            (other, _) => other,
+        }
+    }
+}
+
+async fn checked(State(shared): State<Shared>, headers: HeaderMap, sent: SessionForm<Asked>) -> Response {
+    let SessionForm { session, form } = sent;
+    let page = page(&headers, Place::Check, Some(&session));
+    let words = &page.words.check;
+    match lookups::check(&shared, &session.caller, form.value.trim(), form.reason()).await {
+        Ok(answer) => {
+            let told = Told::of(&answer, &shared.gateway.world(), &page);
+            show(StatusCode::OK, &Check { page, told: Some(told), problem: None })
+        }
+        Err(problem) => match problem.status() {
+            StatusCode::FORBIDDEN => show(StatusCode::FORBIDDEN, &Denied { page }),
+            status => {
+                let unreadable = status == StatusCode::UNPROCESSABLE_ENTITY;
+                let problem =
+                    Some(if unreadable { words.unreadable.as_str() } else { words.unavailable.as_str() });
+                show(status, &Check { page, told: None, problem })
+            }
+        },
+    }
 }
 
 #[derive(Deserialize)]
@@ -125,7 +182,8 @@ fn page(headers: &HeaderMap, place: Place, session: Option<&Session>) -> Page {
 /// Where a caller may go, in the order of the menu.
 fn places(caller: &Caller) -> Vec<Place> {
     let may = |scopes: &[Scope]| scopes.iter().any(|&scope| caller.scopes.has(scope));
-    let all = [(Place::Dashboard, may(&[Scope::Health, Scope::Admin]))];
+    let all =
+        [(Place::Dashboard, may(&[Scope::Health, Scope::Admin])), (Place::Check, may(&[Scope::Inspector]))];
     all.into_iter().filter(|(_, may)| *may).map(|(place, _)| place).collect()
 }
 

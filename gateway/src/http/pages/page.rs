@@ -19,6 +19,7 @@ pub(super) struct Page {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     Dashboard,
+    Check,
     Login,
 }
 
@@ -34,12 +35,13 @@ pub(super) struct Reader {
 
 impl Place {
     /// Every page.
-    pub(super) const ALL: [Self; 2] = [Self::Dashboard, Self::Login];
+    pub(super) const ALL: [Self; 3] = [Self::Dashboard, Self::Check, Self::Login];
 
     /// Its address.
     pub(super) const fn href(self) -> &'static str {
         match self {
             Self::Dashboard => "/",
+            Self::Check => "/check",
             Self::Login => "/login",
         }
     }
@@ -47,6 +49,7 @@ impl Place {
     fn title(self, words: &Words) -> &str {
         match self {
             Self::Dashboard => &words.site.dashboard,
+            Self::Check => &words.check.title,
             Self::Login => &words.site.log_in,
         }
     }

@@ -19,6 +19,10 @@ macro_rules! section {
 section!(Site: skip pages language dashboard log_in log_out);
 section!(Login: lead token hint submit failed);
 section!(Denied: title lead);
+section!(CheckWords:
+    title value hint reason street road asked other submit again valid until not_valid now none permits not_yet ended revoked
+    undelivered not_delivered unreadable unavailable
+);
 section!(DashboardWords:
     ready not_ready pause resume stale over minutes day purpose all rate mean highest share of decisions latency half
     nearly slowest waiting oldest none_waits permits permits_note register documents generation age outcomes outcome
@@ -34,6 +38,7 @@ pub(super) struct Words {
     pub(super) site: Site,
     pub(super) login: Login,
     pub(super) denied: Denied,
+    pub(super) check: CheckWords,
     pub(super) dashboard: DashboardWords,
     pub(super) units: Units,
     outcomes: BTreeMap<String, String>,
