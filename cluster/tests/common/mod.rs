@@ -88,7 +88,9 @@ impl Servers {
                     redis::cmd("CLUSTER").arg("INFO").query_async(&mut server).await.unwrap_or_default();
                 let role: String =
                     redis::cmd("INFO").arg("replication").query_async(&mut server).await.unwrap_or_default();
-                let linked = role.contains("master_link_status:up") || role.contains("connected_slaves:1");
+                // A replica that is connected is not yet one that writes may rely on.
+                let linked =
+                    role.contains("master_link_status:up") || role.contains("min_slaves_good_slaves:1");
                 if !state.contains("cluster_state:ok") || !linked {
                     return false;
                 }

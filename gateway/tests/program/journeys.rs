@@ -103,4 +103,8 @@ fn nothing_on_any_page_keeps_anybody_out() {
             browser.holds(&format!("{verdict} {scheme} {width}"));
         }
     }
+    browser.click("form.reader button");
+    browser.log_in("demo-auditor");
+    browser.wait("#trail", "");
+    hold(&mut browser, "audit");
 }

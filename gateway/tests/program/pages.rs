@@ -32,15 +32,16 @@ fn each_scope_sees_its_pages_and_no_others() {
     let site = Site::new("");
     let gateway = site.start();
     // Whoever may not see the dashboard is sent to the first page that they may see.
-    for (token, dashboard, check) in [
-        ("demo-health", 200, 403),
-        ("demo-admin", 200, 403),
-        ("demo-inspector", 303, 200),
-        ("demo-auditor", 403, 403),
+    for (token, dashboard, check, audit) in [
+        ("demo-health", 200, 403, 403),
+        ("demo-admin", 200, 403, 403),
+        ("demo-inspector", 303, 200, 403),
+        ("demo-auditor", 303, 403, 200),
     ] {
         let cookie = log_in(&gateway, token);
         assert_eq!(gateway.ask("GET /", &[&cookie], "").status, dashboard, "{token}");
         assert_eq!(gateway.ask("GET /check", &[&cookie], "").status, check, "{token}");
+        assert_eq!(gateway.ask("GET /audit", &[&cookie], "").status, audit, "{token}");
         goes_to(&gateway.ask("GET /login", &[&cookie], ""), "/");
     }
 }
@@ -91,6 +92,43 @@ fn an_officer_checks_permits_without_a_script_and_in_20_kilobytes() {
     let told: Vec<_> = trail["records"].as_array().unwrap().iter().map(|entry| &entry["reason"]).collect();
     assert_eq!((told[1], told[2]), (&"a search warrant".into(), &"street check".into()), "{told:?}");
     assert_eq!(told.len(), 7, "each look-up that was answered, and the reading");
+}
+
+#[test]
+fn an_auditor_reads_the_trail_and_one_persons_part_of_it() {
+    let site = Site::new("");
+    let gateway = site.start_with(&["HTTP__RATE=0"]);
+    let look_up = |document: &str, covert: bool| {
+        let body = format!(
+            r#"{{"by":"document","value":"{document}","reason":"for {document}","covert":{covert}}}"#
+        );
+        let headers = ["Authorization: Bearer demo-inspector", "Content-Type: application/json"];
+        assert_eq!(gateway.ask("POST /v1/lookups", &headers, &body).status, 200);
+    };
+    look_up("AZE10000001", false);
+    look_up("AZE10000001", true);
+    (0..100).for_each(|_| look_up("AZE10000002", false));
+    let cookie = format!("{}; icaze_language=en", log_in(&gateway, "demo-auditor"));
+    goes_to(&gateway.ask("GET /", &[&cookie], ""), "/audit");
+    let page = gateway.ask("GET /audit", &[&cookie], "");
+    assert!(page.body.contains("Read the trail") && page.body.contains("for AZE10000002"), "{}", page.body);
+    assert!(!page.body.contains("for AZE10000001"), "{}", page.body);
+    let older = page.body.split("href=\"").find(|rest| rest.starts_with("/audit?cursor=")).unwrap();
+    let older = gateway.ask(&format!("GET {}", older.split('"').next().unwrap()), &[&cookie], "");
+    assert!(older.body.contains("for AZE10000001"), "{}", older.body);
+
+    let about = |document: &str| {
+        let body = format!("csrf={}&document={document}", csrf(&page));
+        gateway.ask("POST /audit", &[&cookie, FORM], &body)
+    };
+    let person = about("aa1000001").body;
+    assert!(
+        person.contains("for AZE10000001") && !person.contains("for AZE10000002"),
+        "by any of their documents"
+    );
+    assert!(person.contains("Covert inquiries, not shown: 1."), "{person}");
+    let unreadable = about("x");
+    assert!(unreadable.status == 422 && unreadable.body.contains("role=\"alert\""), "{unreadable:?}");
 }
 
 #[test]

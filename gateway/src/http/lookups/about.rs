@@ -43,33 +43,33 @@ pub(in crate::http) struct Ask {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct About {
     /// Newest first, at most 100.
-    lookups: Vec<Entry>,
+    pub(in crate::http) lookups: Vec<Entry>,
     /// Look-ups on this page that are withheld.
-    withheld: usize,
+    pub(in crate::http) withheld: usize,
     /// Ask with `before` for the next page.
-    next: Option<u64>,
+    pub(in crate::http) next: Option<u64>,
 }
 
 /// A record of the trail.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = TrailRecord)]
-struct Entry {
+pub(in crate::http) struct Entry {
     /// From 1, without gaps.
     number: u64,
     /// When.
     #[schema(value_type = String, format = DateTime)]
-    at: Timestamp,
+    pub(in crate::http) at: Timestamp,
     /// The token's name.
-    who: String,
+    pub(in crate::http) who: String,
     /// The institution that the token was made for.
-    institution: String,
+    pub(in crate::http) institution: String,
     /// What was done.
     #[schema(value_type = String, example = "look_up_by_document")]
-    action: Action,
+    pub(in crate::http) action: Action,
     /// Whether the token's scopes allowed it.
-    allowed: bool,
+    pub(in crate::http) allowed: bool,
     /// `None`: sealed under a key that is gone.
-    reason: Option<String>,
+    pub(in crate::http) reason: Option<String>,
 }
 
 impl From<Record> for Entry {
@@ -96,28 +96,39 @@ pub(in crate::http) async fn about(
     caller: Caller,
     Body(ask): Body<Ask>,
 ) -> Result<Json<About>, Problem> {
-    let reason = reason(ask.reason.as_deref().or(Some("asked for by the person")))?;
-    let document = document(&ask.document)?;
+    who_looked(&shared, &caller, &ask.document, ask.reason.as_deref(), ask.before).await.map(Json)
+}
+
+/// The same, `before` a record.
+pub(in crate::http) async fn who_looked(
+    shared: &Shared,
+    caller: &Caller,
+    asked: &str,
+    given: Option<&str>,
+    before: Option<u64>,
+) -> Result<About, Problem> {
+    let reason = reason(given.or(Some("asked for by the person")))?;
+    let document = document(asked)?;
     let person = shared.gateway.world().register.find(document).map(|entry| entry.person);
     let keys = &shared.audit.keys;
-    let subject = person.map_or_else(|| keys.unknown(ask.document.trim()), |person| keys.person(person));
+    let subject = person.map_or_else(|| keys.unknown(asked.trim()), |person| keys.person(person));
     let allowed = caller.require(Scope::Auditor);
     let deed = Deed {
         at: Now::read().wall,
-        caller: &caller,
+        caller,
         action: Action::ReadAbout,
         allowed: allowed.is_ok(),
         covert: false,
         subjects: vec![subject],
-        asked: &ask.document,
+        asked,
         reason,
     };
     shared.audit.write(deed).await?;
     allowed?;
-    let Page { records, next } = shared.audit.page(ask.before, PAGE, Some(subject)).await?;
+    let Page { records, next } = shared.audit.page(before, PAGE, Some(subject)).await?;
     let all = records.len();
     let lookups: Vec<Entry> = records.into_iter().filter(|record| !record.covert).map(Entry::from).collect();
-    Ok(Json(About { withheld: all - lookups.len(), lookups, next }))
+    Ok(About { withheld: all - lookups.len(), lookups, next })
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -132,9 +143,9 @@ pub(in crate::http) struct Cursor {
 #[derive(Debug, Serialize, ToSchema)]
 pub(in crate::http) struct TrailPage {
     /// Newest first, at most 100.
-    records: Vec<Entry>,
+    pub(in crate::http) records: Vec<Entry>,
     /// Ask with `cursor` for the next page.
-    next: Option<u64>,
+    pub(in crate::http) next: Option<u64>,
 }
 
 /// The trail of look-ups, newest first.
@@ -152,10 +163,19 @@ pub(in crate::http) async fn trail(
 ) -> Result<Json<TrailPage>, Problem> {
     let cursor =
         cursor.map_err(|_| Problem::unusable("cursor", "`cursor` is the `next` of the page before"))?;
+    read_trail(&shared, &caller, cursor.cursor).await.map(Json)
+}
+
+/// The same, before the record `cursor`.
+pub(in crate::http) async fn read_trail(
+    shared: &Shared,
+    caller: &Caller,
+    cursor: Option<u64>,
+) -> Result<TrailPage, Problem> {
     let allowed = caller.require(Scope::Auditor);
     let deed = Deed {
         at: Now::read().wall,
-        caller: &caller,
+        caller,
         action: Action::ReadTrail,
         allowed: allowed.is_ok(),
         covert: false,
@@ -165,6 +185,6 @@ pub(in crate::http) async fn trail(
     };
     shared.audit.write(deed).await?;
     allowed?;
-    let Page { records, next } = shared.audit.page(cursor.cursor, PAGE, None).await?;
-    Ok(Json(TrailPage { records: records.into_iter().map(Entry::from).collect(), next }))
+    let Page { records, next } = shared.audit.page(cursor, PAGE, None).await?;
+    Ok(TrailPage { records: records.into_iter().map(Entry::from).collect(), next })
 }

@@ -1,9 +1,10 @@
-//! The pages that people use, made here as HTML: log-in, dashboard, the officer's page. The one script only saves reloads.
+//! The pages that people use, made here as HTML: log-in, dashboard, the officer's page, the auditor's. The one script only saves reloads.
 //!
 //! A page is a function of what is known; `facts` reads that from the gateway, `words` says it in three languages.
 //! Nothing is asked of another host, and nothing personal is in an address.
 
 mod assets;
+mod audit;
 mod chart;
 mod check;
 mod dashboard;
@@ -24,8 +25,10 @@ use axum::response::{Html, IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Form, Router};
 use icaze_store::ledger::Language;
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use self::audit::Audit;
 use self::check::{Check, Told};
 use self::dashboard::{Dashboard, View};
 use self::facts::Facts;
@@ -49,6 +52,7 @@ pub(super) fn routes() -> Router<Shared> {
     Router::new()
         .route("/", get(dashboard))
         .route("/check", get(officer).post(checked))
+        .route("/audit", get(trail).post(about))
         .route("/login", get(log_in))
         .route("/language", post(language))
         .merge(assets::routes())
@@ -134,6 +138,58 @@ async fn checked(State(shared): State<Shared>, headers: HeaderMap, sent: Session
 }
 
 #[derive(Deserialize)]
+struct Older {
+    cursor: Option<u64>,
+}
+
+async fn trail(
+    State(shared): State<Shared>,
+    session: Option<Session>,
+    headers: HeaderMap,
+    older: Query<Older>,
+) -> Response {
+    let Some(session) = session else { return to_log_in() };
+    let page = page(&headers, Place::Audit, Some(&session));
+    let trail = lookups::about::read_trail(&shared, &session.caller, older.cursor).await;
+    audited(page, trail.map(|trail| |page| Audit::of_trail(page, trail, &zone(&shared))))
+}
+
+/// Whom an auditor asks about.
+#[derive(Deserialize)]
+struct Person {
+    document: String,
+}
+
+async fn about(State(shared): State<Shared>, headers: HeaderMap, sent: SessionForm<Person>) -> Response {
+    let SessionForm { session, form } = sent;
+    let page = page(&headers, Place::Audit, Some(&session));
+    let about = lookups::about::who_looked(&shared, &session.caller, &form.document, None, None).await;
+    audited(page, about.map(|about| |page| Audit::of_person(page, about, &zone(&shared))))
+}
+
+/// Shows what the trail says, or why it says nothing.
+fn audited(page: Page, read: Result<impl FnOnce(Page) -> Audit, Problem>) -> Response {
+    match read {
+        Ok(shown) => show(StatusCode::OK, &shown(page)),
+        Err(problem) if problem.status() == StatusCode::FORBIDDEN => {
+            show(StatusCode::FORBIDDEN, &Denied { page })
+        }
+        Err(problem) => {
+            let words = &page.words.audit;
+            let unreadable = problem.status() == StatusCode::UNPROCESSABLE_ENTITY;
+            let told = if unreadable { &words.unreadable } else { &words.unavailable };
+            show(problem.status(), &Audit::failed(page, told))
+        }
+    }
+}
+
+/// The time zone of the regime in force.
+fn zone(shared: &Shared) -> TimeZone {
+    let world = shared.gateway.world();
+    world.regimes.at(Now::read().wall).map_or(TimeZone::UTC, |regime| regime.zone.clone())
+}
+
+#[derive(Deserialize)]
 struct Failure {
     failed: Option<String>,
 }
@@ -182,8 +238,11 @@ fn page(headers: &HeaderMap, place: Place, session: Option<&Session>) -> Page {
 /// Where a caller may go, in the order of the menu.
 fn places(caller: &Caller) -> Vec<Place> {
     let may = |scopes: &[Scope]| scopes.iter().any(|&scope| caller.scopes.has(scope));
-    let all =
-        [(Place::Dashboard, may(&[Scope::Health, Scope::Admin])), (Place::Check, may(&[Scope::Inspector]))];
+    let all = [
+        (Place::Dashboard, may(&[Scope::Health, Scope::Admin])),
+        (Place::Check, may(&[Scope::Inspector])),
+        (Place::Audit, may(&[Scope::Auditor])),
+    ];
     all.into_iter().filter(|(_, may)| *may).map(|(place, _)| place).collect()
 }
 

@@ -20,6 +20,7 @@ pub(super) struct Page {
 pub(super) enum Place {
     Dashboard,
     Check,
+    Audit,
     Login,
 }
 
@@ -35,13 +36,14 @@ pub(super) struct Reader {
 
 impl Place {
     /// Every page.
-    pub(super) const ALL: [Self; 3] = [Self::Dashboard, Self::Check, Self::Login];
+    pub(super) const ALL: [Self; 4] = [Self::Dashboard, Self::Check, Self::Audit, Self::Login];
 
     /// Its address.
     pub(super) const fn href(self) -> &'static str {
         match self {
             Self::Dashboard => "/",
             Self::Check => "/check",
+            Self::Audit => "/audit",
             Self::Login => "/login",
         }
     }
@@ -50,6 +52,7 @@ impl Place {
         match self {
             Self::Dashboard => &words.site.dashboard,
             Self::Check => &words.check.title,
+            Self::Audit => &words.audit.title,
             Self::Login => &words.site.log_in,
         }
     }

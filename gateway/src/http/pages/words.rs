@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
+use icaze_store::audit::Action;
 use icaze_store::ledger::Language;
 use icaze_store::{Outcome, Reason};
 use serde::Deserialize;
@@ -23,6 +24,10 @@ section!(CheckWords:
     title value hint reason street road asked other submit again valid until not_valid now none permits not_yet ended revoked
     undelivered not_delivered unreadable unavailable
 );
+section!(AuditWords:
+    title document hint submit person trail withheld whole refused nobody older unreadable unavailable look_up_by_code
+    look_up_by_document look_up_by_phone revoke read_about read_trail
+);
 section!(DashboardWords:
     ready not_ready pause resume stale over minutes day purpose all rate mean highest share of decisions latency half
     nearly slowest waiting oldest none_waits permits permits_note register documents generation age outcomes outcome
@@ -39,6 +44,7 @@ pub(super) struct Words {
     pub(super) login: Login,
     pub(super) denied: Denied,
     pub(super) check: CheckWords,
+    pub(super) audit: AuditWords,
     pub(super) dashboard: DashboardWords,
     pub(super) units: Units,
     outcomes: BTreeMap<String, String>,
@@ -68,6 +74,18 @@ impl Words {
 
     pub(super) fn outcome(&self, outcome: Outcome) -> &str {
         word(&self.outcomes, outcome.name())
+    }
+
+    pub(super) fn action(&self, action: Action) -> &str {
+        let words = &self.audit;
+        match action {
+            Action::LookUpByCode => &words.look_up_by_code,
+            Action::LookUpByDocument => &words.look_up_by_document,
+            Action::LookUpByPhone => &words.look_up_by_phone,
+            Action::Revoke => &words.revoke,
+            Action::ReadAbout => &words.read_about,
+            Action::ReadTrail => &words.read_trail,
+        }
     }
 
     pub(super) fn reason(&self, reason: Reason) -> &str {
