@@ -41,20 +41,16 @@ impl Wanted {
         }
     }
 
-    /// The decisions that may be meant and were made until `at`, newest first.
+    /// The decisions that may be meant and were made until the second of `at`, newest first.
     fn decisions(self, index: &Index, at: Timestamp) -> Result<Vec<u64>, ViewsError> {
-        let until = at + SignedDuration::from_micros(1);
-        let range = index.by_time(at.saturating_sub(REACH).unwrap_or(Timestamp::MIN)..until)?;
-        let (before, limit) = (Some(range.end), DECISIONS_MAX);
-        let found = match self {
-            Self::Code(code) => {
-                return Ok(index.by_code(code)?.filter(|&seq| seq < range.end).into_iter().collect());
-            }
-            Self::Person(person) => index.by_person(person, before, limit),
-            Self::Document(document) => index.by_document(document, before, limit),
-            Self::Phone(phone) => index.by_phone(phone, before, limit),
-        };
-        Ok(found?.into_iter().filter(|seq| range.contains(seq)).collect())
+        let until = at.saturating_add(SignedDuration::from_micros(1)).unwrap_or(Timestamp::MAX);
+        let within = index.by_time(at.saturating_sub(REACH).unwrap_or(Timestamp::MIN)..until)?;
+        match self {
+            Self::Code(code) => index.by_code(code),
+            Self::Person(person) => index.by_person(person, within, DECISIONS_MAX),
+            Self::Document(document) => index.by_document(document, within, DECISIONS_MAX),
+            Self::Phone(phone) => index.by_phone(phone, within, DECISIONS_MAX),
+        }
     }
 }
 
@@ -109,6 +105,7 @@ impl Archive {
             if let Entry::Decision(decision) = &record.entry
                 && let Some(permit) = self.permit(record, decision)
                 && wanted.is_met_by(&permit)
+                && permit.decided_at <= at
             {
                 permits.push(permit);
             }

@@ -31,7 +31,7 @@ pub struct Keeper {
 /// Why the history does not advance.
 #[derive(Debug, thiserror::Error)]
 enum KeepError {
-    /// The views are in doubt.
+    /// The views cannot be read or written.
     #[error(transparent)]
     Views(#[from] ViewsError),
     /// The views are sound, but the ledger cannot be read.
@@ -51,7 +51,9 @@ enum KeepError {
 impl KeepError {
     fn doubts_views(&self) -> bool {
         match self {
-            Self::Views(_) | Self::Ahead | Self::Damaged => true,
+            Self::Views(ViewsError::Damaged { .. }) | Self::Ahead | Self::Damaged => true,
+            // A disk without room, for one: what is there stays.
+            Self::Views(ViewsError::Io { .. } | ViewsError::TooLong) => false,
             Self::Ledger(_) | Self::Store { .. } => false,
         }
     }
@@ -147,7 +149,6 @@ fn yield_to_others() {
 mod tests {
     use super::*;
     use icaze_store::ledger::{Entry, Ledger, Mark, Options};
-    use icaze_store::views::Index;
     use jiff::Timestamp;
 
     /// A keeper of a ledger with several closed segments: each second record is a mark on the decision before it.
@@ -203,9 +204,9 @@ mod tests {
         catch_up(&keeper, &history, durable, &mut views);
         let position = history.position();
 
-        assert_eq!(history.look_up(|_| Err::<(), _>(ViewsError::Malformed)), None);
+        assert_eq!(history.look_up(|_| Err::<(), _>(ViewsError::Damaged { path: PathBuf::new() })), None);
         assert_eq!(keeper.step(&history, durable, &mut views), RETRY, "a damaged entry was met");
-        assert_eq!((history.position(), history.look_up(Index::position)), (0, None));
+        assert_eq!((history.position(), history.look_up(|index| index.marks(1))), (0, None));
         catch_up(&keeper, &history, durable, &mut views);
         assert_eq!(history.position(), position);
 

@@ -1,122 +1,147 @@
 //! Look-ups in the history.
 
 use std::ops::Range;
+use std::sync::Arc;
 
-use fjall::{Guard, Keyspace};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
+use super::ViewsError;
 use super::key::{self, Keying};
-use super::{Reached, ViewsError};
+use super::run::RunFile;
 use crate::{Document, Msisdn};
 
-/// Answers look-ups with sequence numbers. A clone is the same index.
+/// Answers look-ups with sequence numbers, from the runs that were there when it was cloned. Reads from disk: a block or two in
+/// each run that covers the wanted records, so say which are wanted.
 ///
-/// Hashes have 64 bits: once in billions of look-ups a stranger's record is among the answers, so compare the record.
-/// Take the [`position`](Self::position) *before* a look-up: it covers at least the records up to there.
+/// A key has 36 bits of a hash: once in some thousand look-ups a stranger's record is among the answers, so compare the record.
 #[derive(Clone)]
 pub struct Index {
-    keyspace: Keyspace,
+    /// Oldest first.
+    runs: Arc<Vec<Arc<RunFile>>>,
     keying: Keying,
 }
 
 impl Index {
-    pub(super) fn new(keyspace: Keyspace, keying: Keying) -> Self {
-        Self { keyspace, keying }
+    pub(super) fn new(runs: Vec<Arc<RunFile>>, keying: Keying) -> Self {
+        Self { runs: Arc::new(runs), keying }
     }
 
-    pub(super) fn keyspace(&self) -> &Keyspace {
-        &self.keyspace
+    pub(super) fn add(&mut self, run: RunFile) {
+        Arc::make_mut(&mut self.runs).push(Arc::new(run));
     }
 
     pub(super) fn keying(&self) -> Keying {
         self.keying
     }
 
-    pub(super) fn reached(&self) -> Result<Reached, ViewsError> {
-        let Some(value) = self.keyspace.get(key::REACHED)? else { return Ok(Reached::default()) };
-        let (position, instant) = value.split_first_chunk().ok_or(ViewsError::Malformed)?;
-        let instant = instant.try_into().map_err(|_| ViewsError::Malformed)?;
-        Ok(Reached { position: u64::from_be_bytes(*position), instant: u64::from_be_bytes(instant) })
+    /// The last that a record was made in; 0 before the first.
+    pub(super) fn last_second(&self) -> u64 {
+        self.runs.last().map_or(0, |run| run.header.seconds.1)
     }
 
     /// The last record that is in the views; 0 before the first.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.runs.last().map_or(0, |run| run.header.position)
+    }
+
+    /// The decisions that may have issued the permit with this code, newest first.
     ///
     /// # Errors
     /// As all look-ups: if the index cannot be read, which puts it in doubt.
-    pub fn position(&self) -> Result<u64, ViewsError> {
-        Ok(self.reached()?.position)
+    pub fn by_code(&self, code: u64) -> Result<Vec<u64>, ViewsError> {
+        self.newest(key::CODE, self.keying.code(code), 0..u64::MAX, usize::MAX)
     }
 
-    /// The decision that issued the permit with this code; the newest, should a code have come up again.
+    /// At most `limit` of those decisions on this document that are `within` these records, newest first.
     ///
     /// # Errors
-    /// As [`position`](Self::position).
-    pub fn by_code(&self, code: u64) -> Result<Option<u64>, ViewsError> {
-        Ok(self.newest(key::CODE, self.keying.code(code), None, 1)?.pop())
-    }
-
-    /// At most `limit` decisions on this document, newest first; with `before`, only those older than that record.
-    ///
-    /// # Errors
-    /// As [`position`](Self::position).
+    /// As [`by_code`](Self::by_code).
     pub fn by_document(
         &self,
         document: Document,
-        before: Option<u64>,
+        within: Range<u64>,
         limit: usize,
     ) -> Result<Vec<u64>, ViewsError> {
-        self.newest(key::DOCUMENT, self.keying.document(document), before, limit)
+        self.newest(key::DOCUMENT, self.keying.document(document), within, limit)
     }
 
     /// The same by the person, who may hold several documents.
     ///
     /// # Errors
-    /// As [`position`](Self::position).
-    pub fn by_person(&self, person: u32, before: Option<u64>, limit: usize) -> Result<Vec<u64>, ViewsError> {
-        self.newest(key::PERSON, self.keying.person(person), before, limit)
+    /// As [`by_code`](Self::by_code).
+    pub fn by_person(&self, person: u32, within: Range<u64>, limit: usize) -> Result<Vec<u64>, ViewsError> {
+        self.newest(key::PERSON, self.keying.person(person), within, limit)
     }
 
     /// The same by the phone that asked.
     ///
     /// # Errors
-    /// As [`position`](Self::position).
-    pub fn by_phone(&self, phone: Msisdn, before: Option<u64>, limit: usize) -> Result<Vec<u64>, ViewsError> {
-        self.newest(key::PHONE, self.keying.phone(phone), before, limit)
+    /// As [`by_code`](Self::by_code).
+    pub fn by_phone(&self, phone: Msisdn, within: Range<u64>, limit: usize) -> Result<Vec<u64>, ViewsError> {
+        self.newest(key::PHONE, self.keying.phone(phone), within, limit)
     }
 
-    /// The records that were made in a half-open range of time: they follow one another.
+    /// The records of the seconds that a half-open range of time touches: they follow one another.
     ///
     /// # Errors
-    /// As [`position`](Self::position).
+    /// As [`by_code`](Self::by_code).
     pub fn by_time(&self, range: Range<Timestamp>) -> Result<Range<u64>, ViewsError> {
-        // Before the rest: what is loaded meanwhile lies behind it.
-        let end = self.position()? + 1;
-        let from = self.first_at(range.start)?.unwrap_or(end);
-        let to = self.first_at(range.end)?.unwrap_or(end);
+        let almost = SignedDuration::new(0, 999_999_999);
+        let from = self.since(key::second(range.start))?;
+        let to = self.since(key::second(range.end.saturating_add(almost).unwrap_or(Timestamp::MAX)))?;
         Ok(from..to.max(from))
     }
 
     /// The marks on this decision's reply, oldest first: sent, delivered, expired and so on.
     ///
     /// # Errors
-    /// As [`position`](Self::position).
+    /// As [`by_code`](Self::by_code).
     pub fn marks(&self, decision: u64) -> Result<Vec<u64>, ViewsError> {
-        let range = key::key(key::MARKS, decision, 0)..=key::key(key::MARKS, decision, u64::MAX);
-        self.keyspace.range(range).map(last).collect()
+        let mut found = Vec::new();
+        for run in self.runs.iter() {
+            let (first, last) = run.header.marked;
+            if (first..=last).contains(&decision) {
+                let high = decision - first;
+                let keys =
+                    run.last(key::MARKS, key::key(high, 0)..=key::key(high, key::RECORD_MAX), usize::MAX)?;
+                found.extend(keys.into_iter().rev().map(|key| run.header.first + key::record(key)));
+            }
+        }
+        Ok(found)
     }
 
-    fn newest(&self, tag: u8, hash: u64, before: Option<u64>, limit: usize) -> Result<Vec<u64>, ViewsError> {
-        let range = key::key(tag, hash, 0)..key::key(tag, hash, before.unwrap_or(u64::MAX));
-        self.keyspace.range(range).rev().take(limit).map(last).collect()
+    fn newest(
+        &self,
+        section: usize,
+        hash: u64,
+        within: Range<u64>,
+        limit: usize,
+    ) -> Result<Vec<u64>, ViewsError> {
+        let mut found = Vec::new();
+        for run in self.runs.iter().rev() {
+            let header = &run.header;
+            if header.first >= within.end {
+                continue;
+            }
+            if header.position < within.start || found.len() >= limit {
+                break;
+            }
+            let least = within.start.saturating_sub(header.first);
+            let greatest = within.end - 1 - header.first;
+            let range = key::hashed(hash, least)..=key::hashed(hash, greatest);
+            let keys = run.last(section, range, limit - found.len())?;
+            found.extend(keys.into_iter().map(|key| header.first + key::record(key)));
+        }
+        Ok(found)
     }
 
-    /// The first record at `at` or later.
-    fn first_at(&self, at: Timestamp) -> Result<Option<u64>, ViewsError> {
-        let range = key::key(key::TIME, key::instant(at), 0)..key::key(key::TIME + 1, 0, 0);
-        self.keyspace.range(range).next().map(last).transpose()
+    /// The first record that was made in this second or later; the one behind the last if none was.
+    fn since(&self, second: u64) -> Result<u64, ViewsError> {
+        let before = self.runs.partition_point(|run| run.header.seconds.1 < second);
+        let Some(run) = self.runs.get(before) else { return Ok(self.position() + 1) };
+        let high = second.saturating_sub(run.header.seconds.0);
+        let found = run.first(key::SECONDS, key::key(high, 0))?;
+        Ok(found.map_or(run.header.position + 1, |key| run.header.first + key::record(key)))
     }
-}
-
-fn last(entry: Guard) -> Result<u64, ViewsError> {
-    key::last(&entry.key()?).ok_or(ViewsError::Malformed)
 }

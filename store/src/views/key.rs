@@ -1,13 +1,12 @@
-//! The index's keys. All are 17 bytes, big end first, so that their order is that of their numbers; values are empty.
+//! The keys: numbers of 64 bits, of which the high 36 say what is looked for, and the low 28 which record that is.
 //!
-//! | byte 0 | bytes 1 to 8 | bytes 9 to 16 |
+//! | section | high part | low part |
 //! |---|---|---|
-//! | 1 permit code, 2 document, 3 person, 4 phone | its keyed hash | the decision's seq |
-//! | 5 time | microseconds since 1970, the sign bit flipped | the first seq of that instant |
-//! | 6 decision | its seq | the seq of a mark on its reply |
+//! | permit code, document, person, phone | the first bits of its keyed hash | the decision |
+//! | marks | the decision on whose reply it is | the mark |
+//! | seconds | a second since 1970 in which a record was made | the first of its records |
 //!
-//! The key of the one byte 0 comes before all: its value is how far the index has got, as two such numbers: the last
-//! record's seq, and its instant.
+//! Records count from the file's first, decisions and seconds from a number that the file names.
 
 use std::hash::Hasher;
 
@@ -17,45 +16,39 @@ use siphasher::sip::SipHasher24;
 use crate::ledger::Address;
 use crate::{Document, Msisdn};
 
-/// Where the index has got to is stored.
-pub(super) const REACHED: [u8; 1] = [0];
+pub(super) const CODE: usize = 0;
+pub(super) const DOCUMENT: usize = 1;
+pub(super) const PERSON: usize = 2;
+pub(super) const PHONE: usize = 3;
+pub(super) const MARKS: usize = 4;
+pub(super) const SECONDS: usize = 5;
 
-pub(super) const CODE: u8 = 1;
-pub(super) const DOCUMENT: u8 = 2;
-pub(super) const PERSON: u8 = 3;
-pub(super) const PHONE: u8 = 4;
-pub(super) const TIME: u8 = 5;
-pub(super) const MARKS: u8 = 6;
+/// How many sections there are.
+pub(super) const SECTIONS: usize = 6;
 
-/// Tags are below this.
-pub(super) const TAGS: usize = 7;
+/// Bits of the low part: 268 million records in one segment, which has at most 1 GiB.
+const RECORD_BITS: u32 = 28;
+/// The greatest low part.
+pub(super) const RECORD_MAX: u64 = (1 << RECORD_BITS) - 1;
 
-pub(super) type Key = [u8; 17];
-
-pub(super) fn key(tag: u8, middle: u64, last: u64) -> Key {
-    of(tag, u128::from(middle) << 64 | u128::from(last))
+/// A key of both parts, each at most the greatest that fits.
+pub(super) fn key(high: u64, record: u64) -> u64 {
+    high.min(u64::MAX >> RECORD_BITS) << RECORD_BITS | record.min(RECORD_MAX)
 }
 
-/// The key of both numbers in one.
-pub(super) fn of(tag: u8, numbers: u128) -> Key {
-    let mut key = [tag; 17];
-    if let Some(rest) = key.last_chunk_mut() {
-        *rest = numbers.to_be_bytes();
-    }
-    key
+/// A key that begins as `hash` does.
+pub(super) fn hashed(hash: u64, record: u64) -> u64 {
+    key(hash >> RECORD_BITS, record)
 }
 
-/// The last number in a key.
-pub(super) fn last(key: &[u8]) -> Option<u64> {
-    key.last_chunk().copied().map(u64::from_be_bytes)
+/// The low part.
+pub(super) fn record(key: u64) -> u64 {
+    key & RECORD_MAX
 }
 
-/// An instant as a number of the same order. What the ledger stores has no digits behind the microsecond; a bound that
-/// has them is rounded up, so that comparing with it gives the same.
-pub(super) fn instant(at: Timestamp) -> u64 {
-    let micros = (at.as_nanosecond() + 999).div_euclid(1000);
-    // A timestamp's microseconds fit 64 bits.
-    (micros as i64 as u64) ^ (1 << 63)
+/// The second that an instant lies in. What lies before the first since 1970 counts as that.
+pub(super) fn second(at: Timestamp) -> u64 {
+    at.as_second().max(1).unsigned_abs()
 }
 
 /// How personal data becomes keys: hashed with SipHash-2-4 under a secret, so that a copy of the index names nobody and
@@ -73,7 +66,7 @@ pub struct Keying {
 impl Keying {
     /// Names this secret and numbering without giving them away.
     pub(super) fn fingerprint(&self) -> u64 {
-        let mut hash = self.hash(0);
+        let mut hash = self.hash(SECTIONS);
         hash.write_u16(self.country);
         hash.write_u64(self.national as u64);
         hash.finish()
@@ -110,9 +103,9 @@ impl Keying {
         Msisdn::parse(address.digits, self.country, self.national)
     }
 
-    fn hash(&self, tag: u8) -> SipHasher24 {
+    fn hash(&self, what: usize) -> SipHasher24 {
         let mut hash = SipHasher24::new_with_key(&self.secret);
-        hash.write_u8(tag);
+        hash.write_u8(what as u8);
         hash
     }
 }
@@ -122,22 +115,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_sort_as_their_numbers() {
-        assert!(key(TIME, 1, u64::MAX) < key(TIME, 2, 0));
-        assert!(key(TIME, 256, 0) > key(TIME, 255, 1));
-        assert!(REACHED[..] < key(CODE, 0, 0)[..]);
-        assert_eq!(last(&key(PHONE, 7, 258)), Some(258));
-    }
-
-    #[test]
-    fn a_bound_between_two_microseconds_is_above_the_first() {
-        let micros = |micros| Timestamp::from_microsecond(micros).unwrap();
-        let nanos = |nanos| Timestamp::from_nanosecond(nanos).unwrap();
-        for at in [-5, 0, 5] {
-            assert!(instant(micros(at)) < instant(micros(at + 1)));
-            assert_eq!(instant(nanos(i128::from(at) * 1000)), instant(micros(at)));
-            assert_eq!(instant(nanos(i128::from(at) * 1000 + 1)), instant(micros(at + 1)));
+    fn a_key_keeps_both_parts_and_sorts_by_the_high_one_first() {
+        let largest = u64::MAX >> RECORD_BITS;
+        for (high, low) in [(0, 0), (0, RECORD_MAX), (1, 0), (largest, 7), (largest, RECORD_MAX)] {
+            let key = key(high, low);
+            assert_eq!((key >> RECORD_BITS, record(key)), (high, low));
         }
+        assert!(key(1, RECORD_MAX) < key(2, 0));
+        assert_eq!(key(u64::MAX, u64::MAX), u64::MAX, "what does not fit is the greatest that does");
+        assert_eq!(hashed(0xfedc_ba98_7654_3210, 5), 0xfedc_ba98_7000_0005);
     }
 
     #[test]

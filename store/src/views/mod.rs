@@ -1,34 +1,32 @@
 //! The history: which records of the ledger speak of a permit code, a document, a person, a phone, or a time.
 //!
-//! An index on disk, made from closed segments of the ledger off the commit path. It holds no record: it answers with
-//! sequence numbers, and what they stand for is read from the ledger. It can be deleted at any time, and is deleted and
-//! built again whenever it is in doubt.
+//! An index on disk, made from closed segments of the ledger off the commit path: a file of sorted keys for each ([`run`]). It
+//! holds no record: it answers with sequence numbers, and what they stand for is read from the ledger. It can be deleted at any
+//! time, and is deleted and built again whenever it is in doubt.
 //!
 //! What a copy of it discloses: how many records some unnamed person, document, phone or code has, and when they were
 //! made. Serials, phone and person numbers and codes are hashed under a secret ([`Keying`]).
 
 mod index;
 mod key;
+mod run;
 
-use std::fs;
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-
-use fjall::config::FilterPolicy;
-use fjall::{Database, KeyspaceCreateOptions, PersistMode};
+use std::sync::Arc;
 
 use crate::Outcome;
 use crate::ledger::{Decision, Entry, Record};
+use run::{Header, RunFile};
 
 pub use index::Index;
 pub use key::Keying;
 
-/// Written into the stamp: what another version or secret has made is built again.
-const VERSION: u32 = 1;
-/// The index's share of memory for blocks that were read.
-const CACHE_BYTES: u64 = 16 << 20;
-/// Open files, as the index has about one for each 64 MiB.
-const FILES_MAX: usize = 128;
+/// Held for its lock.
+const LOCK: &str = "lock";
+/// How the names of runs end; they begin with their first record's number.
+const RUN: &str = "run";
 
 /// Why the views do not answer. None of it touches the ledger: [`Views::discard`] them, and open them again.
 #[derive(Debug, thiserror::Error)]
@@ -43,85 +41,59 @@ pub enum ViewsError {
         /// What the system said.
         source: io::Error,
     },
-    /// The index failed.
-    #[error("the history views: {0}")]
-    Index(#[from] fjall::Error),
-    /// The index holds what was never put there.
-    #[error("the history views hold an entry that was never written")]
-    Malformed,
+    /// A file is not what was written.
+    #[error("the history views: {} is damaged", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A segment has more records than a key can tell apart.
+    #[error(
+        "the history views: a segment with more than {} records; lower store.segment_mib",
+        key::RECORD_MAX
+    )]
+    TooLong,
 }
 
 /// The history views of one ledger, and the only way to add to them. Look-ups go through [`index`](Self::index).
 pub struct Views {
     index: Index,
     dir: PathBuf,
-    reached: Reached,
-    /// Ends the index's own thread when dropped.
-    database: Database,
-}
-
-/// How far the index has got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Reached {
-    /// The last record's number; 0 before the first.
-    position: u64,
-    /// Its instant, as in a key.
-    instant: u64,
+    _lock: File,
 }
 
 impl Views {
     /// Opens the views in `dir`, which holds nothing else. Starts from nothing, at position 0, if there are none, or if
-    /// they are of another version or [`Keying`], damaged, or were being opened when the process ended.
+    /// they are of another version or [`Keying`], or damaged.
     ///
     /// # Errors
-    /// If the directory cannot be written to, or an [`Index`] of it is still held somewhere.
+    /// If the directory cannot be written to, or other [`Views`] have it.
     pub fn open(dir: &Path, keying: Keying) -> Result<Self, ViewsError> {
-        let stamp = dir.join("stamp");
-        let expected = format!("icaze views {VERSION} {:016x}\n", keying.fingerprint());
-        let known = fs::read_to_string(&stamp).is_ok_and(|found| found == expected);
-        // The library may panic on damage, and so end the process. Without its stamp a directory is not opened again.
-        remove_stamp(dir)?;
-        let kept = if known { Self::attach(dir, keying) } else { Err(ViewsError::Malformed) };
-        let views = match kept {
-            Ok(views) => views,
-            Err(ViewsError::Index(fjall::Error::Locked)) => return Err(fjall::Error::Locked.into()),
-            Err(_) => Self::create(dir, keying)?,
-        };
-        fs::write(&stamp, expected).map_err(failed(&stamp, "write"))?;
-        Ok(views)
-    }
-
-    fn create(dir: &Path, keying: Keying) -> Result<Self, ViewsError> {
-        match fs::remove_dir_all(dir) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(failed(dir, "delete")(error));
-            }
-            _ => {}
-        }
         fs::create_dir_all(dir).map_err(failed(dir, "create"))?;
-        Self::attach(dir, keying)
-    }
-
-    fn attach(dir: &Path, keying: Keying) -> Result<Self, ViewsError> {
-        let database = Database::builder(dir.join("index"))
-            .worker_threads(1)
-            .cache_size(CACHE_BYTES)
-            .max_cached_files(Some(FILES_MAX))
-            .open()?;
-        // All look-ups are ranges, which filters cannot help.
-        let options = || KeyspaceCreateOptions::default().filter_policy(FilterPolicy::disabled());
-        let index = Index::new(database.keyspace("history", options)?, keying);
-        let reached = index.reached()?;
-        Ok(Self { index, dir: dir.to_owned(), reached, database })
+        let path = dir.join(LOCK);
+        let lock = OpenOptions::new().write(true).create(true).truncate(false).open(&path);
+        let lock = lock.map_err(failed(&path, "open"))?;
+        lock.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => failed(&path, "lock")(io::ErrorKind::ResourceBusy.into()),
+            TryLockError::Error(error) => failed(&path, "lock")(error),
+        })?;
+        let runs = match runs(dir, keying.fingerprint()).map_err(failed(dir, "read"))? {
+            Some(runs) => runs,
+            None => {
+                empty(dir)?;
+                Vec::new()
+            }
+        };
+        Ok(Self { index: Index::new(runs, keying), dir: dir.to_owned(), _lock: lock })
     }
 
     /// The last record that is in the views; 0 before the first.
     #[must_use]
     pub fn position(&self) -> u64 {
-        self.reached.position
+        self.index.position()
     }
 
-    /// What answers look-ups, in other threads as well and while a run is loaded.
+    /// What answers look-ups, in other threads as well: of the records that are in the views now. A clone stays as it is.
     #[must_use]
     pub fn index(&self) -> &Index {
         &self.index
@@ -129,46 +101,103 @@ impl Views {
 
     /// Begins a run of records, to be loaded as a whole.
     pub fn run(&mut self) -> Run<'_> {
-        let reached = self.reached;
-        Run { views: self, keys: Default::default(), reached }
+        let (position, second) = (self.index.position(), self.index.last_second());
+        let (seconds, marks, keys) = Default::default();
+        Run { views: self, position, first: 0, second, seconds, marks, keys }
     }
 
     /// Closes views that are in doubt: the next [`open`](Self::open) starts from nothing.
     ///
     /// # Errors
-    /// If their stamp cannot be removed.
+    /// If their files cannot be removed.
     pub fn discard(self) -> Result<(), ViewsError> {
-        remove_stamp(&self.dir)
+        empty(&self.dir)
     }
 }
 
-/// Records on their way into the views: 16 bytes of memory for each key, about four keys for a decision. A segment's
+/// The runs in `dir`, oldest first; `None` if they are not all there and sound, or there is something else. Removes one that was
+/// being written when the process ended.
+fn runs(dir: &Path, fingerprint: u64) -> io::Result<Option<Vec<Arc<RunFile>>>> {
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let (name, path) = {
+            let entry = entry?;
+            (entry.file_name(), entry.path())
+        };
+        if path.extension().is_some_and(|ending| ending == run::UNFINISHED) {
+            fs::remove_file(path)?;
+        } else if name != LOCK {
+            paths.push(path);
+        }
+    }
+    paths.sort_unstable();
+    let (mut runs, mut position) = (Vec::new(), 0);
+    for path in paths {
+        let sound = |run: &RunFile| {
+            let Header { fingerprint: made_by, previous, position: last, .. } = run.header;
+            (made_by, previous) == (fingerprint, position) && last > previous
+        };
+        let Some(run) = RunFile::open(&path)?.filter(sound) else { return Ok(None) };
+        position = run.header.position;
+        runs.push(Arc::new(run));
+    }
+    Ok(Some(runs))
+}
+
+/// Removes everything from `dir` but the lock.
+fn empty(dir: &Path) -> Result<(), ViewsError> {
+    for entry in fs::read_dir(dir).map_err(failed(dir, "read"))? {
+        let entry = entry.map_err(failed(dir, "read"))?;
+        let path = entry.path();
+        let removed = match entry.file_type() {
+            Ok(kind) if kind.is_dir() => fs::remove_dir_all(&path),
+            _ if entry.file_name() == LOCK => Ok(()),
+            _ => fs::remove_file(&path),
+        };
+        removed.map_err(failed(&path, "remove"))?;
+    }
+    Ok(())
+}
+
+/// Records on their way into the views: 8 bytes of memory for each key, about five keys for a decision. A segment's
 /// records make a good run.
 pub struct Run<'v> {
     views: &'v mut Views,
-    /// What follows the tag in a key, by tag: as numbers they sort several times as fast as bytes do.
-    keys: [Vec<u128>; key::TAGS],
-    reached: Reached,
+    /// The last record that was added.
+    position: u64,
+    /// The first record that was added, which keys count records from; 0 before it.
+    first: u64,
+    /// The last that a record was made in.
+    second: u64,
+    /// Seconds, and the first record of each.
+    seconds: Vec<(u64, u64)>,
+    /// Decisions, and the marks on their replies.
+    marks: Vec<(u64, u64)>,
+    /// Of decisions, by section.
+    keys: [Vec<u64>; key::SECTIONS],
 }
 
 impl Run<'_> {
     /// Adds the record that is next in the ledger. One that the views have already is left out.
     pub fn add(&mut self, record: &Record<'_>) {
-        if record.seq <= self.reached.position {
+        if record.seq <= self.position {
             return;
         }
-        self.reached.position = record.seq;
-        let instant = key::instant(record.decided_at);
-        if instant > self.reached.instant {
-            self.reached.instant = instant;
-            self.push(key::TIME, instant, record.seq);
+        self.position = record.seq;
+        if self.first == 0 {
+            self.first = record.seq;
+        }
+        let second = key::second(record.decided_at);
+        if second > self.second {
+            self.second = second;
+            self.seconds.push((second, record.seq));
         }
         match &record.entry {
             Entry::Decision(decision) => self.add_decision(record.seq, decision),
             Entry::Mark(_, decisions) => {
-                decisions.iter().for_each(|&decision| self.push(key::MARKS, decision, record.seq));
+                self.marks.extend(decisions.iter().map(|&decision| (decision, record.seq)))
             }
-            Entry::Revocation(decision) => self.push(key::MARKS, *decision, record.seq),
+            Entry::Revocation(decision) => self.marks.push((*decision, record.seq)),
             Entry::Part(_) | Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
         }
     }
@@ -183,54 +212,48 @@ impl Run<'_> {
             (key::PERSON, decision.person.map(|person| keying.person(person))),
             (key::PHONE, keying.subscriber(&decision.from).map(|phone| keying.phone(phone))),
         ];
-        for (tag, hash) in hashes {
+        let record = seq - self.first;
+        for (section, hash) in hashes {
             if let Some(hash) = hash {
-                self.push(tag, hash, seq);
+                self.keys[section].push(key::hashed(hash, record));
             }
         }
     }
 
-    fn push(&mut self, tag: u8, middle: u64, last: u64) {
-        if let Some(keys) = self.keys.get_mut(usize::from(tag)) {
-            keys.push(u128::from(middle) << 64 | u128::from(last));
-        }
-    }
-
-    /// Sorts the run and adds it to the views, with the position that they then have, as one change: after a crash
-    /// both are there or neither. Synced when it returns.
+    /// Sorts the run and adds it to the views as one change: after a crash it is there or not. Synced when it returns.
     ///
     /// # Errors
-    /// If it cannot be written; the views are in doubt then.
+    /// If it cannot be written. The views are then what they were.
     pub fn load(self) -> Result<(), ViewsError> {
-        let Self { views, mut keys, reached } = self;
-        if reached == views.reached {
+        let Self { views, position, first, second, seconds, marks, mut keys } = self;
+        let previous = views.index.position();
+        if position == previous {
             return Ok(());
         }
+        if position - first > key::RECORD_MAX {
+            return Err(ViewsError::TooLong);
+        }
+        let range = |pairs: &[(u64, u64)]| {
+            let numbers = || pairs.iter().map(|(number, _)| *number);
+            Some((numbers().min()?, numbers().max()?))
+        };
+        let (marked, within) =
+            (range(&marks).unwrap_or_default(), range(&seconds).unwrap_or((second, second)));
+        keys[key::MARKS]
+            .extend(marks.iter().map(|(decision, mark)| key::key(decision - marked.0, mark - first)));
+        keys[key::SECONDS]
+            .extend(seconds.iter().map(|(second, seq)| key::key(second - within.0, seq - first)));
         for keys in &mut keys {
             keys.sort_unstable();
             keys.dedup();
         }
-        // Fails once the index's own thread has.
-        views.database.persist(PersistMode::Buffer)?;
-        let mut ingestion = views.index.keyspace().start_ingestion()?;
-        let value = [reached.position.to_be_bytes(), reached.instant.to_be_bytes()].concat();
-        ingestion.write(key::REACHED, value)?;
-        for (tag, keys) in (0..).zip(keys) {
-            for numbers in keys {
-                ingestion.write(key::of(tag, numbers), [])?;
-            }
-        }
-        ingestion.finish()?;
-        views.reached = reached;
+        let counts = std::array::from_fn(|section| keys[section].len() as u64);
+        let fingerprint = views.index.keying().fingerprint();
+        let header = Header { fingerprint, previous, position, first, marked, seconds: within, counts };
+        let path = views.dir.join(format!("{first:020}.{RUN}"));
+        let written = run::write(&path, header, &keys).inspect_err(|_| run::remove_unfinished(&path));
+        views.index.add(written.map_err(failed(&path, "write"))?);
         Ok(())
-    }
-}
-
-fn remove_stamp(dir: &Path) -> Result<(), ViewsError> {
-    let stamp = dir.join("stamp");
-    match fs::remove_file(&stamp) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(&stamp, "remove")(error)),
-        _ => Ok(()),
     }
 }
 
