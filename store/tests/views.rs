@@ -5,16 +5,17 @@
 #![allow(clippy::unwrap_used)]
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
 use std::panic::catch_unwind;
 use std::path::{Path, PathBuf};
 
 use icaze_store::ledger::{
-    Address, Channel, Decision, Entry, FaultyStorage, Interval, Ledger, Mark, MasterKey, Options, Permit,
-    Record, Storage, read_closed,
+    Address, Channel, Decision, Entry, Facts, FaultyStorage, Interval, Ledger, Mark, MasterKey, Options,
+    Permit, Record, Storage, read_closed,
 };
-use icaze_store::views::{Index, Keying, Views, ViewsError};
+use icaze_store::views::{self, Index, Keying, QUARTER_S, Someone, Views, ViewsError};
 use icaze_store::{Document, Msisdn, Outcome, Reason};
 use jiff::Timestamp;
 use jiff::civil::date;
@@ -87,7 +88,7 @@ fn decision<'a>(
         purpose: Some(2),
         regime: None,
         register: 1,
-        facts: None,
+        facts: Some(Facts { region: "Baku", age_band: 40, flags: 0 }),
         outcome: if granted { Outcome::Granted } else { Outcome::Repeated },
         reason: (!granted).then_some(Reason::Standing),
         permit: code.map(|code| Permit { code, day: date(2020, 12, 14), intervals: intervals.into() }),
@@ -152,6 +153,43 @@ fn assert_answers(index: &Index, records: &[Fed]) {
         let first = first_at(from.as_second());
         let expected = first..first_at((to.as_millisecond() + 999).div_euclid(1000)).max(first);
         assert_eq!(index.by_time(from..to).unwrap(), expected);
+    }
+    assert_counts(index, records);
+}
+
+/// What statistics must count, by looking at every record.
+fn assert_counts(index: &Index, records: &[Fed]) {
+    let decisions = || {
+        records.iter().filter_map(|record| match record.fact {
+            Fact::Decision { granted, person, .. } => Some((granted, person)),
+            _ => None,
+        })
+    };
+    let mut expected = [true, false].map(|wanted| {
+        let of = || decisions().filter(|(granted, _)| *granted == wanted).map(|(_, person)| person);
+        (of().count(), of().flatten().collect::<BTreeSet<_>>().len(), of().filter(Option::is_none).count())
+    });
+    let quarter = u32::try_from(tick(0).as_second().unsigned_abs() / QUARTER_S).unwrap();
+    for quarters in [0..u32::MAX, quarter..quarter + 1, quarter + 1..u32::MAX, 0..quarter] {
+        let mut counted = [(); 2].map(|()| (0, BTreeSet::new(), 0));
+        let middle = u64::MAX >> 25;
+        for persons in [0..=middle, middle + 1..=u64::MAX >> 24] {
+            let class = |fact: &views::Fact<'_>| {
+                assert_eq!((fact.purpose, fact.region, fact.age_band), (Some(2), Some("Baku"), Some(40)));
+                Some(u32::from(fact.outcome != Outcome::Granted))
+            };
+            let count = |class: u32, someone: Option<Someone>| {
+                let (decisions, persons, nobody) = &mut counted[class as usize];
+                *decisions += 1;
+                *nobody += usize::from(someone.is_none());
+                persons.extend(someone);
+            };
+            index.count(quarters.clone(), persons, class, count).unwrap();
+        }
+        if !quarters.contains(&quarter) {
+            expected = Default::default();
+        }
+        assert_eq!(counted.map(|(decisions, persons, nobody)| (decisions, persons.len(), nobody)), expected);
     }
 }
 

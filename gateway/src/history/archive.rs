@@ -54,6 +54,9 @@ impl Wanted {
     }
 }
 
+/// With more records that the history does not have yet it is not waited for.
+const NEWER_MAX: u64 = 4 << 20;
+
 /// Why the archive has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
@@ -123,7 +126,20 @@ impl Archive {
         Ok(permits)
     }
 
-    fn read(&self, seqs: Vec<u64>, visit: impl FnMut(&Record<'_>)) -> Result<(), ArchiveError> {
+    /// The records that the history does not have yet: those behind `position`, up to `durable`.
+    pub(super) fn newer(
+        &self,
+        position: u64,
+        durable: u64,
+        visit: impl FnMut(&Record<'_>),
+    ) -> Result<(), ArchiveError> {
+        if durable.saturating_sub(position) > NEWER_MAX {
+            return Err(ArchiveError::NotReady);
+        }
+        self.read((position + 1..durable + 1).collect(), visit)
+    }
+
+    pub(super) fn read(&self, seqs: Vec<u64>, visit: impl FnMut(&Record<'_>)) -> Result<(), ArchiveError> {
         let mut visit = visit;
         let storage = FileStorage::read_only(&self.store)
             .map_err(|source| ArchiveError::Store { store: self.store.clone(), source })?;

@@ -1,7 +1,9 @@
 //! The history: decisions that have left the pipeline's memory, found through the views that a thread of their own keeps.
 
 mod archive;
+mod decisions;
 mod keeper;
+pub mod statistics;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,6 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use icaze_store::views::{Index, Views, ViewsError};
 
 pub use archive::{Archive, ArchiveError, Wanted};
+pub use decisions::Page;
 pub use keeper::Keeper;
 
 /// The history as look-ups see it.

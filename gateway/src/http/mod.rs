@@ -9,6 +9,7 @@ mod metrics;
 mod openapi;
 mod pages;
 pub mod problem;
+mod reports;
 mod secure;
 mod state;
 pub mod trail;
@@ -57,6 +58,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/events", get(events::events))
         .merge(access::routes())
         .merge(lookups::routes())
+        .merge(reports::routes())
         .merge(pages::routes())
         .fallback(async |_: Uri| Problem::not_found("no such page; /openapi.json names them all"))
         .method_not_allowed_fallback(async |_: Method| {

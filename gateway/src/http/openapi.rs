@@ -8,6 +8,7 @@ use utoipa::{IntoResponses, Modify, OpenApi};
 use super::events::{self, Counts};
 use super::lookups;
 use super::problem::ProblemBody;
+use super::reports;
 
 /// What every request may be refused with.
 #[derive(IntoResponses)]
@@ -45,6 +46,15 @@ pub(super) enum RefusedBody {
     Unusable(ProblemBody),
 }
 
+/// What a request with a query may be refused with besides.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "for the description only")]
+pub(super) enum RefusedQuery {
+    /// A parameter that is not described, is missing, or has no such value.
+    #[response(status = 422, content_type = "application/problem+json")]
+    Unusable(ProblemBody),
+}
+
 /// Tokens are sent as `Authorization: Bearer TOKEN`.
 struct Bearer;
 
@@ -58,7 +68,7 @@ impl Modify for Bearer {
     }
 }
 
-/// Permits looked up and ended, the trail of who looked, live counts. Serials and phone numbers travel in bodies only. Instants are
+/// Permits looked up and ended, the trail of who looked, live counts, reports. Serials and phone numbers travel in bodies only. Instants are
 /// RFC 3339.
 #[derive(OpenApi)]
 #[openapi(
@@ -69,12 +79,15 @@ impl Modify for Bearer {
         lookups::about::about,
         lookups::about::trail,
         events::events,
+        reports::statistics::statistics,
+        reports::decisions::decisions,
     ),
     components(schemas(Counts)),
     tags(
         (name = "permits", description = "What stands, and its end"),
         (name = "trail", description = "Who looked whom up"),
         (name = "counts", description = "What the gateway does"),
+        (name = "reports", description = "What was decided, without names"),
     ),
     security(("token" = [])),
     modifiers(&Bearer),
@@ -114,7 +127,7 @@ mod tests {
     fn each_route_of_the_api_is_described() {
         let description = Description::openapi();
         let described: Vec<&String> = description.paths.paths.keys().collect();
-        let sources = ["mod.rs", "lookups/mod.rs"].map(|file| {
+        let sources = ["mod.rs", "lookups/mod.rs", "reports/mod.rs"].map(|file| {
             let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http").join(file);
             std::fs::read_to_string(path).unwrap()
         });
@@ -124,7 +137,7 @@ mod tests {
             .filter_map(|rest| rest.split('"').next())
             .filter(|route| route.starts_with("/v1/"))
             .collect();
-        assert!(routes.len() >= 5);
+        assert!(routes.len() >= 7);
         let missing: Vec<_> =
             routes.iter().filter(|route| !described.iter().any(|path| path == *route)).collect();
         assert!(missing.is_empty(), "not described: {missing:?}");

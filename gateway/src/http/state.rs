@@ -11,6 +11,7 @@ use icaze_store::ledger::MasterKey;
 use super::access::Access;
 use super::bulk::Bulk;
 use super::events::Streams;
+use super::reports::{Pseudonyms, Reports};
 use super::trail::Audit;
 use crate::gateway::Gateway;
 use crate::history::Archive;
@@ -28,8 +29,12 @@ pub struct Shared {
     pub(super) streams: Streams,
     /// Who looks people up in bulk.
     pub(super) bulk: Arc<Bulk>,
+    /// What reports share.
+    pub(super) reports: Reports,
     /// What has left memory.
     pub(super) archive: Archive,
+    /// What persons are called in reports.
+    pub(super) pseudonyms: Pseudonyms,
     /// The directory of the ledger.
     pub(super) store: Arc<PathBuf>,
 }
@@ -50,6 +55,8 @@ impl Shared {
             audit,
             streams: Streams::default(),
             bulk,
+            reports: Reports::default(),
+            pseudonyms: Pseudonyms::new(key.derive("pseudonyms of persons")),
             archive,
             store: Arc::new(config.store.dir.clone()),
         })

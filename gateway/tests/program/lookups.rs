@@ -18,7 +18,7 @@ pub(crate) fn post(gateway: &Gateway, scope: &str, path: &str, body: &Value) -> 
     gateway.ask(&format!("POST {path}"), &[&token, JSON], &body.to_string())
 }
 
-fn get(gateway: &Gateway, scope: &str, path: &str) -> Answer {
+pub(crate) fn get(gateway: &Gateway, scope: &str, path: &str) -> Answer {
     gateway.ask(&format!("GET {path}"), &[&format!("Authorization: Bearer demo-{scope}")], "")
 }
 

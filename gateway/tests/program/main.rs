@@ -31,6 +31,7 @@ mod past;
 #[cfg(feature = "peers")]
 mod peers;
 mod register;
+mod reports;
 mod restart;
 mod roles;
 /// Needs what `./check peers` installs.

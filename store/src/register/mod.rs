@@ -136,6 +136,13 @@ impl Register {
         self.persons.facts.iter().map(|(page, _)| page * PAGE_LINES as u32)
     }
 
+    /// Everyone, the deceased as well, in no order.
+    pub fn everyone(&self) -> impl Iterator<Item = Person<'_>> {
+        let numbers = |page: u32| page * PAGE_LINES as u32..(page + 1) * PAGE_LINES as u32;
+        let pages = self.persons.facts.iter().map(move |(page, _)| numbers(page));
+        pages.flatten().filter_map(|person| self.person(person))
+    }
+
     /// The names of the regions that people live in, in no order.
     pub fn regions(&self) -> impl Iterator<Item = &str> {
         self.persons.regions.iter().map(|name| &**name)

@@ -34,6 +34,10 @@ impl Index {
         self.keying
     }
 
+    pub(super) fn runs(&self) -> impl Iterator<Item = &RunFile> {
+        self.runs.iter().map(|run| &**run)
+    }
+
     /// The last that a record was made in; 0 before the first.
     pub(super) fn last_second(&self) -> u64 {
         self.runs.last().map_or(0, |run| run.header.seconds.1)

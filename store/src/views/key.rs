@@ -22,9 +22,13 @@ pub(super) const PERSON: usize = 2;
 pub(super) const PHONE: usize = 3;
 pub(super) const MARKS: usize = 4;
 pub(super) const SECONDS: usize = 5;
+/// What follows is for statistics, and no such keys.
+pub(super) const REGIONS: usize = 6;
+pub(super) const GROUPS: usize = 7;
+pub(super) const FACTS: usize = 8;
 
 /// How many sections there are.
-pub(super) const SECTIONS: usize = 6;
+pub(super) const SECTIONS: usize = 9;
 
 /// Bits of the low part: 268 million records in one segment, which has at most 1 GiB.
 const RECORD_BITS: u32 = 28;

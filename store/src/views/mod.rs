@@ -2,11 +2,12 @@
 //!
 //! An index on disk, made from closed segments of the ledger off the commit path: a file of sorted keys for each ([`run`]). It
 //! holds no record: it answers with sequence numbers, and what they stand for is read from the ledger. It can be deleted at any
-//! time, and is deleted and built again whenever it is in doubt.
+//! time, and is deleted and built again whenever it is in doubt. Beside the keys stand the facts that statistics are made from.
 //!
 //! What a copy of it discloses: how many records some unnamed person, document, phone or code has, and when they were
-//! made. Serials, phone and person numbers and codes are hashed under a secret ([`Keying`]).
+//! made; and of decisions, by the unnamed person, what statistics count ([`Fact`]). Serials, phone and person numbers and codes are hashed under a secret ([`Keying`]).
 
+mod facts;
 mod index;
 mod key;
 mod run;
@@ -18,8 +19,10 @@ use std::sync::Arc;
 
 use crate::Outcome;
 use crate::ledger::{Decision, Entry, Record};
+use facts::Facts;
 use run::{Header, RunFile};
 
+pub use facts::{Fact, QUARTER_S, Someone};
 pub use index::Index;
 pub use key::Keying;
 
@@ -102,8 +105,8 @@ impl Views {
     /// Begins a run of records, to be loaded as a whole.
     pub fn run(&mut self) -> Run<'_> {
         let (position, second) = (self.index.position(), self.index.last_second());
-        let (seconds, marks, keys) = Default::default();
-        Run { views: self, position, first: 0, second, seconds, marks, keys }
+        let (seconds, marks, keys, facts) = Default::default();
+        Run { views: self, position, first: 0, began: second, second, seconds, marks, keys, facts }
     }
 
     /// Closes views that are in doubt: the next [`open`](Self::open) starts from nothing.
@@ -159,7 +162,7 @@ fn empty(dir: &Path) -> Result<(), ViewsError> {
     Ok(())
 }
 
-/// Records on their way into the views: 8 bytes of memory for each key, about five keys for a decision. A segment's
+/// Records on their way into the views: 8 bytes of memory for each key, about six keys for a decision. A segment's
 /// records make a good run.
 pub struct Run<'v> {
     views: &'v mut Views,
@@ -167,7 +170,8 @@ pub struct Run<'v> {
     position: u64,
     /// The first record that was added, which keys count records from; 0 before it.
     first: u64,
-    /// The last that a record was made in.
+    /// The second that the first of them was made in, and the last one.
+    began: u64,
     second: u64,
     /// Seconds, and the first record of each.
     seconds: Vec<(u64, u64)>,
@@ -175,6 +179,7 @@ pub struct Run<'v> {
     marks: Vec<(u64, u64)>,
     /// Of decisions, by section.
     keys: [Vec<u64>; key::SECTIONS],
+    facts: Facts,
 }
 
 impl Run<'_> {
@@ -184,13 +189,16 @@ impl Run<'_> {
             return;
         }
         self.position = record.seq;
-        if self.first == 0 {
-            self.first = record.seq;
-        }
         let second = key::second(record.decided_at);
+        if self.first == 0 {
+            (self.first, self.began) = (record.seq, second.max(self.second));
+        }
         if second > self.second {
             self.second = second;
             self.seconds.push((second, record.seq));
+        }
+        if let Some((fact, person)) = self.views.index.fact(record) {
+            self.facts.add(&fact, person);
         }
         match &record.entry {
             Entry::Decision(decision) => self.add_decision(record.seq, decision),
@@ -225,7 +233,7 @@ impl Run<'_> {
     /// # Errors
     /// If it cannot be written. The views are then what they were.
     pub fn load(self) -> Result<(), ViewsError> {
-        let Self { views, position, first, second, seconds, marks, mut keys } = self;
+        let Self { views, position, first, began, second, seconds, marks, mut keys, facts } = self;
         let previous = views.index.position();
         if position == previous {
             return Ok(());
@@ -233,23 +241,20 @@ impl Run<'_> {
         if position - first > key::RECORD_MAX {
             return Err(ViewsError::TooLong);
         }
-        let range = |pairs: &[(u64, u64)]| {
-            let numbers = || pairs.iter().map(|(number, _)| *number);
-            Some((numbers().min()?, numbers().max()?))
-        };
-        let (marked, within) =
-            (range(&marks).unwrap_or_default(), range(&seconds).unwrap_or((second, second)));
-        keys[key::MARKS]
-            .extend(marks.iter().map(|(decision, mark)| key::key(decision - marked.0, mark - first)));
-        keys[key::SECONDS]
-            .extend(seconds.iter().map(|(second, seq)| key::key(second - within.0, seq - first)));
+        let decisions = || marks.iter().map(|(decision, _)| *decision);
+        let marked = decisions().min().zip(decisions().max()).unwrap_or_default();
+        let key = |high, seq| key::key(high, seq - first);
+        keys[key::MARKS].extend(marks.iter().map(|(decision, mark)| key(decision - marked.0, *mark)));
+        keys[key::SECONDS].extend(seconds.iter().map(|(second, seq)| key(second - began, *seq)));
         for keys in &mut keys {
             keys.sort_unstable();
             keys.dedup();
         }
+        [keys[key::REGIONS], keys[key::GROUPS], keys[key::FACTS]] = facts.sections()?;
         let counts = std::array::from_fn(|section| keys[section].len() as u64);
         let fingerprint = views.index.keying().fingerprint();
-        let header = Header { fingerprint, previous, position, first, marked, seconds: within, counts };
+        let header =
+            Header { fingerprint, previous, position, first, marked, seconds: (began, second), counts };
         let path = views.dir.join(format!("{first:020}.{RUN}"));
         let written = run::write(&path, header, &keys).inspect_err(|_| run::remove_unfinished(&path));
         views.index.add(written.map_err(failed(&path, "write"))?);

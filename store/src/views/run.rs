@@ -6,7 +6,8 @@
 //!          block's number, so that one in another's place is noticed
 //! ```
 //!
-//! Numbers have 8 bytes, the low end first. A section begins with a block of its own, and its keys ascend.
+//! Numbers have 8 bytes, the low end first. A section begins with a block of its own, and its keys ascend, but
+//! for regions (names, one on a line, as bytes) and groups.
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -191,6 +192,38 @@ impl RunFile {
         (place < reader.count).then(|| reader.key(place)).transpose()
     }
 
+    /// Tells of the keys of a section that lie in a range, in order.
+    pub(super) fn each(
+        &self,
+        section: usize,
+        range: RangeInclusive<u64>,
+        mut visit: impl FnMut(u64) -> Result<(), ViewsError>,
+    ) -> Result<(), ViewsError> {
+        let mut reader = self.reader(section)?;
+        let start = reader.lower_bound(*range.start())?;
+        for place in start..reader.count {
+            match reader.key(place)? {
+                key if key > *range.end() => break,
+                key => visit(key)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells of everything in a section, sorted or not.
+    pub(super) fn all(
+        &self,
+        section: usize,
+        mut visit: impl FnMut(u64) -> Result<(), ViewsError>,
+    ) -> Result<(), ViewsError> {
+        let mut reader = self.reader(section)?;
+        (0..reader.count).try_for_each(|place| reader.key(place).and_then(&mut visit))
+    }
+
+    pub(super) fn damaged(&self) -> ViewsError {
+        ViewsError::Damaged { path: self.path.clone() }
+    }
+
     fn reader(&self, section: usize) -> Result<Reader<'_>, ViewsError> {
         let blocks = self.header.section(section);
         let file = File::open(&self.path).map_err(failed(&self.path, "open"))?;
@@ -313,7 +346,16 @@ mod tests {
         };
         let all = u64::MAX;
         let (marks, seconds) = (key::key(5000, all), key::key(9, all));
-        [section(all), section(all), section(all), section(99), section(marks), section(seconds)]
+        let [one, two, three] = [section(all), section(99), section(all)];
+        (one, two, three, section(marks), section(seconds)).prop_map(|(one, two, three, marks, seconds)| {
+            let mut sections: [Vec<u64>; SECTIONS] = Default::default();
+            sections[key::CODE] = one;
+            sections[key::PHONE] = two;
+            sections[key::FACTS] = three;
+            sections[key::MARKS] = marks;
+            sections[key::SECONDS] = seconds;
+            sections
+        })
     }
 
     proptest! {
@@ -328,6 +370,9 @@ mod tests {
             let dir = tempfile::tempdir().unwrap();
             let run = written(dir.path(), &sections);
             for (section, keys) in sections.iter().enumerate() {
+                let mut all = Vec::new();
+                run.all(section, |key| Ok(all.push(key))).unwrap();
+                prop_assert_eq!(&all, keys);
                 for (other, index) in &wanted {
                     let near = if keys.is_empty() { *other } else { *index.get(keys) };
                     for from in [0, near.saturating_sub(1), near, near.saturating_add(1), *other, u64::MAX] {
@@ -337,6 +382,9 @@ mod tests {
                         let upto = keys.partition_point(|&key| key <= to);
                         let expected = keys[below..upto].iter().rev().take(limit).copied().collect::<Vec<_>>();
                         prop_assert_eq!(run.last(section, from..=to, limit).unwrap(), expected);
+                        let mut each = Vec::new();
+                        run.each(section, from..=to, |key| Ok(each.push(key))).unwrap();
+                        prop_assert_eq!(&each, &keys[below..upto]);
                     }
                 }
             }

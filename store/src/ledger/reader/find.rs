@@ -8,7 +8,7 @@ use crate::ledger::Record;
 /// Bytes that are read at once where the next frame's header lies.
 const WINDOW: usize = 16 << 10;
 
-/// Visits, in order, those of the records with these numbers that closed segments hold. Without `key` the personal fields are
+/// Visits, in order, the records with these numbers, which are durable. Without `key` the personal fields are
 /// empty. May run beside a writer; takes memory for one batch. Each segment that holds one of them costs reading the headers of
 /// its batches: some milliseconds.
 ///
@@ -27,20 +27,24 @@ pub fn read_some<S: Storage>(
     let segments = walker.segments()?;
     let mut rest = wanted.as_slice();
     while let Some(&first) = rest.first() {
-        let Some((header, next)) = walker.closed_with(&segments, first)? else { return Ok(()) };
+        let Some((header, next)) = walker.closed_with(&segments, first)? else {
+            // The one that is being written to.
+            let Some(&last) = segments.last() else { return Ok(()) };
+            return walker.visit_some(walker.header(last)?, None, rest, &mut visit);
+        };
         let (here, later) = rest.split_at(rest.partition_point(|&seq| seq < next.first_seq));
-        walker.visit_some(header, next.previous_end, here, &mut visit)?;
+        walker.visit_some(header, Some(next.previous_end), here, &mut visit)?;
         rest = later;
     }
     Ok(())
 }
 
 impl<S: Storage> Walker<'_, S> {
-    /// Visits the records `wanted`, in order, of the segment that ends at `end`.
+    /// Visits the records `wanted`, in order, of the segment that ends at `end` or, without, where the written part does.
     fn visit_some(
         &mut self,
         header: Header,
-        end: u64,
+        end: Option<u64>,
         wanted: &[u64],
         visit: Visit<'_>,
     ) -> Result<(), ReadError> {
@@ -51,19 +55,26 @@ impl<S: Storage> Walker<'_, S> {
             segment.keys = Some(self.keys(&header)?);
         }
         let mut window = Window { start: 0, bytes: Vec::new() };
-        let mut rest = wanted;
+        let (mut rest, closed, end) = (wanted, end.is_some(), end.unwrap_or(u64::MAX));
         while let Some(&seq) = rest.first().filter(|_| segment.end < end) {
             let sound =
                 window.frame(segment.end).and_then(|bytes| FrameHeader::decode(bytes, header.id.salt));
             let Some(frame) = sound else {
                 if window.start == segment.end && !window.bytes.is_empty() {
+                    if !closed {
+                        return Ok(());
+                    }
                     let what = "the header of a batch is not what was written";
                     return Err(self.damage(&name, segment.end, segment.next_seq, what));
                 }
                 window.start = segment.end;
-                window.bytes.resize(WINDOW.min((end - segment.end) as usize).max(FRAME_HEADER_BYTES), 0);
+                let length = (end - segment.end).min(WINDOW as u64) as usize;
+                window.bytes.resize(length.max(FRAME_HEADER_BYTES), 0);
                 let count = self.storage.read_at(&file, window.start, &mut window.bytes);
                 window.bytes.truncate(count.map_err(self.io(&name, "read"))?);
+                if window.bytes.is_empty() {
+                    return Ok(());
+                }
                 continue;
             };
             if frame.next_seq() > seq {
