@@ -94,37 +94,8 @@ fn the_delivery_of_a_reply_is_told_and_a_restart_changes_nothing() {
     assert_eq!(look_up(&gateway, "inspector", "code", code)["permits"], before["permits"]);
 }
 
-#[test]
-fn each_scope_has_its_own_and_what_is_refused_is_written_down_too() {
-    let site = Site::new("");
-    let gateway = site.start();
-    let about = json!({"document": "AZE10000002"});
-    let allowed = |scope: &str| {
-        let asked = [
-            post(&gateway, scope, "/v1/lookups", &ask("code", "0101-AHZN")),
-            post(&gateway, scope, "/v1/lookups", &ask("document", "AZE10000002")),
-            post(&gateway, scope, "/v1/lookups", &ask("phone", HOME)),
-            post(&gateway, scope, "/v1/lookups/about", &about),
-            get(&gateway, scope, "/v1/audit"),
-            post(&gateway, scope, "/v1/permits/0101-AHZN/revocation", &json!({"reason": "a mistake"})),
-        ];
-        let statuses = asked.map(|answer| answer.status);
-        [&statuses[..], &[events(&gateway, scope).0]].concat()
-    };
-    assert_eq!(allowed("inspector"), [200, 200, 403, 403, 403, 403, 403]);
-    assert_eq!(allowed("health"), [403, 403, 200, 403, 403, 403, 200]);
-    assert_eq!(allowed("admin"), [403, 403, 403, 403, 403, 404, 403]);
-    assert_eq!(allowed("auditor"), [403, 403, 403, 200, 200, 403, 403]);
-    assert_eq!(allowed("nobody"), [401; 7]);
-    let trail = get(&gateway, "auditor", "/v1/audit").json();
-    let records = trail["records"].as_array().unwrap();
-    let refused = records.iter().filter(|record| record["allowed"] == false).count();
-    assert_eq!((records.len(), refused), (25, 18), "twenty-four that are known, and the reading itself");
-    assert_eq!(records[0]["action"], "read_trail");
-}
-
 /// A stream of events: the status that it begins with, and what follows.
-fn events(gateway: &Gateway, scope: &str) -> (u16, impl BufRead) {
+pub(crate) fn events(gateway: &Gateway, scope: &str) -> (u16, impl BufRead) {
     let mut stream = TcpStream::connect(&gateway.http).unwrap();
     let request =
         format!("GET /v1/events HTTP/1.1\r\nHost: icaze\r\nAuthorization: Bearer demo-{scope}\r\n\r\n");

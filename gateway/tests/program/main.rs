@@ -37,6 +37,7 @@ mod roles;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod schema;
+mod scopes;
 mod smsc;
 mod support;
 mod tls;
