@@ -14,14 +14,29 @@ const MARKS_WAIT: Duration = Duration::from_millis(500);
 /// How long a full disk is left alone.
 const ROOM_WAIT: Duration = Duration::from_millis(200);
 
-/// Commits until the gateway stops; then commits what is left and returns. After a failed commit nothing more is
+/// Commits until the gateway stops, and begins a new segment of the ledger once one has records that are older than
+/// `segment_span`; then commits what is left and returns. After a failed commit nothing more is
 /// made durable, so that no response leaves: the gateway stops, and the caller ends the process.
 ///
 /// # Errors
 /// If a commit fails. It is never tried again.
-pub fn run<S: Storage>(gateway: &Gateway, mut ledger: Ledger<S>) -> Result<(), CommitError> {
+pub fn run<S: Storage>(
+    gateway: &Gateway,
+    mut ledger: Ledger<S>,
+    segment_span: Duration,
+) -> Result<(), CommitError> {
     let mut batch = gateway.pipeline().spare_batch();
+    // An end in the middle of something may have left records that a start carries over.
+    let mut began = Some(Now::read().monotonic);
     loop {
+        if began.is_some_and(|began| began.elapsed() >= segment_span) {
+            match ledger.roll() {
+                // Without room it is tried again.
+                Ok(_) => began = None,
+                Err(CommitError::NoRoom) => {}
+                Err(error) => return fail(gateway, error),
+            }
+        }
         let stopped = next_batch(gateway, &mut batch, ledger.has_room());
         if batch.is_empty() {
             make_room(gateway, &mut ledger)?;
@@ -30,10 +45,11 @@ pub fn run<S: Storage>(gateway: &Gateway, mut ledger: Ledger<S>) -> Result<(), C
             }
             continue;
         }
-        let (began, records) = (Now::read().monotonic, batch.len());
+        let (now, records) = (Now::read().monotonic, batch.len());
         match ledger.commit(&mut batch) {
             Ok(durable) => {
-                gateway.telemetry.committed(began.elapsed(), records);
+                began.get_or_insert(now);
+                gateway.telemetry.committed(now.elapsed(), records);
                 gateway.set_durable(durable);
                 make_room(gateway, &mut ledger)?;
             }

@@ -16,6 +16,7 @@ pub mod http;
 pub mod node;
 pub mod permit;
 pub mod pipeline;
+pub mod retention;
 pub mod smpp;
 pub mod telemetry;
 pub mod timeline;

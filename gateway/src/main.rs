@@ -37,6 +37,7 @@ enum Command {
     Trace(commands::trace::Args),
     #[command(subcommand)]
     Audit(commands::audit::Args),
+    Retention(commands::retention::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -65,6 +66,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Replies(args) => commands::replies::run(&args),
         Command::Token(args) => commands::token::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
+        Command::Retention(args) => commands::retention::run(&args),
         Command::Operator(args) => commands::operator::run(&args),
         Command::Trace(args) => block_on(commands::trace::run(args)),
         Command::Operators(args) => block_on(commands::operators::run(args)),

@@ -23,6 +23,7 @@ use crate::permit::code::CodeKey;
 use crate::pipeline::checkpoint::Snapshot;
 use crate::pipeline::codes::Codes;
 use crate::pipeline::{Operator, Pipeline, Settings};
+use crate::retention;
 use crate::smpp::connector::Connector;
 use crate::smpp::listener;
 use crate::smpp::open::Open;
@@ -56,6 +57,7 @@ pub struct Node {
     /// Says when the history has ended.
     history: mpsc::Receiver<()>,
     checkpoints: JoinHandle<checkpoints::Writer>,
+    retention: JoinHandle<()>,
     workers: Vec<Worker>,
 }
 
@@ -118,6 +120,7 @@ impl Node {
         let control = control::listen(&config.store.dir)?;
         let key = MasterKey::open(&config.store.key_file, &storage).context("store.key_file")?;
         let beside = storage.try_clone().context("store.dir")?;
+        let for_retention = storage.try_clone().context("store.dir")?;
         let snapshot = Snapshot::read(&storage, &key, config.node).unwrap_or_else(|error| {
             tracing::warn!(%error, "the ledger is read from its beginning");
             None
@@ -131,10 +134,10 @@ impl Node {
         let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry));
 
         let committer = {
-            let gateway = Arc::clone(&gateway);
+            let (gateway, span) = (Arc::clone(&gateway), retention::segment_span(&config.retention));
             thread::Builder::new()
                 .name("committer".to_owned())
-                .spawn(move || committer::run(&gateway, ledger))?
+                .spawn(move || committer::run(&gateway, ledger, span))?
         };
         let history = {
             let gateway = Arc::clone(&gateway);
@@ -149,6 +152,11 @@ impl Node {
         let checkpoints = {
             let gateway = Arc::clone(&gateway);
             thread::Builder::new().name("checkpoints".to_owned()).spawn(move || checkpoints.run(&gateway))?
+        };
+        let retention = {
+            let gateway = Arc::clone(&gateway);
+            let keeper = retention::Keeper::new(for_retention, config.retention.clone())?;
+            thread::Builder::new().name("retention".to_owned()).spawn(move || keeper.run(&gateway))?
         };
         let shared = http::Shared::new(Arc::clone(&gateway), config, &key)?;
         let (workers, handles) = workers()?;
@@ -190,6 +198,7 @@ impl Node {
             committer,
             history,
             checkpoints,
+            retention,
             workers,
         })
     }
@@ -229,7 +238,7 @@ impl Node {
         }
         self.gateway.pipeline().stop();
         self.gateway.set_phase(Phase::Stopped);
-        let Self { gateway, workers, committer, history, checkpoints, .. } = self;
+        let Self { gateway, workers, committer, history, checkpoints, retention, .. } = self;
         let (done, ended) = oneshot::channel();
         // On a thread of its own, so that HTTP answers and a second signal is heard even while a disk hangs.
         thread::Builder::new().name("end".to_owned()).spawn(move || {
@@ -241,6 +250,9 @@ impl Node {
             // What it was about to write it writes after the next start.
             if history.recv_timeout(HISTORY_ENDS).is_err() {
                 tracing::info!("the history is left in the middle of a segment");
+            }
+            if retention.join().is_err() {
+                tracing::warn!("retention ended in a panic");
             }
             match checkpoints.join() {
                 Ok(mut checkpoints) => checkpoints.write(&gateway),

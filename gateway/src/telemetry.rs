@@ -86,6 +86,14 @@ impl Telemetry {
         self.batch_records.record(records as f64);
     }
 
+    /// How old the oldest personal data of a kind is, in seconds, and how old it may become.
+    pub fn retained(&self, kind: &'static str, age: f64, limit: Duration) {
+        with_local_recorder(&*self.recorder, || {
+            gauge!("icaze_retention_age_seconds", "kind" => kind).set(age);
+            gauge!("icaze_retention_limit_seconds", "kind" => kind).set(limit.as_secs_f64());
+        });
+    }
+
     /// A bind, or a connection before it, was turned away.
     pub fn bind_refused(&self, cause: &str) {
         with_local_recorder(&*self.recorder, || {
@@ -208,6 +216,8 @@ fn describe() {
         "icaze_view_lag_records",
         "Entries that the history lacks, those of the open segment included"
     );
+    describe_gauge!("icaze_retention_age_seconds", "The age of the oldest data of a kind that has to end");
+    describe_gauge!("icaze_retention_limit_seconds", "The age that data of a kind may have at most");
     describe_gauge!("icaze_replies_waiting", "Replies that no bind has taken yet");
     describe_gauge!("icaze_replies_oldest_seconds", "The age of the reply that has waited longest");
     describe_gauge!("icaze_register_documents", "Documents in the register");

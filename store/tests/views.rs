@@ -342,6 +342,53 @@ fn views_of_another_version_or_keying_are_built_again() {
 }
 
 #[test]
+fn people_are_forgotten_and_old_runs_removed_and_both_outlive_a_restart() {
+    let root = tempfile::tempdir().unwrap();
+    let records = some_records();
+    let mut views = Views::open(root.path(), KEYING).unwrap();
+    for start in [0, 50, 100, 150] {
+        feed(&mut views, &records, start..start + 50);
+    }
+    let decisions = |index: &Index| {
+        let (mut all, mut persons) = (0, BTreeSet::new());
+        let count = |_, someone: Option<Someone>| {
+            all += 1;
+            persons.extend(someone);
+        };
+        index.count(0..u32::MAX, 0..=u64::MAX >> 24, |_| Some(0), count).unwrap();
+        (all, persons.len())
+    };
+    assert_eq!(decisions(views.index()), (200, 6));
+    let before = views.index().clone();
+    // The run of the record itself is not before it.
+    views.forget_people(150).unwrap();
+    for restarted in [false, true] {
+        if restarted {
+            drop(views);
+            views = Views::open(root.path(), KEYING).unwrap();
+        }
+        let found = views.index().by_phone(phone(3), 0..u64::MAX, 1000).unwrap();
+        assert_eq!(found.last(), Some(&106), "the first of them behind the 100th");
+        assert_eq!(views.index().by_code(3).unwrap(), found);
+        assert_eq!(decisions(views.index()), (200, 6));
+        assert_eq!(views.index().by_time(tick(0)..tick(1000)).unwrap(), 1..201);
+    }
+    views.forget_people(201).unwrap();
+    assert_eq!(decisions(views.index()), (200, 0));
+    assert!(before.by_phone(phone(3), 0..u64::MAX, 1000).is_ok_and(|found| found.is_empty()), "nor here");
+
+    views.remove_before(101).unwrap();
+    for restarted in [false, true] {
+        if restarted {
+            drop(views);
+            views = Views::open(root.path(), KEYING).unwrap();
+        }
+        assert_eq!((views.begin(), views.position()), (101, 200));
+        assert_eq!(decisions(views.index()), (100, 0));
+    }
+}
+
+#[test]
 fn views_that_are_in_use_are_left_alone() {
     let root = tempfile::tempdir().unwrap();
     let records = some_records();

@@ -25,6 +25,7 @@ impl Config {
             ("probe", self.probe == running.probe),
             ("http", self.http == running.http),
             ("store", self.store == running.store),
+            ("retention", self.retention == running.retention),
             ("register", self.register == running.register),
             ("regime", self.regime == running.regime),
             ("replies", self.replies == running.replies),

@@ -47,6 +47,8 @@ pub struct Config {
     pub http: Http,
     /// The ledger and what is derived from it.
     pub store: Store,
+    /// When personal data ends.
+    pub retention: Retention,
     /// The register file.
     pub register: Register,
     /// The rules.
@@ -293,6 +295,17 @@ pub struct Store {
     pub key_file: PathBuf,
     /// The size of a ledger segment, in MiB, 1–1024.
     pub segment_mib: u32,
+}
+
+/// `[retention]`: how long what is personal stays. Each is destroyed by the time it is that old.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retention {
+    /// What was texted, where it could not be read.
+    pub texts: Duration,
+    /// Who asked, for whom, and what they were answered.
+    pub people: Duration,
+    /// What is left of a decision without them. No shorter than `people`.
+    pub records: Duration,
 }
 
 /// `[register]`: the population register's extract.

@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use super::settings::{Settings, Value};
 use super::{
-    Config, Http, Identity, Limits, Log, LogFormat, LogLevel, Probe, Redis, Regime, Register, Replies, Smpp,
-    Store,
+    Config, Http, Identity, Limits, Log, LogFormat, LogLevel, Probe, Redis, Regime, Register, Replies,
+    Retention, Smpp, Store,
 };
 use crate::problem::{Problem, Problems};
 
@@ -20,6 +20,8 @@ const SHORT_NUMBER_DIGITS: RangeInclusive<usize> = 1..=20;
 const SESSIONS: RangeInclusive<u64> = 1..=10_000;
 const PARTS: RangeInclusive<u64> = 1..=1_000_000;
 const DAY_S: u64 = 86_400;
+/// Allowances of a month and the history need some; nothing is for ever.
+const RETENTION_DAYS: RangeInclusive<u64> = 31..=36_500;
 const TIMER_S: RangeInclusive<u64> = 1..=3_600;
 
 impl Settings {
@@ -72,6 +74,7 @@ impl Check<'_> {
                 key_file: self.path("store.key_file"),
                 segment_mib: self.number("store.segment_mib", 1..=1024),
             },
+            retention: self.retention(),
             register: Register { path: self.path("register.path") },
             regime: Regime { dir: self.path("regime.dir") },
             replies: self.replies(),
@@ -288,6 +291,25 @@ impl Check<'_> {
             );
         }
         said
+    }
+
+    fn retention(&mut self) -> Retention {
+        let (people, records): (u64, u64) = (
+            self.number("retention.people_days", RETENTION_DAYS),
+            self.number("retention.records_days", RETENTION_DAYS),
+        );
+        if records < people {
+            self.problem(
+                "retention.records_days",
+                "is shorter than retention.people_days",
+                "keep records at least as long as the people in them",
+            );
+        }
+        Retention {
+            texts: self.seconds("retention.texts_s", 2..=7 * DAY_S),
+            people: Duration::from_secs(people * DAY_S),
+            records: Duration::from_secs(records * DAY_S),
+        }
     }
 
     fn seconds(&mut self, key: &str, range: RangeInclusive<u64>) -> Duration {

@@ -18,6 +18,7 @@ pub mod operators;
 pub mod regime;
 pub mod register;
 pub mod replies;
+pub mod retention;
 pub mod serve;
 pub mod sms;
 pub mod token;

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use icaze_config::gateway::Config;
-use icaze_store::ledger::{FileStorage, MasterKey, ReadError, read_closed};
+use icaze_store::ledger::{FileStorage, MasterKey, ReadError, first_seq, read_closed};
 use icaze_store::views::{Keying, Views, ViewsError};
 
 use super::History;
@@ -43,6 +43,9 @@ enum KeepError {
     /// The views know records that the ledger lacks.
     #[error("the history views are ahead of the ledger")]
     Ahead,
+    /// Runs of records that the ledger has are missing.
+    #[error("the history views lack what the ledger has")]
+    Behind,
     /// A look-up failed, and has said why.
     #[error("the history views are damaged")]
     Damaged,
@@ -51,7 +54,7 @@ enum KeepError {
 impl KeepError {
     fn doubts_views(&self) -> bool {
         match self {
-            Self::Views(ViewsError::Damaged { .. }) | Self::Ahead | Self::Damaged => true,
+            Self::Views(ViewsError::Damaged { .. }) | Self::Ahead | Self::Behind | Self::Damaged => true,
             // A disk without room, for one: what is there stays.
             Self::Views(ViewsError::Io { .. } | ViewsError::TooLong) => false,
             Self::Ledger(_) | Self::Store { .. } => false,
@@ -122,6 +125,12 @@ impl Keeper {
         }
         let source = |source| KeepError::Store { store: self.store.clone(), source };
         let storage = FileStorage::read_only(&self.store).map_err(source)?;
+        if first_seq(&storage)?.is_some_and(|first| views.begin() > first) {
+            return Err(KeepError::Behind);
+        }
+        let (people, records) = (&history.people_from, &history.records_from);
+        views.remove_before(records.load(Ordering::Acquire))?;
+        views.forget_people(people.load(Ordering::Acquire))?;
         let mut run = views.run();
         let closed = read_closed(&storage, Some(&self.key), position, |record, _| run.add(record))?;
         run.load()?;

@@ -22,6 +22,9 @@ pub struct History {
     position: AtomicU64,
     /// A look-up found the views damaged.
     damaged: AtomicBool,
+    /// People are known from this record on, and records are there from this one on.
+    people_from: AtomicU64,
+    records_from: AtomicU64,
 }
 
 impl History {
@@ -42,6 +45,12 @@ impl History {
             self.damaged.store(true, Ordering::Release);
         }
         answer.ok()
+    }
+
+    /// Says from which record on the ledger still knows people, and from which on it has records at all: the views forget the rest.
+    pub fn retain(&self, people_from: u64, records_from: u64) {
+        self.people_from.store(people_from, Ordering::Release);
+        self.records_from.store(records_from, Ordering::Release);
     }
 
     fn index(&self) -> MutexGuard<'_, Option<Index>> {

@@ -33,6 +33,7 @@ mod peers;
 mod register;
 mod reports;
 mod restart;
+mod retention;
 mod roles;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]

@@ -187,6 +187,35 @@ impl<S: Storage> Ledger<S> {
         Ok(Durable(batch.last_seq()))
     }
 
+    /// Begins the next segment although there is room in this one, so that the keys of what is in this one can be destroyed before
+    /// those of what comes. Whether there was anything in it. Gives back the space that it does not need.
+    ///
+    /// # Errors
+    /// As [`commit`](Self::commit).
+    pub fn roll(&mut self) -> Result<bool, CommitError> {
+        if self.poisoned {
+            return Err(CommitError::Poisoned);
+        }
+        if self.current.end == FRAMES_START {
+            return Ok(false);
+        }
+        match self.roll_on() {
+            Err(error @ CommitError::Io { .. }) => {
+                self.poisoned = true;
+                Err(error)
+            }
+            rolled => rolled.map(|()| true),
+        }
+    }
+
+    fn roll_on(&mut self) -> Result<(), CommitError> {
+        let (number, end) = (self.current.id.number, self.current.end);
+        self.next_segment()?;
+        let name = segment::log_name(number);
+        let closed = self.storage.open(&name).and_then(|file| self.storage.truncate(&file, end));
+        closed.map_err(|source| self.segment_error("cut", SegmentId { number, ..self.current.id }, source))
+    }
+
     fn next_segment(&mut self) -> Result<(), CommitError> {
         if !self.prepare()? {
             return Err(CommitError::NoRoom);

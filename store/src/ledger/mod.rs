@@ -18,6 +18,7 @@ mod ledger;
 mod reader;
 mod record;
 mod recovery;
+pub mod retention;
 mod seal;
 mod segment;
 mod storage;
@@ -28,7 +29,7 @@ pub use dump::{DumpWith, MessageId, dump_json, message_id};
 pub use faulty::{Faults, FaultyFile, FaultyStorage};
 pub use key::{KeyError, MasterKey};
 pub use ledger::{CommitError, Durable, Ledger, Options};
-pub use reader::{Damage, ReadError, Summary, Visible, read, read_closed, read_some, verify};
+pub use reader::{Damage, ReadError, Summary, Visible, first_seq, read, read_closed, read_some, verify};
 pub use record::{
     Address, Channel, Decision, Entry, Facts, Interval, Language, Mark, Part, Permit, Record, RegimeRef,
     Reply,

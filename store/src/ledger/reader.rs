@@ -148,6 +148,16 @@ pub fn read_closed<S: Storage>(
     Walker::new(storage, wrapping.as_ref(), after.saturating_add(1)).walk_closed(&mut visit)
 }
 
+/// The number of the first record that is there, or would be; `None` if there is no segment.
+///
+/// # Errors
+/// As [`verify`].
+pub fn first_seq<S: Storage>(storage: &S) -> Result<Option<u64>, ReadError> {
+    let walker = Walker::new(storage, None, 0);
+    let first = walker.segments()?.first().copied();
+    first.map(|number| walker.header(number).map(|header| header.first_seq)).transpose()
+}
+
 fn wrapping<S: Storage>(storage: &S, key: Option<&MasterKey>) -> Result<Option<WrappingKey>, ReadError> {
     key.map(WrappingKey::new).transpose().map_err(|source| ReadError::Io {
         file: storage.location(),
@@ -235,7 +245,7 @@ impl<'s, S: Storage> Walker<'s, S> {
     }
 
     /// The segments' numbers, in order and without gaps.
-    fn segments(&self) -> Result<Vec<u64>, ReadError> {
+    pub(super) fn segments(&self) -> Result<Vec<u64>, ReadError> {
         let names = self.storage.list().map_err(|source| ReadError::Io {
             file: self.storage.location(),
             action: "list",
@@ -260,7 +270,7 @@ impl<'s, S: Storage> Walker<'s, S> {
         }
     }
 
-    fn header(&self, number: u64) -> Result<Header, ReadError> {
+    pub(super) fn header(&self, number: u64) -> Result<Header, ReadError> {
         let name = segment::log_name(number);
         let mut bytes = [0; HEADER_BYTES];
         let file = self.storage.open(&name).map_err(self.io(&name, "open"))?;

@@ -118,10 +118,13 @@ impl<S: Storage> Ledger<S> {
     }
 }
 
+/// How a key file's name ends that was to replace another.
+const UNFINISHED: &str = ".keys.new";
+
 fn remove_leftovers(storage: &impl Storage, number: u64) -> io::Result<()> {
     for name in storage.list()? {
         let stray_keys = segment::number_of_keys(&name).is_some_and(|of| of >= number);
-        if stray_keys || segment::number_of_prepared(&name).is_some() {
+        if stray_keys || name.ends_with(UNFINISHED) || segment::number_of_prepared(&name).is_some() {
             storage.remove(&name)?;
         }
     }

@@ -16,12 +16,16 @@ pub(super) const TAG_BYTES: usize = 16;
 pub(super) const KEY_FILE_BYTES: usize = 176;
 const KEY_MAGIC: &[u8; 8] = b"ICAZEKEY";
 const KEY_VERSION: u16 = 1;
+/// Where the first wrapped key lies.
+const SLOTS_START: usize = 48;
 const WRAPPED_BYTES: usize = NONCE_LEN + 32 + TAG_BYTES;
 
 /// The kinds of personal data, each with a key and a life of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
+    /// From, identity, document, person, permit code, reply text.
     Person = 1,
+    /// What was texted, where it explains a `help`, and the parts of longer texts.
     Text = 2,
 }
 
@@ -46,6 +50,60 @@ pub(super) struct SegmentId {
 pub(super) struct SegmentKeys {
     person: Option<LessSafeKey>,
     text: Option<LessSafeKey>,
+}
+
+/// A key file as it lies on disk: which keys are there can be told, and they can be destroyed, without the master key.
+pub(super) struct KeySlots(Vec<u8>);
+
+impl KeySlots {
+    pub(super) fn parse(file: Vec<u8>) -> Result<Self, KeyFileError> {
+        check(&file)?;
+        Ok(Self(file))
+    }
+
+    fn place(kind: Kind) -> Range<usize> {
+        let start = match kind {
+            Kind::Person => SLOTS_START,
+            Kind::Text => SLOTS_START + WRAPPED_BYTES,
+        };
+        start..start + WRAPPED_BYTES
+    }
+
+    /// Whether the key is there.
+    pub(super) fn has(&self, kind: Kind) -> bool {
+        self.0.get(Self::place(kind)).is_some_and(|slot| slot.iter().any(|&byte| byte != 0))
+    }
+
+    pub(super) fn clear(&mut self, kind: Kind) {
+        if let Some(slot) = self.0.get_mut(Self::place(kind)) {
+            slot.fill(0);
+        }
+    }
+
+    pub(super) fn into_file(mut self) -> Vec<u8> {
+        if let Some((content, crc)) = self.0.split_last_chunk_mut() {
+            *crc = crc32c::crc32c(content).to_le_bytes();
+        }
+        self.0
+    }
+}
+
+/// Whether a key file is whole, and of this version.
+fn check(file: &[u8]) -> Result<(), KeyFileError> {
+    let damaged = |_| KeyFileError::Damaged;
+    let mut cursor = Cursor::new(file);
+    if cursor.take(8).map_err(damaged)? != KEY_MAGIC {
+        return Err(KeyFileError::Damaged);
+    }
+    let version = cursor.u16().map_err(damaged)?;
+    if version != KEY_VERSION {
+        return Err(KeyFileError::Version(version));
+    }
+    let (content, crc) = file.split_last_chunk::<4>().ok_or(KeyFileError::Damaged)?;
+    if file.len() != KEY_FILE_BYTES || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
+        return Err(KeyFileError::Damaged);
+    }
+    Ok(())
 }
 
 /// Why a key file gives no keys.
@@ -103,19 +161,10 @@ impl WrappingKey {
 
     /// The keys in a key file.
     pub(super) fn unwrap(&self, segment: SegmentId, file: &[u8]) -> Result<SegmentKeys, KeyFileError> {
+        check(file)?;
         let damaged = |_| KeyFileError::Damaged;
         let mut cursor = Cursor::new(file);
-        if cursor.take(8).map_err(damaged)? != KEY_MAGIC {
-            return Err(KeyFileError::Damaged);
-        }
-        let version = cursor.u16().map_err(damaged)?;
-        if version != KEY_VERSION {
-            return Err(KeyFileError::Version(version));
-        }
-        let (content, crc) = file.split_last_chunk::<4>().ok_or(KeyFileError::Damaged)?;
-        if file.len() != KEY_FILE_BYTES || crc32c::crc32c(content) != u32::from_le_bytes(*crc) {
-            return Err(KeyFileError::Damaged);
-        }
+        cursor.take(10).map_err(damaged)?;
         let node = cursor.u8().map_err(damaged)?;
         cursor.take(5).map_err(damaged)?;
         let number = cursor.u64().map_err(damaged)?;

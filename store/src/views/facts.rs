@@ -142,6 +142,12 @@ impl Facts {
     }
 }
 
+/// Takes the persons from a section of facts.
+pub(super) fn forget_people(keys: &mut [u64]) {
+    keys.iter_mut().for_each(|key| *key &= GROUP_MAX);
+    keys.sort_unstable();
+}
+
 impl Index {
     /// What statistics know of a record, and whom it is about; `None` for what they leave out: all but decisions, and probes.
     #[must_use]

@@ -30,6 +30,26 @@ impl Index {
         Arc::make_mut(&mut self.runs).push(Arc::new(run));
     }
 
+    /// Puts a run in place of the one that covers the same records.
+    pub(super) fn replace(&mut self, run: RunFile) {
+        let runs = Arc::make_mut(&mut self.runs);
+        if let Some(place) = runs.iter_mut().find(|place| place.header.first == run.header.first) {
+            *place = Arc::new(run);
+        }
+    }
+
+    /// The oldest run that is like that.
+    pub(super) fn find(&self, like: impl Fn(&RunFile) -> bool) -> Option<Arc<RunFile>> {
+        self.runs.iter().find(|run| like(run)).map(Arc::clone)
+    }
+
+    pub(super) fn remove_oldest(&mut self) {
+        let runs = Arc::make_mut(&mut self.runs);
+        if !runs.is_empty() {
+            runs.remove(0);
+        }
+    }
+
     pub(super) fn keying(&self) -> Keying {
         self.keying
     }

@@ -27,6 +27,9 @@ pub(super) const REGIONS: usize = 6;
 pub(super) const GROUPS: usize = 7;
 pub(super) const FACTS: usize = 8;
 
+/// Those that find people, or what was issued to them.
+pub(super) const PEOPLE: [usize; 4] = [CODE, DOCUMENT, PERSON, PHONE];
+
 /// How many sections there are.
 pub(super) const SECTIONS: usize = 9;
 

@@ -109,6 +109,49 @@ impl Views {
         Run { views: self, position, first: 0, began: second, second, seconds, marks, keys, facts }
     }
 
+    /// Forgets whom the records before `seq` are about, as far as runs lie before it as a whole: look-ups do not find them any more,
+    /// and statistics count them as decisions about nobody.
+    ///
+    /// # Errors
+    /// If a run cannot be read or replaced.
+    pub fn forget_people(&mut self, seq: u64) -> Result<(), ViewsError> {
+        while let Some(run) = self.index.find(|run| run.header.position < seq && run.header.people) {
+            let mut sections: [Vec<u64>; key::SECTIONS] = Default::default();
+            for (number, section) in sections.iter_mut().enumerate() {
+                run.all(number, |key| {
+                    section.push(key);
+                    Ok(())
+                })?;
+            }
+            // As many keys as before: whoever reads the run by its old header finds nobody, and no other section's keys.
+            key::PEOPLE.iter().for_each(|&section| sections[section].fill(0));
+            facts::forget_people(&mut sections[key::FACTS]);
+            let header = Header { people: false, ..run.header.clone() };
+            let written = run::write(&run.path, header, &sections);
+            let written = written.inspect_err(|_| run::remove_unfinished(&run.path));
+            self.index.replace(written.map_err(failed(&run.path, "write"))?);
+        }
+        Ok(())
+    }
+
+    /// Removes the runs that lie before the record `seq` as a whole.
+    ///
+    /// # Errors
+    /// If a file cannot be removed.
+    pub fn remove_before(&mut self, seq: u64) -> Result<(), ViewsError> {
+        while let Some(run) = self.index.find(|run| run.header.position < seq) {
+            fs::remove_file(&run.path).map_err(failed(&run.path, "remove"))?;
+            self.index.remove_oldest();
+        }
+        Ok(())
+    }
+
+    /// The first record that may be in the views: from there to the position they have all.
+    #[must_use]
+    pub fn begin(&self) -> u64 {
+        self.index.find(|_| true).map_or(1, |run| run.header.previous + 1)
+    }
+
     /// Closes views that are in doubt: the next [`open`](Self::open) starts from nothing.
     ///
     /// # Errors
@@ -118,7 +161,7 @@ impl Views {
     }
 }
 
-/// The runs in `dir`, oldest first; `None` if they are not all there and sound, or there is something else. Removes one that was
+/// The runs in `dir`, oldest first; `None` if one between them is missing or unsound, or there is something else. Removes one that was
 /// being written when the process ended.
 fn runs(dir: &Path, fingerprint: u64) -> io::Result<Option<Vec<Arc<RunFile>>>> {
     let mut paths = Vec::new();
@@ -134,14 +177,14 @@ fn runs(dir: &Path, fingerprint: u64) -> io::Result<Option<Vec<Arc<RunFile>>>> {
         }
     }
     paths.sort_unstable();
-    let (mut runs, mut position) = (Vec::new(), 0);
+    let mut runs: Vec<Arc<RunFile>> = Vec::new();
     for path in paths {
+        let before = runs.last().map(|run| run.header.position);
         let sound = |run: &RunFile| {
-            let Header { fingerprint: made_by, previous, position: last, .. } = run.header;
-            (made_by, previous) == (fingerprint, position) && last > previous
+            let Header { fingerprint: made_by, previous, position, .. } = run.header;
+            made_by == fingerprint && before.is_none_or(|before| before == previous) && position > previous
         };
         let Some(run) = RunFile::open(&path)?.filter(sound) else { return Ok(None) };
-        position = run.header.position;
         runs.push(Arc::new(run));
     }
     Ok(Some(runs))
@@ -251,10 +294,16 @@ impl Run<'_> {
             keys.dedup();
         }
         [keys[key::REGIONS], keys[key::GROUPS], keys[key::FACTS]] = facts.sections()?;
-        let counts = std::array::from_fn(|section| keys[section].len() as u64);
-        let fingerprint = views.index.keying().fingerprint();
-        let header =
-            Header { fingerprint, previous, position, first, marked, seconds: (began, second), counts };
+        let header = Header {
+            fingerprint: views.index.keying().fingerprint(),
+            previous,
+            position,
+            first,
+            marked,
+            seconds: (began, second),
+            people: true,
+            counts: std::array::from_fn(|section| keys[section].len() as u64),
+        };
         let path = views.dir.join(format!("{first:020}.{RUN}"));
         let written = run::write(&path, header, &keys).inspect_err(|_| run::remove_unfinished(&path));
         views.index.add(written.map_err(failed(&path, "write"))?);

@@ -42,19 +42,21 @@ pub(super) struct Header {
     pub marked: (u64, u64),
     /// What the high part of seconds' keys counts from, and the last second.
     pub seconds: (u64, u64),
+    /// Whether people are found by it.
+    pub people: bool,
     /// How many keys each section has.
     pub counts: [u64; SECTIONS],
 }
 
 impl Header {
-    const NUMBERS: usize = 8 + SECTIONS;
+    const NUMBERS: usize = 9 + SECTIONS;
 
     fn encode(&self) -> Vec<u8> {
         let (marked, seconds) = (self.marked, self.seconds);
         let mut bytes = MAGIC.to_vec();
         let numbers = [self.fingerprint, self.previous, self.position, self.first];
         let ranges = [marked.0, marked.1, seconds.0, seconds.1];
-        let all = numbers.into_iter().chain(ranges).chain(self.counts);
+        let all = numbers.into_iter().chain(ranges).chain([self.people.into()]).chain(self.counts);
         all.for_each(|number| bytes.extend(number.to_le_bytes()));
         bytes.resize(BLOCK_BYTES - 4, 0);
         bytes.extend(crc32c(&bytes).to_le_bytes());
@@ -69,8 +71,10 @@ impl Header {
             return None;
         }
         let numbers: Vec<u64> = keys(numbers).take(Self::NUMBERS).collect();
-        let (&[fingerprint, previous, position, first, marked, marked_last, second, second_last], counts) =
-            numbers.split_first_chunk()?;
+        let (
+            &[fingerprint, previous, position, first, marked, marked_last, second, second_last, people],
+            counts,
+        ) = numbers.split_first_chunk()?;
         Some(Self {
             fingerprint,
             previous,
@@ -78,6 +82,7 @@ impl Header {
             first,
             marked: (marked, marked_last),
             seconds: (second, second_last),
+            people: people != 0,
             counts: counts.try_into().ok()?,
         })
     }
@@ -142,7 +147,7 @@ fn keys(bytes: &[u8]) -> impl DoubleEndedIterator<Item = u64> + ExactSizeIterato
 /// A file that was written whole.
 #[derive(Debug)]
 pub(super) struct RunFile {
-    path: PathBuf,
+    pub path: PathBuf,
     pub header: Header,
 }
 
@@ -321,7 +326,7 @@ mod tests {
 
     fn header(counts: [u64; SECTIONS]) -> Header {
         let (marked, seconds) = ((10, 10 + 5000), (20, 20 + 9));
-        Header { fingerprint: 1, previous: 2, position: 3, first: 3, marked, seconds, counts }
+        Header { fingerprint: 1, previous: 2, position: 3, first: 3, marked, seconds, people: true, counts }
     }
 
     fn written(dir: &Path, sections: &[Vec<u64>; SECTIONS]) -> RunFile {

@@ -9,4 +9,5 @@ mod dump;
 mod entries;
 mod files;
 mod records;
+mod retention;
 mod room;
