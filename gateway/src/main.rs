@@ -38,6 +38,8 @@ enum Command {
     #[command(subcommand)]
     Audit(commands::audit::Args),
     Retention(commands::retention::Args),
+    #[command(subcommand)]
+    Key(commands::key::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -67,6 +69,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Token(args) => commands::token::run(&args),
         Command::Audit(args) => commands::audit::run(&args),
         Command::Retention(args) => commands::retention::run(&args),
+        Command::Key(args) => commands::key::run(&args),
         Command::Operator(args) => commands::operator::run(&args),
         Command::Trace(args) => block_on(commands::trace::run(args)),
         Command::Operators(args) => block_on(commands::operators::run(args)),

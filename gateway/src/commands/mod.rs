@@ -12,6 +12,7 @@ pub mod audit;
 pub mod check_config;
 pub mod demo;
 pub mod explain;
+pub mod key;
 pub mod ledger;
 pub mod operator;
 pub mod operators;

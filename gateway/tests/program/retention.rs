@@ -94,3 +94,24 @@ fn people_are_forgotten_after_their_days_and_records_after_theirs() {
         });
     }
 }
+
+#[test]
+fn after_a_rotation_old_copies_of_the_key_open_nothing_and_citizens_notice_nothing() {
+    let site = Site::new("");
+    let mut gateway = site.start();
+    let code = sms(&gateway, "+994501234567", "2 AZE10000002");
+    refused(&["key", "rotate", "--config", &config(&site)], &["in use by another process"]);
+    gateway.terminate();
+    assert_eq!(gateway.wait(), Some(0));
+    let (key, copy) = (site.dir.path().join("ledger.key"), site.dir.path().join("copy.key"));
+    std::fs::copy(&key, &copy).unwrap();
+    assert!(granted(&["key", "rotate", "--config", &config(&site)]).contains("rotated"));
+    let data = site.dir.path().join("data").to_str().unwrap().to_owned();
+    refused(&["ledger", "dump", &data, "--key", copy.to_str().unwrap()], &["another master key"]);
+    assert!(dump(&site).iter().any(|record| record["from"] == "994501234567"));
+
+    let gateway = site.start();
+    assert_eq!(sms(&gateway, "+994501234567", "2 AZE10000002"), code);
+    let found = look_up(&gateway, "inspector", "code", crate::cli::code(&code).unwrap());
+    assert_eq!(found["verdict"], "valid");
+}

@@ -14,7 +14,14 @@ use crate::hex;
 
 /// 32 random bytes, from which every other key of the store is derived. `Debug` redacts.
 #[derive(Clone)]
-pub struct MasterKey([u8; 32]);
+pub struct MasterKey {
+    /// What hashes, permit codes and all else that lasts is derived from. It never changes.
+    secret: [u8; 32],
+    /// What the ledger's data keys are wrapped by: the secret itself, until it is rotated.
+    wrapping: [u8; 32],
+    /// What some of them are still wrapped by, in the middle of a rotation.
+    before: Option<[u8; 32]>,
+}
 
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
@@ -32,7 +39,7 @@ pub enum KeyError {
     },
     /// The file is there but is no key.
     #[error(
-        "the key file {} does not hold 64 hexadecimal digits: restore it from its backup",
+        "the key file {} does not hold one to three lines of 64 hexadecimal digits: restore it from its backup",
         key_file.display()
     )]
     Malformed {
@@ -46,6 +53,15 @@ pub enum KeyError {
         key_file: PathBuf,
         /// Its permission bits.
         mode: u32,
+    },
+    /// Some data keys are wrapped by what was before, and some by what is now.
+    #[error(
+        "the key file {} is in the middle of a rotation: run `icaze key rotate` once more, which ends it",
+        key_file.display()
+    )]
+    Unfinished {
+        /// The file.
+        key_file: PathBuf,
     },
     /// The system refused.
     #[error("the key file {}: cannot {action}: {source}", key_file.display())]
@@ -88,18 +104,41 @@ impl MasterKey {
     /// The key in `key_file`.
     ///
     /// # Errors
-    /// [`KeyError`] if the file cannot be read, is open to others than its owner, or holds no key.
+    /// [`KeyError`] if the file cannot be read, is open to others than its owner, holds no key, or is being rotated.
     pub fn load(key_file: &Path) -> Result<Self, KeyError> {
+        let key = Self::load_any(key_file)?;
+        if key.before.is_some() {
+            return Err(KeyError::Unfinished { key_file: key_file.to_owned() });
+        }
+        Ok(key)
+    }
+
+    /// The same in the middle of a rotation as well.
+    pub(super) fn load_any(key_file: &Path) -> Result<Self, KeyError> {
         let io = |action| move |source| KeyError::io(key_file, action, source);
         let file = File::open(key_file).map_err(io("open it"))?;
         let mode = file.metadata().map_err(io("read its mode"))?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(KeyError::Exposed { key_file: key_file.to_owned(), mode });
         }
-        let text = io::read_to_string(io::Read::take(file, 128)).map_err(io("read it"))?;
-        hex::decode_array(text.trim())
-            .map(Self)
-            .ok_or_else(|| KeyError::Malformed { key_file: key_file.to_owned() })
+        let text = io::read_to_string(io::Read::take(file, 256)).map_err(io("read it"))?;
+        let keys: Option<Vec<[u8; 32]>> = text.lines().map(|line| hex::decode_array(line.trim())).collect();
+        let (secret, wrapping, before) = match keys.as_deref() {
+            Some(&[secret]) => (secret, secret, None),
+            Some(&[secret, wrapping]) => (secret, wrapping, None),
+            Some(&[secret, wrapping, before]) => (secret, wrapping, Some(before)),
+            _ => return Err(KeyError::Malformed { key_file: key_file.to_owned() }),
+        };
+        Ok(Self { secret, wrapping, before })
+    }
+
+    /// A line for each part, as [`load_any`](Self::load_any) reads them.
+    fn lines(&self) -> String {
+        let mut text = hex::encode(&self.secret) + "\n";
+        if self.wrapping != self.secret || self.before.is_some() {
+            text += &(hex::encode(&self.wrapping) + "\n");
+        }
+        text + &self.before.map_or_else(String::new, |before| hex::encode(&before) + "\n")
     }
 
     /// A fresh key, written to `key_file`, which must not exist.
@@ -114,6 +153,17 @@ impl MasterKey {
             _ => Path::new("."),
         };
         create_directory(directory).map_err(io("make its directory"))?;
+        let unfinished = key.write_beside(key_file)?;
+        // A hard link fails where the name is taken, so that two starts at once cannot replace each other's key.
+        fs::hard_link(&unfinished, key_file).map_err(io("name it"))?;
+        fs::remove_file(&unfinished).map_err(io("tidy up beside it"))?;
+        File::open(directory).and_then(|directory| directory.sync_all()).map_err(io("sync its directory"))?;
+        Ok(key)
+    }
+
+    /// Writes the key beside `key_file`, synced; where.
+    fn write_beside(&self, key_file: &Path) -> Result<PathBuf, KeyError> {
+        let io = |action| move |source| KeyError::io(key_file, action, source);
         let unfinished = key_file.with_extension("new");
         let _ = fs::remove_file(&unfinished);
         let mut file = OpenOptions::new()
@@ -122,13 +172,39 @@ impl MasterKey {
             .mode(0o600)
             .open(&unfinished)
             .map_err(io("create it"))?;
-        let written = writeln!(file, "{}", hex::encode(&key.0)).and_then(|()| file.sync_all());
+        let written = file.write_all(self.lines().as_bytes()).and_then(|()| file.sync_all());
         written.map_err(io("write it"))?;
-        // A hard link fails where the name is taken, so that two starts at once cannot replace each other's key.
-        fs::hard_link(&unfinished, key_file).map_err(io("name it"))?;
-        fs::remove_file(&unfinished).map_err(io("tidy up beside it"))?;
-        File::open(directory).and_then(|directory| directory.sync_all()).map_err(io("sync its directory"))?;
-        Ok(key)
+        Ok(unfinished)
+    }
+
+    /// Puts the key in place of what is in `key_file`.
+    fn replace(&self, key_file: &Path) -> Result<(), KeyError> {
+        let io = |action| move |source| KeyError::io(key_file, action, source);
+        let unfinished = self.write_beside(key_file)?;
+        fs::rename(unfinished, key_file).map_err(io("replace it"))?;
+        let directory = key_file.parent().filter(|parent| !parent.as_os_str().is_empty());
+        let synced =
+            File::open(directory.unwrap_or(Path::new("."))).and_then(|directory| directory.sync_all());
+        synced.map_err(io("sync its directory"))
+    }
+
+    /// Begins a rotation, or goes on with one that was interrupted: `key_file` then holds what wraps from now on, and what wrapped
+    /// before. Returns both, each as a key.
+    pub(super) fn begin_rotation(key_file: &Path) -> Result<(Self, Self), KeyError> {
+        let mut key = Self::load_any(key_file)?;
+        if key.before.is_none() {
+            let Self { secret: fresh, .. } = Self::random()
+                .map_err(|source| KeyError::io(key_file, "draw random bytes for it", source))?;
+            key = Self { before: Some(key.wrapping), wrapping: fresh, ..key };
+            key.replace(key_file)?;
+        }
+        let before = Self { wrapping: key.before.unwrap_or(key.wrapping), before: None, ..key.clone() };
+        Ok((before, key))
+    }
+
+    /// Ends a rotation: what wrapped before is in `key_file` no more.
+    pub(super) fn end_rotation(self, key_file: &Path) -> Result<(), KeyError> {
+        Self { before: None, ..self }.replace(key_file)
     }
 
     /// A fresh key that is written nowhere, for tests and simulations.
@@ -138,21 +214,30 @@ impl MasterKey {
     pub fn random() -> io::Result<Self> {
         let mut key = [0; 32];
         rand::fill(&mut key).map_err(|_| io::Error::other("the system has no random bytes"))?;
-        Ok(Self(key))
+        Ok(Self { secret: key, wrapping: key, before: None })
     }
 
     /// A key for one `purpose`: HMAC-SHA256 of the purpose, cut to `N` bytes. The same for the same master key, and
     /// nothing that is derived tells anything about another purpose or the master key.
     #[must_use]
     pub fn derive<const N: usize>(&self, purpose: &str) -> [u8; N] {
-        const { assert!(N <= 32) };
-        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &self.0), purpose.as_bytes());
-        let mut derived = [0; N];
-        for (to, from) in derived.iter_mut().zip(tag.as_ref()) {
-            *to = *from;
-        }
-        derived
+        derive(&self.secret, purpose)
     }
+
+    /// The same from what wraps data keys.
+    pub(super) fn derive_for_wrapping<const N: usize>(&self, purpose: &str) -> [u8; N] {
+        derive(&self.wrapping, purpose)
+    }
+}
+
+fn derive<const N: usize>(secret: &[u8; 32], purpose: &str) -> [u8; N] {
+    const { assert!(N <= 32) };
+    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), purpose.as_bytes());
+    let mut derived = [0; N];
+    for (to, from) in derived.iter_mut().zip(tag.as_ref()) {
+        *to = *from;
+    }
+    derived
 }
 
 impl fmt::Debug for MasterKey {
@@ -184,17 +269,18 @@ mod tests {
         let made = MasterKey::open(&path, &storage).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let loaded = MasterKey::open(&path, &storage).unwrap();
-        assert_eq!(made.0, loaded.0);
+        assert_eq!(made.secret, loaded.secret);
         assert!(matches!(MasterKey::create(&path), Err(KeyError::Io { .. })));
-        assert_eq!(MasterKey::load(&path).unwrap().0, made.0);
+        assert_eq!(MasterKey::load(&path).unwrap().secret, made.secret);
     }
 
     #[test]
     fn purposes_have_keys_of_their_own() {
-        let key = MasterKey([7; 32]);
+        let of = |byte| MasterKey { secret: [byte; 32], wrapping: [byte; 32], before: None };
+        let key = of(7);
         assert_eq!(key.derive::<16>("a"), key.derive::<16>("a"));
         assert_ne!(key.derive::<32>("a"), key.derive::<32>("b"));
-        assert_ne!(key.derive::<32>("a"), MasterKey([8; 32]).derive::<32>("a"));
+        assert_ne!(key.derive::<32>("a"), of(8).derive::<32>("a"));
         assert_eq!(format!("{key:?}"), "MasterKey(…)");
     }
 

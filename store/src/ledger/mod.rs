@@ -19,6 +19,7 @@ mod reader;
 mod record;
 mod recovery;
 pub mod retention;
+mod rotation;
 mod seal;
 mod segment;
 mod storage;
@@ -35,4 +36,5 @@ pub use record::{
     Reply,
 };
 pub use recovery::OpenError;
+pub use rotation::{RotateError, rotate};
 pub use storage::{FileStorage, Storage};

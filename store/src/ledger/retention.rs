@@ -6,7 +6,7 @@ use std::io;
 use jiff::Timestamp;
 
 use super::reader::Walker;
-use super::seal::{KEY_FILE_BYTES, KeySlots};
+use super::seal::{KEY_FILE_BYTES, KeyFileError, KeySlots};
 use super::storage::Storage;
 use super::{ReadError, Record, Visible, read_some, segment};
 
@@ -110,15 +110,25 @@ pub fn remove_oldest<S: Storage>(storage: &S) -> Result<(), ReadError> {
 }
 
 fn slots<S: Storage>(storage: &S, number: u64) -> Result<KeySlots, ReadError> {
+    KeySlots::parse(key_file(storage, number)?).map_err(|error| unusable(storage, number, error))
+}
+
+/// The bytes of a segment's key file.
+pub(super) fn key_file<S: Storage>(storage: &S, number: u64) -> Result<Vec<u8>, ReadError> {
     let name = segment::keys_name(number);
     let file = storage.open(&name).map_err(io_error(storage, &name, "open"))?;
     let mut bytes = vec![0; KEY_FILE_BYTES];
     let count = storage.read_at(&file, 0, &mut bytes).map_err(io_error(storage, &name, "read"))?;
     bytes.truncate(count);
-    KeySlots::parse(bytes).map_err(|error| {
-        let file = format!("{}/{name}", storage.location());
-        ReadError::KeyFile { file, what: error.to_string() }
-    })
+    Ok(bytes)
+}
+
+pub(super) fn unusable<S: Storage>(storage: &S, number: u64, error: KeyFileError) -> ReadError {
+    let file = format!("{}/{}", storage.location(), segment::keys_name(number));
+    match error {
+        KeyFileError::WrongKey => ReadError::WrongKey { file },
+        other => ReadError::KeyFile { file, what: other.to_string() },
+    }
 }
 
 fn io_error<S: Storage>(

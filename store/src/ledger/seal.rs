@@ -32,8 +32,10 @@ pub enum Kind {
 /// Wraps and unwraps data keys. Derived from the master key.
 #[derive(Debug)]
 pub(super) struct WrappingKey {
-    /// Tells master keys apart, and nothing else about them.
+    /// Tells master keys apart, and nothing else about them. Stays through rotations.
     pub(super) id: [u8; 16],
+    /// Tells apart what data keys are wrapped by.
+    wrapping_id: [u8; 16],
     key: LessSafeKey,
 }
 
@@ -121,8 +123,9 @@ pub(super) enum KeyFileError {
 
 impl WrappingKey {
     pub(super) fn new(master: &MasterKey) -> io::Result<Self> {
-        let key = bind(&master.derive::<32>("ledger: wrap data keys"))?;
-        Ok(Self { id: master.derive("ledger: name the master key"), key })
+        const NAME: &str = "ledger: name the master key";
+        let key = bind(&master.derive_for_wrapping::<32>("ledger: wrap data keys"))?;
+        Ok(Self { id: master.derive(NAME), wrapping_id: master.derive_for_wrapping(NAME), key })
     }
 
     /// Draws the keys of a new segment. Returns them and the content of their file.
@@ -134,20 +137,29 @@ impl WrappingKey {
         file.extend_from_slice(&[0; 5]);
         file.extend_from_slice(&segment.number.to_le_bytes());
         file.extend_from_slice(&segment.salt.to_le_bytes());
-        file.extend_from_slice(&self.id);
+        file.extend_from_slice(&self.wrapping_id);
         let person = self.draw_one(segment, Kind::Person, &mut file)?;
         let text = self.draw_one(segment, Kind::Text, &mut file)?;
-        file.extend_from_slice(&[0; 4]);
-        let crc = crc32c::crc32c(&file);
-        file.extend_from_slice(&crc.to_le_bytes());
-        Ok((SegmentKeys { person: Some(person), text: Some(text) }, file))
+        file.extend_from_slice(&[0; 8]);
+        Ok((SegmentKeys { person: Some(person), text: Some(text) }, KeySlots(file).into_file()))
     }
 
     fn draw_one(&self, segment: SegmentId, kind: Kind, file: &mut Vec<u8>) -> io::Result<LessSafeKey> {
-        let (mut key, mut nonce) = ([0; 32], [0; NONCE_LEN]);
+        let mut key = [0; 32];
         rand::fill(&mut key).map_err(|_| no_crypto())?;
+        self.wrap_one(segment, kind, key, file)?;
+        bind(&key)
+    }
+
+    fn wrap_one(
+        &self,
+        segment: SegmentId,
+        kind: Kind,
+        mut key: [u8; 32],
+        file: &mut Vec<u8>,
+    ) -> io::Result<()> {
+        let mut nonce = [0; NONCE_LEN];
         rand::fill(&mut nonce).map_err(|_| no_crypto())?;
-        let bound = bind(&key)?;
         let aad = Aad::from(wrap_aad(segment, kind));
         let tag = self
             .key
@@ -156,7 +168,35 @@ impl WrappingKey {
         file.extend_from_slice(&nonce);
         file.extend_from_slice(&key);
         file.extend_from_slice(tag.as_ref());
-        Ok(bound)
+        Ok(())
+    }
+
+    /// A key file with the keys of `file`, which `before` wrapped, wrapped by this; `None` if they are already. What was destroyed
+    /// stays so.
+    pub(super) fn rewrap(
+        &self,
+        before: &Self,
+        segment: SegmentId,
+        file: &[u8],
+    ) -> Result<Option<Vec<u8>>, KeyFileError> {
+        if self.unwrap(segment, file).is_ok() {
+            return Ok(None);
+        }
+        before.unwrap(segment, file)?;
+        let start = SLOTS_START - self.wrapping_id.len();
+        let mut new = file.get(..start).ok_or(KeyFileError::Damaged)?.to_vec();
+        new.extend_from_slice(&self.wrapping_id);
+        for kind in [Kind::Person, Kind::Text] {
+            let slot = file.get(KeySlots::place(kind)).and_then(|slot| slot.try_into().ok());
+            match before.unwrap_bytes(segment, kind, slot.ok_or(KeyFileError::Damaged)?)? {
+                Some(key) => {
+                    self.wrap_one(segment, kind, key, &mut new).map_err(|_| KeyFileError::Damaged)?;
+                }
+                None => new.extend_from_slice(&[0; WRAPPED_BYTES]),
+            }
+        }
+        new.extend_from_slice(&[0; 8]);
+        Ok(Some(KeySlots(new).into_file()))
     }
 
     /// The keys in a key file.
@@ -172,7 +212,7 @@ impl WrappingKey {
         if (SegmentId { node, number, salt }) != segment {
             return Err(KeyFileError::Stray);
         }
-        if cursor.take(16).map_err(damaged)? != self.id {
+        if cursor.take(16).map_err(damaged)? != self.wrapping_id {
             return Err(KeyFileError::WrongKey);
         }
         let person = self.unwrap_one(segment, Kind::Person, cursor.array().map_err(damaged)?)?;
@@ -184,8 +224,18 @@ impl WrappingKey {
         &self,
         segment: SegmentId,
         kind: Kind,
-        mut wrapped: [u8; WRAPPED_BYTES],
+        wrapped: [u8; WRAPPED_BYTES],
     ) -> Result<Option<LessSafeKey>, KeyFileError> {
+        let key = self.unwrap_bytes(segment, kind, wrapped)?;
+        key.map(|key| bind(&key)).transpose().map_err(|_| KeyFileError::Damaged)
+    }
+
+    fn unwrap_bytes(
+        &self,
+        segment: SegmentId,
+        kind: Kind,
+        mut wrapped: [u8; WRAPPED_BYTES],
+    ) -> Result<Option<[u8; 32]>, KeyFileError> {
         if wrapped.iter().all(|&byte| byte == 0) {
             return Ok(None);
         }
@@ -193,7 +243,7 @@ impl WrappingKey {
         let nonce = Nonce::assume_unique_for_key(*nonce);
         let aad = Aad::from(wrap_aad(segment, kind));
         let key = self.key.open_in_place(nonce, aad, sealed).map_err(|_| KeyFileError::Damaged)?;
-        bind(key).map(Some).map_err(|_| KeyFileError::Damaged)
+        <[u8; 32]>::try_from(&*key).map(Some).map_err(|_| KeyFileError::Damaged)
     }
 }
 

@@ -11,3 +11,4 @@ mod files;
 mod records;
 mod retention;
 mod room;
+mod rotation;
