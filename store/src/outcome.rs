@@ -2,11 +2,11 @@
 
 /// Declares an enum whose variants have a stable byte on disk and a stable name everywhere else.
 macro_rules! named {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident = $byte:literal $text:literal,)+ }) => {
+    ($(#[$meta:meta])* $name:ident { $(#[doc = $meaning:literal] $variant:ident = $byte:literal $text:literal,)+ }) => {
         $(#[$meta])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
-        pub enum $name { $($(#[$doc])* $variant = $byte,)+ }
+        pub enum $name { $(#[doc = $meaning] $variant = $byte,)+ }
 
         impl $name {
             /// Every variant, in the order of its byte.
@@ -16,6 +16,12 @@ macro_rules! named {
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text),+ }
+            }
+
+            /// What it means, as a sentence.
+            #[must_use]
+            pub fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning.trim_ascii()),+ }
             }
 
             /// The variant with this byte on disk.

@@ -104,23 +104,36 @@ fn text() -> String {
 }
 
 #[cfg(test)]
+mod dictionary;
+
+#[cfg(test)]
 mod tests {
     use std::path::Path;
 
     use super::*;
 
-    /// What is served is what was reviewed. `ICAZE_REVIEW=1` writes it anew.
+    /// What is served is what was reviewed, and so is the dictionary. `ICAZE_REVIEW=1` writes them anew.
     #[test]
     fn the_description_is_the_reviewed_one() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/openapi.json");
-        if std::env::var_os("ICAZE_REVIEW").is_some() {
-            std::fs::write(&path, text()).unwrap();
+        let description = serde_json::from_str(&text()).unwrap();
+        for (file, text) in [("openapi.json", text()), ("data-dictionary.md", dictionary::of(&description))] {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(file);
+            if std::env::var_os("ICAZE_REVIEW").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
+            assert!(
+                reviewed == text,
+                "docs/{file}: look at what changed, and set ICAZE_REVIEW=1 to write it"
+            );
         }
-        let reviewed = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            reviewed == text(),
-            "docs/openapi.json: look at what changed, and set ICAZE_REVIEW=1 to write it"
-        );
+    }
+
+    #[test]
+    fn each_field_of_the_api_has_a_meaning() {
+        let description: serde_json::Value = serde_json::from_str(&text()).unwrap();
+        let lacking = dictionary::lacking(&description);
+        assert!(lacking.is_empty(), "without a description: {lacking:?}");
     }
 
     #[test]

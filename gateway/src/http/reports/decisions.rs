@@ -45,6 +45,7 @@ pub(in crate::http) struct Ask {
 
 /// A page of decisions.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = DecisionPage)]
 pub(in crate::http) struct Page {
     /// Newest first. There may be fewer than `limit` of them although there are more pages.
     #[schema(max_items = 10_000)]
