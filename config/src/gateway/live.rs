@@ -24,6 +24,7 @@ impl Config {
             ("limits", self.limits == running.limits),
             ("probe", self.probe == running.probe),
             ("http", self.http == running.http),
+            ("oidc", self.oidc == running.oidc),
             ("store", self.store == running.store),
             ("retention", self.retention == running.retention),
             ("register", self.register == running.register),

@@ -45,6 +45,8 @@ pub struct Config {
     pub tls: Option<Identity>,
     /// The API and the dashboard.
     pub http: Http,
+    /// Who else may say who somebody is.
+    pub oidc: Option<Oidc>,
     /// The ledger and what is derived from it.
     pub store: Store,
     /// When personal data ends.
@@ -284,6 +286,29 @@ pub struct Http {
     pub tls: bool,
     /// Requests a second of one token or browser session; 0: unlimited.
     pub rate: u32,
+}
+
+/// `[oidc]`: an OpenID Connect issuer whose tokens and log-ins are taken beside our own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Oidc {
+    /// Its identifier, as in its discovery document: `https`, or `http` on loopback.
+    pub issuer: String,
+    /// What people call it: the button of the log-in page says so.
+    pub name: String,
+    /// What we are called there. Empty: nobody logs in by a browser.
+    pub client_id: String,
+    /// The file of our password there; `None`: we have none.
+    pub client_secret_file: Option<PathBuf>,
+    /// Whom access tokens must be for.
+    pub audience: String,
+    /// The claim that has scopes, in one string or a list.
+    pub scope_claim: String,
+    /// What our scopes begin with there.
+    pub scope_prefix: String,
+    /// The claim that names the institution.
+    pub institution_claim: String,
+    /// Where browsers find us, without a slash at the end.
+    pub public_url: String,
 }
 
 /// `[store]`: the ledger.

@@ -1,5 +1,6 @@
 //! From what was typed to a [`Config`], collecting every problem on the way.
 
+mod oidc;
 mod operator;
 
 use std::collections::BTreeMap;
@@ -69,6 +70,7 @@ impl Check<'_> {
                 notice: self.seconds("limits.notice_s", 1..=DAY_S),
             },
             probe: self.probe(),
+            oidc: self.oidc(),
             store: Store {
                 dir: self.path("store.dir"),
                 key_file: self.path("store.key_file"),

@@ -23,6 +23,9 @@ mod journeys;
 #[cfg(feature = "peers")]
 mod kannel;
 mod lookups;
+/// Needs what `./check peers` installs.
+#[cfg(feature = "peers")]
+mod oidc;
 mod operator;
 mod operators;
 mod pages;

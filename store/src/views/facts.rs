@@ -118,7 +118,7 @@ impl Facts {
         if let Some(&number) = self.numbers.get(region) {
             return number;
         }
-        let number = u16::try_from(self.regions.len()).unwrap_or(NO_REGION).min(NO_REGION);
+        let number = u16::try_from(self.regions.len()).unwrap_or(NO_REGION);
         if number < NO_REGION {
             self.regions.push(region.to_owned());
             self.numbers.insert(region.to_owned(), number);

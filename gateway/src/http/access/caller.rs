@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 use super::scope::{Scope, Scopes};
 use super::session::Session;
-use super::tokens::{Holder, Token};
+use super::tokens::Holder;
 use super::{Access, Problem};
 use crate::clock::Now;
 
@@ -67,8 +67,7 @@ where
         let caller = match parts.headers.get(header::AUTHORIZATION) {
             Some(value) => {
                 let token = value.to_str().ok().and_then(bearer).ok_or_else(Problem::unauthenticated)?;
-                let holder = access.tokens.holder(&Token::hash_of(token), now);
-                Self::from(&*holder.ok_or_else(Problem::unauthenticated)?)
+                access.bearer(token, now).await?
             }
             None => {
                 let session = access.session(&parts.headers, now).ok_or_else(Problem::unauthenticated)?;

@@ -5,6 +5,7 @@
 
 mod caller;
 mod login;
+mod oidc;
 mod scope;
 mod session;
 mod tokens;
@@ -21,9 +22,10 @@ use crate::pipeline::pace::Pace;
 
 pub use caller::{Caller, SessionForm};
 pub(super) use login::routes;
+use oidc::{Arrived, Issuer};
 pub use scope::{Scope, Scopes};
-use session::Sessions;
 pub use session::{Cookie, Session};
+use session::{Proof, Sessions};
 pub use tokens::{Holder, Token, TokenFile, Tokens, TokensError};
 
 /// Callers whose rate is watched, at most. Beyond it all begin anew, each with a second's worth.
@@ -32,6 +34,7 @@ const PACES_MAX: usize = 10_000;
 /// All that decides who may ask.
 pub struct Access {
     tokens: Tokens,
+    issuer: Option<Issuer>,
     sessions: Sessions,
     /// Requests/s of one caller; 0 is unlimited.
     rate: u32,
@@ -42,12 +45,13 @@ impl Access {
     /// With the tokens of the store, and the public ones if every listener is on loopback.
     ///
     /// # Errors
-    /// If the file of tokens is there and cannot be read.
-    pub fn new(config: &Config) -> Result<Self, TokensError> {
+    /// If the file of tokens is there and cannot be read, or that of our password at the issuer.
+    pub fn new(config: &Config) -> anyhow::Result<Self> {
         let loopback =
             [config.smpp.listen, config.http.listen].iter().all(|listen| listen.ip().is_loopback());
         Ok(Self {
             tokens: Tokens::open(TokenFile::of(&config.store.dir), loopback)?,
+            issuer: config.oidc.as_ref().map(Issuer::new).transpose()?,
             sessions: Sessions::new(config.http.tls || !config.http.listen.ip().is_loopback()),
             rate: config.http.rate,
             paces: Mutex::default(),
@@ -61,10 +65,36 @@ impl Access {
     pub fn log_in(&self, token: &str, now: Instant) -> Result<(Session, Cookie), Problem> {
         let hash = Token::hash_of(token);
         let holder = self.tokens.holder(&hash, now).ok_or_else(Problem::unauthenticated)?;
-        self.sessions.open(hash, Caller::from(&*holder), now).map_err(|error| {
+        self.open(Proof::Token(hash), Caller::from(&*holder), now)
+    }
+
+    /// The same for somebody whom the issuer let in.
+    fn let_in(&self, arrived: Arrived, now: Instant) -> Result<(Session, Cookie), Problem> {
+        self.open(Proof::Issuer(arrived.id_token.into()), arrived.caller, now)
+    }
+
+    fn open(&self, proof: Proof, caller: Caller, now: Instant) -> Result<(Session, Cookie), Problem> {
+        self.sessions.open(proof, caller, now).map_err(|error| {
             tracing::error!(%error, "no browser session");
             Problem::internal()
         })
+    }
+
+    /// Whom a bearer token speaks for: one of ours, or one of the issuer's.
+    async fn bearer(&self, token: &str, now: Instant) -> Result<Caller, Problem> {
+        if let Some(holder) = self.tokens.holder(&Token::hash_of(token), now) {
+            return Ok(Caller::from(&*holder));
+        }
+        match &self.issuer {
+            Some(issuer) if oidc::may_be_issued(token) => Ok(issuer.caller(token).await?),
+            _ => Err(Problem::unauthenticated()),
+        }
+    }
+
+    /// What people call the issuer that they can log in by.
+    #[must_use]
+    pub fn issuer_name(&self) -> Option<&str> {
+        self.issuer.as_ref().and_then(Issuer::name)
     }
 
     /// Ends this session and every other one of the same person; the cookie goes into `Set-Cookie`.
@@ -75,8 +105,13 @@ impl Access {
     /// The session that a browser's cookie names. A token that was revoked takes its sessions along.
     fn session(&self, headers: &HeaderMap, now: Instant) -> Option<Session> {
         let open = self.sessions.find(headers, now)?;
-        let holder = self.tokens.holder(&open.token, now)?;
-        Some(open.of(Caller::from(&*holder)))
+        match &open.proof {
+            Proof::Token(hash) => {
+                let holder = self.tokens.holder(hash, now)?;
+                Some(open.of(Caller::from(&*holder)))
+            }
+            Proof::Issuer(_) => Some(open),
+        }
     }
 
     /// Counts a request of `caller`.

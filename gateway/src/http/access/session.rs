@@ -1,8 +1,9 @@
 //! Browser sessions: a random cookie whose hash is kept in memory, and a CSRF token that every change must carry.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::io;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use axum::http::header::{self, HeaderMap, HeaderValue};
@@ -18,6 +19,31 @@ const IDLE: Duration = Duration::from_secs(30 * 60);
 /// and in any case this long after its log-in.
 const LIFE: Duration = Duration::from_secs(10 * 60 * 60);
 
+/// What somebody logged in by.
+#[derive(Debug, Clone)]
+pub(super) enum Proof {
+    /// The hash of one of our tokens. Once that is revoked, the session ends.
+    Token(Hash),
+    /// The issuer's ID token.
+    Issuer(IdToken),
+}
+
+/// Sent back to the issuer when its holder logs out. `Debug` redacts.
+#[derive(Clone)]
+pub(super) struct IdToken(pub(super) Arc<str>);
+
+impl From<String> for IdToken {
+    fn from(text: String) -> Self {
+        Self(text.into())
+    }
+}
+
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IdToken(…)")
+    }
+}
+
 /// A browser that has logged in.
 #[derive(Debug, Clone)]
 pub struct Session {
@@ -25,8 +51,7 @@ pub struct Session {
     pub caller: Caller,
     /// What a form of this session must send back.
     pub csrf: String,
-    /// The hash of the token that it logged in with.
-    pub(super) token: Hash,
+    pub(super) proof: Proof,
     began: Instant,
     seen: Instant,
 }
@@ -62,9 +87,9 @@ impl Sessions {
         Self { secure, open: Mutex::default() }
     }
 
-    pub(super) fn open(&self, token: Hash, caller: Caller, now: Instant) -> io::Result<(Session, Cookie)> {
+    pub(super) fn open(&self, proof: Proof, caller: Caller, now: Instant) -> io::Result<(Session, Cookie)> {
         let (secret, csrf) = (random()?, random()?);
-        let session = Session { caller, csrf, token, began: now, seen: now };
+        let session = Session { caller, csrf, proof, began: now, seen: now };
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         open.retain(|_, session| session.lives(now));
         if open.len() >= SESSIONS_MAX
@@ -140,7 +165,7 @@ mod tests {
     #[test]
     fn a_cookie_leads_to_its_session_until_that_is_quiet_or_old() {
         let (sessions, now) = (Sessions::new(false), Instant::now());
-        let (session, cookie) = sessions.open([1; 32], caller("a"), now).unwrap();
+        let (session, cookie) = sessions.open(Proof::Token([1; 32]), caller("a"), now).unwrap();
         let headers = headers(cookie);
         assert!(sessions.find(&HeaderMap::new(), now).is_none());
         let mut at = now;
@@ -155,8 +180,8 @@ mod tests {
     #[test]
     fn logging_out_ends_every_session_of_that_person_and_nobody_elses() {
         let (sessions, now) = (Sessions::new(false), Instant::now());
-        let [one, other, stranger] =
-            ["a", "a", "b"].map(|name| headers(sessions.open([1; 32], caller(name), now).unwrap().1));
+        let [one, other, stranger] = ["a", "a", "b"]
+            .map(|name| headers(sessions.open(Proof::Token([1; 32]), caller(name), now).unwrap().1));
         sessions.end_all(&caller("a"));
         assert!(sessions.find(&one, now).is_none() && sessions.find(&other, now).is_none());
         assert!(sessions.find(&stranger, now).is_some());
@@ -165,9 +190,11 @@ mod tests {
     #[test]
     fn sessions_are_bounded() {
         let (sessions, now) = (Sessions::new(false), Instant::now());
-        let first = headers(sessions.open([1; 32], caller("a"), now).unwrap().1);
+        let first = headers(sessions.open(Proof::Token([1; 32]), caller("a"), now).unwrap().1);
         for n in 0..SESSIONS_MAX {
-            sessions.open([1; 32], caller("a"), now + Duration::from_millis(n as u64 + 1)).unwrap();
+            sessions
+                .open(Proof::Token([1; 32]), caller("a"), now + Duration::from_millis(n as u64 + 1))
+                .unwrap();
         }
         assert_eq!(sessions.open.lock().unwrap().len(), SESSIONS_MAX);
         assert!(sessions.find(&first, now).is_none());
@@ -176,7 +203,8 @@ mod tests {
     #[test]
     fn cookies_are_out_of_reach_of_scripts_and_other_sites_and_in_tls_of_the_clear() {
         for (secure, expected) in [(false, "icaze="), (true, "__Host-icaze=")] {
-            let (_, cookie) = Sessions::new(secure).open([1; 32], caller("a"), Instant::now()).unwrap();
+            let (_, cookie) =
+                Sessions::new(secure).open(Proof::Token([1; 32]), caller("a"), Instant::now()).unwrap();
             let text = cookie.into_header().to_str().unwrap().to_owned();
             assert!(text.starts_with(expected), "{text}");
             assert!(

@@ -192,14 +192,22 @@ fn zone(shared: &Shared) -> TimeZone {
 #[derive(Deserialize)]
 struct Failure {
     failed: Option<String>,
+    refused: Option<String>,
 }
 
-async fn log_in(session: Option<Session>, headers: HeaderMap, failure: Query<Failure>) -> Response {
+async fn log_in(
+    State(shared): State<Shared>,
+    session: Option<Session>,
+    headers: HeaderMap,
+    failure: Query<Failure>,
+) -> Response {
     if session.is_some() {
         return Redirect::to("/").into_response();
     }
     let page = page(&headers, Place::Login, None);
-    show(StatusCode::OK, &Login { page, failed: failure.0.failed.is_some() })
+    let Failure { failed, refused } = failure.0;
+    let issuer = shared.access.issuer_name().map(str::to_owned);
+    show(StatusCode::OK, &Login { page, failed: failed.is_some(), refused: refused.is_some(), issuer })
 }
 
 /// A language was chosen.

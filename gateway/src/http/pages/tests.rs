@@ -170,7 +170,12 @@ fn a_page_needs_no_other_host_and_holds_no_code() {
     let (timeline, regimes) = (timeline(), regimes());
     let facts = facts(&timeline, regimes.at(noon()));
     for (language, ..) in LANGUAGES {
-        let login = Login { page: Page { reader: None, ..page(language, Place::Login) }, failed: true };
+        let login = Login {
+            page: Page { reader: None, ..page(language, Place::Login) },
+            failed: true,
+            refused: true,
+            issuer: Some("ASAN Login".to_owned()),
+        };
         for html in [dashboard(language, View::default(), &facts), login.render().unwrap()] {
             for (attribute, value) in attributes(&html) {
                 match attribute {

@@ -18,7 +18,7 @@ macro_rules! section {
 }
 
 section!(Site: skip pages language dashboard log_in log_out);
-section!(Login: lead token hint submit failed);
+section!(Login: lead token hint submit failed by refused);
 section!(Denied: title lead);
 section!(CheckWords:
     title value hint reason street road asked other submit again valid until not_valid now none permits not_yet ended revoked

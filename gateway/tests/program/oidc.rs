@@ -1,0 +1,199 @@
+//! An OpenID Connect issuer beside our own tokens: a real one, with its access tokens and its log-in. Needs what `./check peers`
+//! installs, hence the feature `peers`.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpListener;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::browser::Browser;
+use crate::lookups::{ask, get};
+use crate::peers::installed;
+use crate::support::{Answer, Gateway, Site, until, workspace};
+
+const API: &str = "https://icaze.example/api";
+const HOUR_S: i64 = 3600;
+
+/// A port that nobody listens at.
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// `issuer.mjs`, as long as it lives.
+struct Issuer {
+    process: Child,
+    orders: Option<ChildStdin>,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Issuer {
+    fn start(port: u16, site: &str) -> Self {
+        let mut process = Command::new("node")
+            .arg(workspace().join("gateway/tests/peers/issuer.mjs"))
+            .args([&port.to_string(), site])
+            .env("PEERS", installed())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let (orders, answers) = (process.stdin.take(), BufReader::new(process.stdout.take().unwrap()));
+        let mut issuer = Self { process, orders, answers };
+        assert_eq!(issuer.answer(), format!("ready http://127.0.0.1:{port}"));
+        issuer
+    }
+
+    fn answer(&mut self) -> String {
+        let mut line = String::new();
+        self.answers.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    fn order(&mut self, order: &Value) -> String {
+        writeln!(self.orders.as_mut().unwrap(), "{order}").unwrap();
+        self.answer()
+    }
+
+    fn token(&mut self, scope: &str, resource: &str) -> String {
+        self.order(&json!({"scope": scope, "resource": resource}))
+    }
+}
+
+impl Drop for Issuer {
+    /// It ends with the orders.
+    fn drop(&mut self) {
+        self.orders.take();
+        let _ = self.process.wait();
+    }
+}
+
+/// A gateway that takes this issuer's tokens, and where browsers find it.
+fn gateway(site: &Site, issuer: u16) -> (Gateway, String) {
+    let http = free_port();
+    let secret = site.dir.path().join("secret");
+    std::fs::write(&secret, "secret of the gateway\n").unwrap();
+    let public = format!("http://127.0.0.1:{http}");
+    let gateway = site.start_with(&[
+        &format!("HTTP__LISTEN=127.0.0.1:{http}"),
+        "HTTP__RATE=0",
+        &format!("OIDC__ISSUER=http://127.0.0.1:{issuer}"),
+        "OIDC__NAME=ASAN Login",
+        "OIDC__CLIENT_ID=icaze",
+        &format!("OIDC__CLIENT_SECRET_FILE={}", secret.display()),
+        &format!("OIDC__AUDIENCE={API}"),
+        &format!("OIDC__PUBLIC_URL={public}"),
+    ]);
+    (gateway, public)
+}
+
+fn look_up(gateway: &Gateway, token: &str) -> Answer {
+    let headers = [&format!("Authorization: Bearer {token}"), "Content-Type: application/json"];
+    gateway.ask("POST /v1/lookups", &headers, &ask("document", "AZE10000002").to_string())
+}
+
+#[test]
+fn an_access_token_of_the_issuer_speaks_for_whom_it_was_made_and_nothing_else_does() {
+    let (site, port) = (Site::new(""), free_port());
+    let (gateway, public) = gateway(&site, port);
+    assert_eq!(look_up(&gateway, "a.b.c").status, 401, "nobody's, whoever is away");
+
+    let mut issuer = Issuer::start(port, &public);
+    let inspector = issuer.token("icaze:inspector", API);
+    until("the issuer is asked again", || look_up(&gateway, &inspector).status == 200);
+    let health = issuer.token("icaze:health", API);
+    assert_eq!(look_up(&gateway, &health).status, 403);
+    let trail = get(&gateway, "auditor", "/v1/audit").json();
+    let who: Vec<[&str; 2]> = trail["records"].as_array().unwrap()[1..3]
+        .iter()
+        .map(|record| ["who", "institution"].map(|field| record[field].as_str().unwrap()))
+        .collect();
+    assert_eq!(who, [[&format!("patrol-cars@127.0.0.1:{port}"), "Baku police"]; 2]);
+
+    let now = jiff::Timestamp::now().as_second();
+    let sound = json!({"aud": API, "exp": now + HOUR_S});
+    let forged = |issuer: &mut Issuer, claims: &Value, alg: &str, kid: Option<&str>| {
+        issuer.order(&json!({"forge": claims, "alg": alg, "kid": kid}))
+    };
+    let token = forged(&mut issuer, &sound, "RS256", None);
+    assert_eq!(look_up(&gateway, &token).status, 200, "what the following differ from");
+    for (why, claims, alg, kid) in [
+        ("expired", json!({"aud": API, "exp": now - 60}), "RS256", None),
+        ("never ends", json!({"aud": API}), "RS256", None),
+        ("not yet", json!({"aud": API, "exp": now + HOUR_S, "nbf": now + 60}), "RS256", None),
+        ("for another", json!({"aud": "https://other.example", "exp": now + HOUR_S}), "RS256", None),
+        ("for nobody", json!({"exp": now + HOUR_S}), "RS256", None),
+        ("of another", json!({"iss": public, "aud": API, "exp": now + HOUR_S}), "RS256", None),
+        ("unsigned", sound.clone(), "none", None),
+        ("signed with what all know", sound.clone(), "HS256", None),
+        ("by an unknown key", sound.clone(), "RS256", Some("another")),
+    ] {
+        let token = forged(&mut issuer, &claims, alg, kid);
+        let answer = look_up(&gateway, &token);
+        assert_eq!(
+            (answer.status, answer.header("content-type")),
+            (401, "application/problem+json"),
+            "{why}"
+        );
+    }
+    let (text, signature) = inspector.rsplit_once('.').unwrap();
+    let reversed: String = signature.chars().rev().collect();
+    assert_eq!(look_up(&gateway, &format!("{text}.{reversed}")).status, 401);
+    let wrong = issuer.token("icaze:inspector", "https://other.example/api");
+    assert_eq!(look_up(&gateway, &wrong).status, 401);
+
+    // The issuer goes, and its keys are known; it comes back with others.
+    drop(issuer);
+    assert_eq!(look_up(&gateway, &inspector).status, 200);
+    let mut issuer = Issuer::start(port, &public);
+    let renewed = issuer.token("icaze:inspector", API);
+    until("the new key is taken", || look_up(&gateway, &renewed).status == 200);
+    assert_eq!(look_up(&gateway, &inspector).status, 401, "by a key that was withdrawn");
+}
+
+#[test]
+fn somebody_logs_in_by_the_issuer_and_out_of_both() {
+    let (site, port) = (Site::new(""), free_port());
+    let (gateway, public) = gateway(&site, port);
+    let mut browser = Browser::start(&gateway.http);
+    browser.open("/login/oidc");
+    browser.wait("[role=alert]", "Giriş xidməti");
+    browser.holds("an issuer that does not answer");
+
+    let _issuer = Issuer::start(port, &public);
+    until("the issuer is asked again", || {
+        let away = gateway.ask("GET /login/oidc", &[], "");
+        away.header("location").starts_with(&format!("http://127.0.0.1:{port}/"))
+    });
+    browser.open("/login");
+    browser.wait("a.main", "ASAN Login");
+    browser.click("a.main");
+    // At the issuer: who one is, and that the gateway may know.
+    browser.wait("button", "Sign-in");
+    browser.fill("[name=login]", "health");
+    browser.fill("[name=password]", "any");
+    browser.click("button");
+    browser.wait("button", "Continue");
+    browser.click("button");
+    browser.wait("h1", "Göstəricilər");
+    browser.wait("form.reader", "health@127.0.0.1");
+    browser.wait("form.reader", "Ministry of Health");
+    browser.open("/check");
+    browser.wait("h1", "Bu hesab üçün deyil");
+    assert_eq!(browser.run("return document.cookie"), "", "out of reach of scripts");
+
+    browser.click("form.reader button");
+    browser.wait("h1", "Do you want to sign-out");
+    browser.click("button[name=logout]");
+    browser.wait("a.main", "ASAN Login");
+    browser.open("/");
+    browser.wait("h1", "Daxil ol");
+    browser.open("/login/oidc");
+    browser.wait("button", "Sign-in");
+
+    // What comes back without having been sent is not let in.
+    let stray = gateway.ask("GET /login/oidc/callback?code=x&state=y", &["Cookie: icaze_oidc=z"], "");
+    assert_eq!((stray.status, stray.header("location")), (303, "/login?refused"));
+    let none = gateway.ask("GET /login/oidc/callback?error=access_denied", &[], "");
+    assert_eq!((none.status, none.header("location")), (303, "/login?refused"));
+}
