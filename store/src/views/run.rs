@@ -376,7 +376,11 @@ mod tests {
             let run = written(dir.path(), &sections);
             for (section, keys) in sections.iter().enumerate() {
                 let mut all = Vec::new();
-                run.all(section, |key| Ok(all.push(key))).unwrap();
+                let mut push = |key| {
+                    all.push(key);
+                    Ok(())
+                };
+                run.all(section, &mut push).unwrap();
                 prop_assert_eq!(&all, keys);
                 for (other, index) in &wanted {
                     let near = if keys.is_empty() { *other } else { *index.get(keys) };
@@ -388,7 +392,11 @@ mod tests {
                         let expected = keys[below..upto].iter().rev().take(limit).copied().collect::<Vec<_>>();
                         prop_assert_eq!(run.last(section, from..=to, limit).unwrap(), expected);
                         let mut each = Vec::new();
-                        run.each(section, from..=to, |key| Ok(each.push(key))).unwrap();
+                        let push = |key| {
+                            each.push(key);
+                            Ok(())
+                        };
+                        run.each(section, from..=to, push).unwrap();
                         prop_assert_eq!(&each, &keys[below..upto]);
                     }
                 }

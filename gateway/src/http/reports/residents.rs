@@ -40,21 +40,22 @@ impl Residents {
     }
 }
 
+/// Of which register, by when it was made and whom it has, and of which day.
+type Of = (Timestamp, u64, Date);
+
 /// Counts residents once for a register and a day: ten million take a second.
 #[derive(Default)]
-pub(super) struct Census(Mutex<Option<(Timestamp, u64, Date, Arc<Residents>)>>);
+pub(super) struct Census(Mutex<Option<(Of, Arc<Residents>)>>);
 
 impl Census {
     pub(super) fn residents(&self, register: &Register, day: Date) -> Arc<Residents> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (made, persons) = (register.made_at(), register.persons());
+        let wanted = (register.made_at(), register.persons(), day);
         match &*counted {
-            Some((of, number, on, residents)) if (*of, *number, *on) == (made, persons, day) => {
-                Arc::clone(residents)
-            }
+            Some((of, residents)) if *of == wanted => Arc::clone(residents),
             _ => {
                 let residents = Arc::new(Residents::of(register, day));
-                *counted = Some((made, persons, day, Arc::clone(&residents)));
+                *counted = Some((wanted, Arc::clone(&residents)));
                 residents
             }
         }
