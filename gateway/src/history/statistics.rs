@@ -42,6 +42,22 @@ pub enum Dimension {
     AgeBand,
 }
 
+impl Dimension {
+    /// Its name in questions and reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Purpose => "purpose",
+            Self::Outcome => "outcome",
+            Self::Reason => "reason",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Region => "region",
+            Self::AgeBand => "age_band",
+        }
+    }
+}
+
 /// What a group has in common, in one dimension.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(untagged)]

@@ -12,7 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{Format, Pseudonyms, csv, no_answer, range};
+use super::table::{Column, Table};
+use super::{Format, Pseudonyms, no_answer, range};
 use crate::history;
 use crate::http::Shared;
 use crate::http::access::{Caller, Scope};
@@ -37,7 +38,7 @@ pub(in crate::http) struct Ask {
     /// Decisions on a page, at most.
     #[param(minimum = 1, maximum = 10_000, default = 100)]
     limit: Option<usize>,
-    /// How the page is written. As CSV it has the next page's address in the header `Link` (RFC 8288).
+    /// How the page is written. But as JSON it has the next page's address in the header `Link` (RFC 8288).
     #[param(inline)]
     #[serde(default)]
     format: Format,
@@ -102,24 +103,32 @@ pub(in crate::http) struct Row {
     repeats: Option<u64>,
 }
 
-/// The names of a [`Row`]'s fields, in their order.
-const COLUMNS: [&str; 15] = [
-    "seq",
-    "node",
-    "received_at",
-    "decided_at",
-    "operator",
-    "person",
-    "purpose",
-    "outcome",
-    "reason",
-    "region",
-    "age_band",
-    "regime",
-    "permit_start",
-    "permit_end",
-    "repeats",
-];
+/// A column for each field of a [`Row`].
+fn table(rows: &[Row]) -> Table {
+    fn texts<'r>(rows: &'r [Row], of: impl Fn(&'r Row) -> Option<&'r str>) -> Column {
+        Column::Texts(rows.iter().map(|row| of(row).map(str::to_owned)).collect())
+    }
+    let integers = |of: &dyn Fn(&Row) -> Option<i64>| Column::Integers(rows.iter().map(of).collect());
+    let instants = |of: &dyn Fn(&Row) -> Option<Timestamp>| Column::Instants(rows.iter().map(of).collect());
+    let number = |seq: u64| i64::try_from(seq).ok();
+    let mut table = Table::default();
+    table.add("seq", integers(&|row| number(row.seq)));
+    table.add("node", integers(&|row| Some(row.node.into())));
+    table.add("received_at", instants(&|row| Some(row.received_at)));
+    table.add("decided_at", instants(&|row| Some(row.decided_at)));
+    table.add("operator", texts(rows, |row| Some(&row.operator)));
+    table.add("person", texts(rows, |row| row.person.as_deref()));
+    table.add("purpose", integers(&|row| row.purpose.map(i64::from)));
+    table.add("outcome", texts(rows, |row| Some(row.outcome)));
+    table.add("reason", texts(rows, |row| row.reason));
+    table.add("region", texts(rows, |row| row.region.as_deref()));
+    table.add("age_band", integers(&|row| row.age_band.map(i64::from)));
+    table.add("regime", texts(rows, |row| row.regime.as_deref()));
+    table.add("permit_start", instants(&|row| row.permit_start));
+    table.add("permit_end", instants(&|row| row.permit_end));
+    table.add("repeats", integers(&|row| row.repeats.and_then(number)));
+    table
+}
 
 impl Row {
     fn of(record: &Record<'_>, decision: &Decision<'_>, pseudonyms: &Pseudonyms) -> Self {
@@ -149,7 +158,8 @@ impl Row {
 ///
 /// Scope health. What was asked by probes, and what is never answered, is left out.
 #[utoipa::path(get, path = "/v1/decisions", tag = "reports", params(Ask),
-    responses((status = 200, description = "A page", content((Page = "application/json"), (String = "text/csv"))),
+    responses((status = 200, description = "A page", content((Page = "application/json"), (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.parquet"))),
         RefusedQuery, Refused))]
 pub(in crate::http) async fn decisions(
     State(shared): State<Shared>,
@@ -172,19 +182,17 @@ pub(in crate::http) async fn decisions(
         page.map_err(|error| no_answer(&error))
     };
     let history::Page { items, next } = shared.reports.make(make).await?;
-    match ask.format {
-        Format::Json => Ok(Json(Page { decisions: items, next }).into_response()),
-        Format::Csv => {
-            let mut response = csv(COLUMNS, items.iter())?;
-            if let Some(next) = next {
-                let (from, to) = (ask.from, ask.to);
-                let link = format!(
-                    "</v1/decisions?from={from}&to={to}&limit={limit}&format=csv&cursor={next}>; rel=\"next\""
-                );
-                let link = HeaderValue::from_str(&link).map_err(|_| Problem::internal())?;
-                response.headers_mut().insert(header::LINK, link);
-            }
-            Ok(response)
-        }
+    let mut response = match ask.format {
+        Format::Json => return Ok(Json(Page { decisions: items, next }).into_response()),
+        Format::Csv => table(&items).csv()?,
+        Format::Parquet => table(&items).parquet()?,
+    };
+    if let Some(next) = next {
+        let (from, to, format) = (ask.from, ask.to, ask.format.name());
+        let place = format!("/v1/decisions?from={from}&to={to}&limit={limit}&format={format}&cursor={next}");
+        let link =
+            HeaderValue::from_str(&format!("<{place}>; rel=\"next\"")).map_err(|_| Problem::internal())?;
+        response.headers_mut().insert(header::LINK, link);
     }
+    Ok(response)
 }

@@ -1,8 +1,11 @@
 //! `GET /v1/statistics` and `GET /v1/decisions`: what was decided, for health authorities. Nobody is named.
 
 pub(super) mod decisions;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod residents;
 pub(super) mod statistics;
+mod table;
 
 use std::hash::Hasher as _;
 use std::ops::Range;
@@ -10,8 +13,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -95,6 +96,18 @@ pub(super) enum Format {
     Json,
     /// `text/csv` (RFC 4180), with a line of names first.
     Csv,
+    /// `application/vnd.apache.parquet`, where the gateway was built with it.
+    Parquet,
+}
+
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+        }
+    }
 }
 
 /// The half-open range of time that a report is about.
@@ -117,19 +130,4 @@ fn range(from: Timestamp, to: Timestamp) -> Result<Range<Timestamp>, Problem> {
 fn no_answer(error: &ArchiveError) -> Problem {
     tracing::warn!(%error, "a report cannot be made");
     Problem::unavailable("the history is being prepared; ask again in a minute")
-}
-
-/// A header and rows as CSV.
-fn csv(header: impl Serialize, rows: impl Iterator<Item = impl Serialize>) -> Result<Response, Problem> {
-    let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new());
-    let failed = |error: &dyn std::fmt::Display| {
-        tracing::error!(%error, "a report could not be written");
-        Problem::internal()
-    };
-    writer.serialize(header).map_err(|error| failed(&error))?;
-    for row in rows {
-        writer.serialize(row).map_err(|error| failed(&error))?;
-    }
-    let bytes = writer.into_inner().map_err(|error| failed(&error))?;
-    Ok(([(header::CONTENT_TYPE, "text/csv; charset=utf-8; header=present")], bytes).into_response())
 }

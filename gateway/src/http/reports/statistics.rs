@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::residents::Residents;
-use super::{Format, Reports, csv, no_answer, range};
+use super::table::{Column, Table};
+use super::{Format, Reports, no_answer, range};
 use crate::clock::Now;
 use crate::history::statistics::{Counted, Dimension, GROUPS_MAX, Measure, Question, StatisticsError, Value};
 use crate::http::Shared;
@@ -87,7 +88,8 @@ pub(in crate::http) struct Group {
 ///
 /// Scope health. What was asked by probes, and what is never answered, is not counted. Small counts are suppressed and marked.
 #[utoipa::path(get, path = "/v1/statistics", tag = "reports", params(Ask),
-    responses((status = 200, description = "The counts", content((Statistics = "application/json"), (String = "text/csv"))),
+    responses((status = 200, description = "The counts", content((Statistics = "application/json"), (String = "text/csv"),
+            (Vec<u8> = "application/vnd.apache.parquet"))),
         RefusedQuery, Refused))]
 pub(in crate::http) async fn statistics(
     State(shared): State<Shared>,
@@ -100,7 +102,8 @@ pub(in crate::http) async fn statistics(
     let statistics = count(&shared, ask).await?;
     match format {
         Format::Json => Ok(Json(statistics).into_response()),
-        Format::Csv => csv_of(&statistics),
+        Format::Csv => table(&statistics).csv(),
+        Format::Parquet => table(&statistics).parquet(),
     }
 }
 
@@ -184,10 +187,22 @@ fn told(counted: Counted, question: &Question, residents: &Residents) -> Statist
 }
 
 /// A column for each dimension, then `count`, `per_1000` and `suppressed`.
-fn csv_of(statistics: &Statistics) -> Result<Response, Problem> {
-    let header = (&statistics.by, ["count", "per_1000", "suppressed"]);
-    let rows = statistics.groups.iter();
-    csv(header, rows.map(|group| (&group.values, group.count, group.per_1000, group.suppressed)))
+fn table(statistics: &Statistics) -> Table {
+    let groups = &statistics.groups;
+    let mut table = Table::default();
+    for (place, dimension) in statistics.by.iter().enumerate() {
+        let values = groups.iter().map(|group| match group.values.get(place) {
+            Some(Value::Number(number)) => Some(number.to_string()),
+            Some(Value::Text(text)) => Some(text.clone()),
+            Some(Value::Unknown) | None => None,
+        });
+        table.add(dimension.name(), Column::Texts(values.collect()));
+    }
+    let count = |group: &Group| group.count.and_then(|count| i64::try_from(count).ok());
+    table.add("count", Column::Integers(groups.iter().map(count).collect()));
+    table.add("per_1000", Column::Reals(groups.iter().map(|group| group.per_1000).collect()));
+    table.add("suppressed", Column::Flags(groups.iter().map(|group| group.suppressed).collect()));
+    table
 }
 
 #[cfg(test)]
