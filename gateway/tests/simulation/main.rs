@@ -96,6 +96,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         Variant::RestartGivesBack,
         Variant::RestoredTwice,
         Variant::MarksForgotten,
+        Variant::RevocationsForgotten,
         Variant::ReceiversForgotten,
         Variant::CheckpointAhead,
         Variant::DamageCut,

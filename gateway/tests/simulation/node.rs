@@ -137,6 +137,10 @@ impl Site {
                     return pipeline
                         .replay(&Record { entry: Entry::Receiver(operator, false), ..record.clone() });
                 }
+                Entry::Revocation(_) if variant == Variant::RevocationsForgotten => {
+                    let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
+                    return pipeline.replay(&Record { entry, ..record.clone() });
+                }
                 Entry::Mark(Mark::Sent, _) if variant == Variant::MarksForgotten => {
                     let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
                     return pipeline.replay(&Record { entry, ..record.clone() });

@@ -21,6 +21,8 @@ pub(crate) enum Variant {
     RestoredTwice,
     /// A start does not read which replies were sent.
     MarksForgotten,
+    /// A start does not read that permits were revoked.
+    RevocationsForgotten,
     /// A start does not read that receivers were bound.
     ReceiversForgotten,
     /// A checkpoint is written before the ledger has what it holds.
@@ -54,6 +56,7 @@ pub(crate) enum Event {
     Restart,
     Lull,
     Checkpoint,
+    Revoke,
 }
 
 /// One run's tempers: no two seeds are alike, and some are calm in some respects.
@@ -110,6 +113,7 @@ impl Plan {
             (Event::Restart, 4),
             (Event::Lull, 8),
             (Event::Checkpoint, 20),
+            (Event::Revoke, 10),
         ];
         // A run without a fault finds what a run with all of them hides.
         weights.extend(rare.into_iter().filter(|_| random.chance(70)));

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::BindKind;
 use icaze_gateway::clock::Now;
+use icaze_gateway::permit::code::Code;
 use icaze_store::ledger::{Faults, FaultyStorage, MasterKey, OpenError, Options, ReadError};
 use jiff::SignedDuration;
 
@@ -164,6 +165,7 @@ impl Simulation {
                 Ok(())
             }
             Event::Restart => self.restart(),
+            Event::Revoke => self.revoke(),
             Event::Checkpoint => {
                 if self.random.chance(10) {
                     self.armed = true;
@@ -231,6 +233,18 @@ impl Simulation {
         self.commit()?;
         self.answer()?;
         self.bury()
+    }
+
+    /// An authority ends a permit of somebody's.
+    fn revoke(&mut self) -> Step {
+        let person = self.random.pick(&self.people).number;
+        let Some(node) = &mut self.node else { return Ok(()) };
+        let codes = node.pipeline.permits_of(person).filter_map(|permit| Code::from_u64(permit.code));
+        if let Some(code) = codes.last() {
+            let revoked = node.pipeline.revoke(code, self.now);
+            self.trace.note(|| format!("revoked by {revoked:?}"));
+        }
+        Ok(())
     }
 
     // The process.

@@ -38,6 +38,8 @@ pub(crate) struct Story {
     /// Parts: operator and sender.
     parts: BTreeMap<u64, (String, String)>,
     marks: Vec<(u64, Mark, Vec<u64>)>,
+    /// When which decision's permit was revoked, by the entry that says so.
+    revoked: BTreeMap<u64, (Timestamp, u64)>,
     pub(crate) last_seq: u64,
 }
 
@@ -51,6 +53,7 @@ struct Grant {
     interval: Interval,
     from: String,
     given_back: bool,
+    revoked: bool,
 }
 
 impl Story {
@@ -89,7 +92,10 @@ impl Story {
                     story.parts.insert(record.seq, sender);
                 }
                 Entry::Mark(mark, seqs) => story.marks.push((record.seq, *mark, seqs.to_vec())),
-                Entry::Revocation(_) | Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
+                Entry::Revocation(of) => {
+                    story.revoked.insert(record.seq, (record.decided_at, *of));
+                }
+                Entry::Receiver(..) | Entry::Start | Entry::Stop => {}
             }
         });
         story.last_seq = summary.map_err(|error| error.to_string())?.last_seq;
@@ -186,8 +192,14 @@ impl Story {
             let refused = self.marks.iter().any(|(at, mark, seqs)| {
                 *at < seq && matches!(mark, Mark::Undelivered | Mark::Rejected) && seqs.contains(&first)
             });
-            if !over && !notice && !refused {
-                return Err(format!("entries {first} and {seq} are decisions of one message"));
+            // A revocation makes all that was told to its phone before no answer.
+            let phone = |seq: &u64| self.decided.get(seq).map(|decided| &decided.from);
+            let revoked = self.revoked.range(first..seq).any(|(_, (_, of))| phone(of) == phone(&first));
+            if !over && !notice && !refused && !revoked {
+                return Err(format!(
+                    "entries {first} ({:?}) and {seq} ({:?}) are decisions of one message",
+                    before.reason, decided.reason
+                ));
             }
         }
         Ok(())
@@ -199,10 +211,18 @@ impl Story {
         let mut grants: Vec<Grant> = Vec::new();
         let mut codes = BTreeSet::new();
         let mut marks = self.marks.iter().peekable();
+        let mut revoked = self.revoked.iter().peekable();
         for (&seq, decided) in &self.decided {
             while let Some((_, mark, seqs)) = marks.next_if(|(at, ..)| *at < seq) {
                 let ended = grants.iter_mut().filter(|grant| seqs.contains(&grant.seq));
                 ended.filter(|_| *mark == Mark::Undelivered).for_each(|grant| grant.given_back = true);
+            }
+            while let Some((_, (at, of))) = revoked.next_if(|(at, _)| **at < seq) {
+                // It ends, and stays spent.
+                let ended = grants.iter_mut().filter(|grant| grant.seq == *of);
+                ended.for_each(|grant| {
+                    (grant.interval.end, grant.revoked) = (grant.interval.end.min(*at), true)
+                });
             }
             let Some(request) = decided.request else { continue };
             let person = holder(request.document);
@@ -225,6 +245,7 @@ impl Story {
                 interval,
                 from: decided.from.clone(),
                 given_back: false,
+                revoked: false,
             };
             check_grant(&grant, &grants, person, world)?;
             grants.push(grant);
@@ -283,7 +304,9 @@ fn check_grant(grant: &Grant, grants: &[Grant], person: &Person, world: &World) 
     let regime = world.regimes.at(grant.at).ok_or("a grant without a regime")?;
     let others: Vec<_> = grants.iter().filter(|g| g.person == grant.person && !g.given_back).collect();
     for other in others.iter().filter(|other| other.purpose == grant.purpose) {
-        if world.regimes.standing_end(other.at, other.interval.end) > grant.interval.start {
+        // A permit begins at its minute's start, within which another may have been revoked.
+        let begins = if other.revoked { grant.at } else { grant.interval.start };
+        if world.regimes.standing_end(other.at, other.interval.end) > begins {
             return Err(format!("entries {} and {seq} are two permits at once", other.seq));
         }
     }
