@@ -34,6 +34,7 @@ enum Command {
     Floor(load::Args),
     /// One operator floods a gateway beside a calm one: what the calm one notices, and what the gateway holds.
     Flood(load::flood::Args),
+    LookUps(load::look_ups::Args),
     /// Holds two reports of `run` against each other.
     Compare(load::compare::Args),
     /// Measures what the gateway is meant to reach, beside the limits of the machine.
@@ -51,6 +52,7 @@ fn main() -> ExitCode {
         Command::Run { target, args } => load::run(&target, &args),
         Command::Floor(args) => load::floor(&args),
         Command::Flood(args) => load::flood::run(&args),
+        Command::LookUps(args) => load::look_ups::run(&args),
         Command::Compare(args) => load::compare::run(&args),
         Command::Targets(args) => load::targets::run(&args),
         Command::Echo => load::echo(),

@@ -8,6 +8,7 @@ mod driver;
 mod echo;
 mod figures;
 pub(crate) mod flood;
+pub(crate) mod look_ups;
 mod outcome;
 mod page;
 mod plan;

@@ -73,6 +73,13 @@ impl Documents {
         self.count
     }
 
+    /// The serial that the `index`th phone asks for.
+    pub(crate) fn nth(&self, index: u64) -> String {
+        let mut serial = Vec::new();
+        self.put(index, &mut serial);
+        String::from_utf8_lossy(&serial).into_owned()
+    }
+
     /// Appends the serial that the `index`th phone asks for.
     fn put(&self, index: u64, out: &mut Vec<u8>) {
         out.extend_from_slice(self.series.as_bytes());
