@@ -10,6 +10,7 @@ mod alphabet;
 #[cfg(feature = "peers")]
 mod browser;
 mod cli;
+mod cluster;
 mod disk;
 /// Needs what `./check install` installs.
 #[cfg(feature = "peers")]
@@ -36,6 +37,9 @@ mod roles;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod schema;
+#[path = "../../../cluster/tests/common/mod.rs"]
+#[expect(dead_code, reason = "the faults of a server alone are the other tests'")]
+mod servers;
 mod smsc;
 mod support;
 mod tls;
