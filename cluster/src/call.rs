@@ -10,7 +10,7 @@ pub(crate) fn tag(slot: u32) -> String {
 }
 
 /// One purpose of one person, and how often it may be granted.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Allowance {
     /// The register's number.
     pub person: u32,
@@ -20,15 +20,44 @@ pub struct Allowance {
     pub day: u16,
     /// Weeks since that epoch.
     pub week: u16,
-    /// At most so many grants in `day`.
-    pub day_max: u8,
-    /// At most so many grants in `week`.
-    pub week_max: u8,
+    /// Each must have room. None: there may be any number of grants, one at a time.
+    pub quotas: Vec<Quota>,
+}
+
+/// How often some purposes together may be granted to one person.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// Their codes, 0 to 9.
+    pub purposes: Vec<u8>,
+    /// Over which time.
+    pub per: Per,
+    /// How often.
+    pub limit: u8,
+}
+
+/// Over which time a quota counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Per {
+    /// [`Allowance::day`].
+    Day,
+    /// [`Allowance::week`].
+    Week,
 }
 
 impl Allowance {
     fn slot(&self) -> u32 {
         self.person % PERSON_SLOTS
+    }
+
+    /// As the functions read them: `D:2:1 W:23:7`.
+    fn quotas(&self) -> String {
+        let mut text = String::new();
+        for Quota { purposes, per, limit } in &self.quotas {
+            text.push_str(if *per == Per::Day { "D:" } else { "W:" });
+            text.extend(purposes.iter().filter_map(|&purpose| char::from_digit(purpose.into(), 10)));
+            text.push_str(&format!(":{limit} "));
+        }
+        text
     }
 }
 
@@ -39,7 +68,7 @@ impl std::fmt::Debug for Allowance {
     }
 }
 
-/// The name of a reservation and of the grant it becomes: the request's identity and when it was first asked.
+/// The name of a reservation, or of a grant: who it is, `@`, and its moment in milliseconds since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grant(pub String);
 
@@ -50,6 +79,18 @@ pub enum Confirm {
     Live,
     /// A ledger holds it as acknowledged: kept in any case, and counted as a conflict if it is one too many.
     Replay,
+    /// A grant that is one already ends at [`until_ms`](Call::Confirm::until_ms) at the latest; one that is not there is not made.
+    End,
+}
+
+impl Confirm {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Live => "live",
+            Self::Replay => "replay",
+            Self::End => "end",
+        }
+    }
 }
 
 /// One call of a function.
@@ -67,13 +108,17 @@ pub enum Call {
         timeout_ms: u64,
         /// How long the same identity is the same request.
         repeat_ms: u64,
+        /// Grants from before this moment stand no longer: a regime has ended them. Milliseconds since 1970.
+        standing_from_ms: u64,
     },
-    /// Makes a reservation a grant.
+    /// Makes a reservation a grant; of a grant that is one already, `until_ms` may bring the end forward.
     Confirm {
         /// The allowance.
         allowance: Allowance,
-        /// As the reservation's answer named it.
+        /// The grant's name from now on: one that the node's ledger tells, so that a restart can say it again.
         grant: Grant,
+        /// The reservation that it takes the place of, as its answer named it; `None` if it has the same name or is not known.
+        hold: Option<Grant>,
         /// Milliseconds since 1970.
         now_ms: u64,
         /// When the permit ends, in milliseconds since 1970.
@@ -87,7 +132,7 @@ pub enum Call {
     Release {
         /// The allowance.
         allowance: Allowance,
-        /// As the reservation's answer named it.
+        /// Its name.
         grant: Grant,
     },
 }
@@ -104,7 +149,12 @@ pub enum Reserved {
     /// Another request for the same purpose is being decided: ask again.
     Busy,
     /// The allowance is used.
-    Used,
+    Used {
+        /// A quota of the day has no room.
+        day: bool,
+        /// A quota of the week has no room.
+        week: bool,
+    },
 }
 
 /// The answer to [`Call::Confirm`].
@@ -114,39 +164,60 @@ pub enum Confirmed {
     Granted,
     /// A grant, but more than the regime allows: counted among the conflicts. Only of [`Confirm::Replay`].
     Conflict,
-    /// Not a grant: the reservation was lost or ran out, and the allowance is somebody else's. Only of [`Confirm::Live`].
+    /// Not a grant: the reservation was lost or ran out, and the allowance is somebody else's. Never of [`Confirm::Replay`].
     Late,
     /// It was released before, and stays so.
     Released,
 }
 
 impl Call {
-    pub(crate) fn slot(&self) -> u32 {
+    /// Whether both are about the same purpose of the same person.
+    #[must_use]
+    pub fn is_for_the_same(&self, other: &Self) -> bool {
+        let key = |call: &Self| (call.allowance().person, call.allowance().purpose);
+        key(self) == key(other)
+    }
+
+    /// The same as something that a ledger holds as acknowledged.
+    #[must_use]
+    pub fn replayed(mut self) -> Self {
+        if let Self::Confirm { mode, .. } = &mut self {
+            *mode = Confirm::Replay;
+        }
+        self
+    }
+
+    fn allowance(&self) -> &Allowance {
         match self {
             Self::Reserve { allowance, .. }
             | Self::Confirm { allowance, .. }
-            | Self::Release { allowance, .. } => allowance.slot(),
+            | Self::Release { allowance, .. } => allowance,
         }
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.allowance().slot()
     }
 
     pub(crate) fn command(&self, node: &str) -> Cmd {
         let mut cmd = redis::cmd("FCALL");
         let tag = tag(self.slot());
         match self {
-            Self::Reserve { allowance: a, identity, now_ms, timeout_ms, repeat_ms } => cmd
+            Self::Reserve { allowance: a, identity, now_ms, timeout_ms, repeat_ms, standing_from_ms } => cmd
                 .arg("icaze_reserve")
                 .arg(1)
                 .arg(format!("{tag}:p:{}", a.person))
                 .arg((identity, node, now_ms, timeout_ms, repeat_ms))
-                .arg((a.purpose, a.day, a.week, a.day_max, a.week_max)),
-            Self::Confirm { allowance: a, grant, now_ms, until_ms, permit, mode } => cmd
+                .arg((a.purpose, a.day, a.week, a.quotas(), standing_from_ms)),
+            Self::Confirm { allowance: a, grant, hold, now_ms, until_ms, permit, mode } => cmd
                 .arg("icaze_confirm")
                 .arg(2)
                 .arg(format!("{tag}:p:{}", a.person))
                 .arg(format!("{tag}:conflicts"))
                 .arg((&grant.0, node, now_ms))
-                .arg((a.purpose, a.day, a.week, a.day_max, a.week_max))
-                .arg((until_ms, permit, if *mode == Confirm::Live { "live" } else { "replay" })),
+                .arg((a.purpose, a.day, a.week, a.quotas()))
+                .arg((until_ms, permit, mode.name()))
+                .arg(hold.as_ref().map_or("", |hold| &hold.0)),
             Self::Release { allowance: a, grant } => cmd
                 .arg("icaze_release")
                 .arg(1)
@@ -168,7 +239,7 @@ impl Reserved {
             "confirmed" => Self::Same(grant, permit),
             "standing" => Self::Standing(grant, permit),
             "busy" => Self::Busy,
-            "used" => Self::Used,
+            "used" => Self::Used { day: permit.contains('D'), week: permit.contains('W') },
             _ => return None,
         })
     }

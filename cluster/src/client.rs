@@ -1,7 +1,7 @@
 //! Calls in batches: one pipeline for each shard, with WAIT at its end, repeated until its outcome is known.
 
 use std::ops::RangeInclusive;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::cluster::ClusterClientBuilder;
@@ -55,9 +55,18 @@ pub struct Cluster {
     options: Arc<Options>,
     /// The cluster's slot of each person slot.
     slots: Arc<[u16]>,
-    /// The slots of each shard, ranges in one piece or several.
-    shards: Vec<RangeInclusive<u16>>,
-    owners: Vec<String>,
+    owners: Arc<Mutex<Arc<Owners>>>,
+}
+
+/// Which server has which slots.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Owners(Vec<(RangeInclusive<u16>, String)>);
+
+impl Owners {
+    /// The identity of the server that has `slot`; empty if none has.
+    fn of(&self, slot: u16) -> &str {
+        self.0.iter().find(|(range, _)| range.contains(&slot)).map_or("", |(_, owner)| owner)
+    }
 }
 
 type Outcome = Result<Value, Error>;
@@ -92,10 +101,21 @@ impl Cluster {
             .await?;
         let slots = answers.iter().map(redis::from_redis_value_ref).collect::<Result<Vec<u16>, _>>();
         let slots = slots.map_err(redis::RedisError::from)?.into();
-        let mut cluster =
-            Self { connection, options: Arc::new(options), slots, shards: Vec::new(), owners: Vec::new() };
+        let cluster = Self { connection, options: Arc::new(options), slots, owners: Arc::default() };
         cluster.learn().await?;
         Ok(cluster)
+    }
+
+    /// The value that the nodes of this cluster have for `name`: `value`, if none had one before.
+    ///
+    /// # Errors
+    ///
+    /// If its shard does not answer.
+    pub async fn agree(&self, name: &str, value: &str) -> Result<String, Error> {
+        let mut command = redis::cmd("SET");
+        command.arg(format!("{}:{name}", tag(0))).arg(value).arg("NX").arg("GET");
+        let known: Option<String> = command.query_async(&mut self.connection.clone()).await?;
+        Ok(known.unwrap_or_else(|| value.to_owned()))
     }
 
     /// How many grants were one too many, in all shards.
@@ -104,9 +124,10 @@ impl Cluster {
     ///
     /// If a shard does not answer.
     pub async fn conflicts(&self) -> Result<u64, Error> {
+        let owners = self.owners();
         let mut shards: Vec<(&str, u16, Pipeline)> = Vec::new();
         for (person_slot, &slot) in (0..).zip(self.slots.iter()) {
-            let owner = self.owner(slot);
+            let owner = owners.of(slot);
             if !shards.iter().any(|(known, ..)| *known == owner) {
                 shards.push((owner, slot, Pipeline::new()));
             }
@@ -128,7 +149,7 @@ impl Cluster {
     ///
     /// An answer is given only once [`Options::replicas`] hold what the call changed. Calls for one person take effect in their
     /// order, unless some of them had to be repeated.
-    pub async fn call(&mut self, calls: &[Call]) -> Vec<Outcome> {
+    pub async fn call(&self, calls: &[Call]) -> Vec<Outcome> {
         let deadline = Instant::now() + self.options.deadline;
         let mut outcomes: Vec<Option<Outcome>> = calls.iter().map(|_| None).collect();
         let mut last = String::from("nothing was sent");
@@ -170,15 +191,16 @@ impl Cluster {
         calls: &[Call],
         outcomes: &[Option<Outcome>],
     ) -> Vec<(Vec<usize>, Result<Vec<Value>, String>)> {
-        let mut batches: Vec<(String, u16, Vec<usize>)> = Vec::new();
+        let owners = self.owners();
+        let mut batches: Vec<(&str, u16, Vec<usize>)> = Vec::new();
         for (index, (call, _)) in
             calls.iter().zip(outcomes).enumerate().filter(|(_, (_, outcome))| outcome.is_none())
         {
             let slot = self.slots.get(call.slot() as usize).copied().unwrap_or_default();
-            let owner = self.owner(slot);
-            match batches.iter_mut().find(|(known, ..)| known == owner) {
+            let owner = owners.of(slot);
+            match batches.iter_mut().find(|(known, ..)| *known == owner) {
                 Some((_, _, indices)) => indices.push(index),
-                None => batches.push((owner.to_owned(), slot, vec![index])),
+                None => batches.push((owner, slot, vec![index])),
             }
         }
         let mut sent = JoinSet::new();
@@ -206,19 +228,22 @@ impl Cluster {
         sent.join_all().await
     }
 
-    fn owner(&self, slot: u16) -> &str {
-        let shard = self.shards.iter().position(|range| range.contains(&slot));
-        shard.and_then(|shard| self.owners.get(shard)).map_or("", String::as_str)
+    fn owners(&self) -> Arc<Owners> {
+        Arc::clone(&self.owners.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Asks who has which slots.
-    async fn learn(&mut self) -> Result<(), Error> {
+    /// Asks who has which slots; whether that is not who had them when this was last asked, as after a failover.
+    ///
+    /// # Errors
+    ///
+    /// If no server answers.
+    pub async fn learn(&self) -> Result<bool, Error> {
         let routing = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
-        let answer = self.connection.route_command(command, routing).await?;
+        let answer = self.connection.clone().route_command(command, routing).await?;
         let ranges: Vec<Vec<Value>> = redis::from_redis_value(answer).map_err(redis::RedisError::from)?;
-        (self.shards, self.owners) = (Vec::new(), Vec::new());
+        let mut owners = Owners::default();
         for range in ranges {
             let [first, last, primary, ..] = range.as_slice() else { continue };
             let (Ok(first), Ok(last)) =
@@ -229,10 +254,13 @@ impl Cluster {
             let Value::Array(primary) = primary else { continue };
             // Host, port, identity.
             let id = primary.get(2).and_then(|id| redis::from_redis_value_ref(id).ok());
-            self.shards.push(first..=last);
-            self.owners.push(id.unwrap_or_default());
+            owners.0.push((first..=last, id.unwrap_or_default()));
         }
-        Ok(())
+        owners.0.sort_unstable_by_key(|(range, _)| *range.start());
+        let mut known = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        let differs = **known != owners;
+        *known = Arc::new(owners);
+        Ok(differs)
     }
 }
 

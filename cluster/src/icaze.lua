@@ -1,6 +1,6 @@
 #!lua name=icaze
 
--- One hash holds one person's grants. Field: identity, "@", when it was first asked (ms). Value: state, purpose, day, week,
+-- One hash holds one person's grants. Field: a reservation's request or a grant's code, "@", its moment (ms). Value: state, purpose, day, week,
 -- node, until (ms), permit. States only rise, R (reserved) to C (confirmed) to X (given back), so that repeats and replays in
 -- any order end in the same hash. Changes are written again even where nothing changes: WAIT covers only what its connection wrote.
 
@@ -45,23 +45,29 @@ local function counts(g, now)
   return g.state == 'C' or (g.state == 'R' and g.ends > now)
 end
 
-local function used(grants, purpose, day, week, now)
-  local in_day, in_week = 0, 0
-  for _, g in ipairs(grants) do
-    if g.purpose == purpose and counts(g, now) then
-      if g.day == day then in_day = in_day + 1 end
-      if g.week == week then in_week = in_week + 1 end
+-- Which of the quotas ("D:2:1 W:23:7": period, purposes, most) have no room: "D" for one of the day, "W" for one of the week.
+local function full(grants, quotas, day, week, fits)
+  local in_day, in_week = '', ''
+  for per, purposes, most in quotas:gmatch('(%u):(%d+):(%d+)') do
+    local used = 0
+    for _, g in ipairs(grants) do
+      local then_too = (per == 'D' and g.day == day) or (per == 'W' and g.week == week)
+      if then_too and fits(g) and purposes:find(tostring(g.purpose), 1, true) then used = used + 1 end
+    end
+    if used >= tonumber(most) then
+      if per == 'D' then in_day = 'D' else in_week = 'W' end
     end
   end
-  return in_day, in_week
+  return in_day .. in_week
 end
 
--- KEYS: person. ARGV: identity, node, now, time-out and time of repeats (ms), purpose, day, week, most in a day and a week.
+-- KEYS: person. ARGV: identity, node, now, time-out and time of repeats (ms), purpose, day, week, quotas, and from when on
+-- a grant may stand (ms).
 redis.register_function('icaze_reserve', function(keys, argv)
   local identity, node = argv[1], argv[2]
   local now, timeout, window = tonumber(argv[3]), tonumber(argv[4]), tonumber(argv[5])
   local purpose, day, week = tonumber(argv[6]), tonumber(argv[7]), tonumber(argv[8])
-  local day_max, week_max = tonumber(argv[9]), tonumber(argv[10])
+  local quotas, standing_from = argv[9], tonumber(argv[10])
   local grants = read(keys[1])
 
   for _, g in ipairs(grants) do
@@ -70,7 +76,7 @@ redis.register_function('icaze_reserve', function(keys, argv)
   end
   local function same(g) return g.identity == identity and math.abs(now - g.at) < window end
   local function open(g) return g.state == 'R' and g.purpose == purpose and g.ends > now end
-  local own = last(grants, function(g) return g.state == 'C' and same(g) end)
+  local own = last(grants, function(g) return g.state == 'C' and g.ends > now and same(g) end)
   if own then
     write(keys[1], own)
     return { 'confirmed', own.field, own.permit }
@@ -80,11 +86,14 @@ redis.register_function('icaze_reserve', function(keys, argv)
     write(keys[1], own)
     return { 'reserved', own.field, '' }
   end
-  local standing = last(grants, function(g) return g.state == 'C' and g.purpose == purpose and g.ends > now end)
+  local function stands(g) return g.state == 'C' and g.purpose == purpose and g.ends > now and g.at >= standing_from end
+  local standing = last(grants, stands)
   if standing then return { 'standing', standing.field, standing.permit } end
   if last(grants, open) then return { 'busy', '', '' } end
-  local in_day, in_week = used(grants, purpose, day, week, now)
-  if in_day >= day_max or in_week >= week_max then return { 'used', '', '' } end
+  local used = full(grants, quotas, day, week, function(g) return g.state == 'C' end)
+  if used ~= '' then return { 'used', '', used } end
+  -- What is only reserved may be given back: another purpose's reservation has the last place for now.
+  if full(grants, quotas, day, week, function(g) return counts(g, now) end) ~= '' then return { 'busy', '', '' } end
 
   for _, g in ipairs(grants) do
     local lapsed = g.state == 'R' and g.ends + window < now
@@ -97,12 +106,12 @@ redis.register_function('icaze_reserve', function(keys, argv)
   return { 'reserved', field, '' }
 end)
 
--- KEYS: person, conflicts. ARGV: grant, node, now, purpose, day, week, most in a day and a week, the permit's end (ms),
--- permit, and "live" before the acknowledgement or "replay" for what a ledger holds as acknowledged.
+-- KEYS: person, conflicts. ARGV: grant, node, now, purpose, day, week, quotas, the permit's end (ms), permit, "live" before
+-- the acknowledgement, "replay" for what a ledger holds as acknowledged or "end" to bring only the end forward, and the reservation whose place it takes, or "".
 redis.register_function('icaze_confirm', function(keys, argv)
   local field, node, now = argv[1], argv[2], tonumber(argv[3])
   local purpose, day, week = tonumber(argv[4]), tonumber(argv[5]), tonumber(argv[6])
-  local day_max, week_max = tonumber(argv[7]), tonumber(argv[8])
+  local quotas, ends, permit, mode, hold = argv[7], tonumber(argv[8]), argv[9], argv[10], argv[11]
   local grants = read(keys[1])
   local own = find(grants, field)
 
@@ -111,31 +120,26 @@ redis.register_function('icaze_confirm', function(keys, argv)
     return 'released'
   end
   if own and own.state == 'C' then
+    -- The earlier end is the truth: a permit that was revoked stays so.
+    own.ends = math.min(own.ends, ends)
     write(keys[1], own)
     return 'confirmed'
   end
+  if mode == 'end' then return 'late' end
   local others = {}
   for _, g in ipairs(grants) do
-    if g ~= own then others[#others + 1] = g end
+    if g ~= own and g.field ~= hold then others[#others + 1] = g end
   end
-  local in_day, in_week = used(others, purpose, day, week, now)
-  local over = in_day >= day_max or in_week >= week_max
   -- A reservation that has not run out holds its place; one that was lost or ran out has to find one.
-  if over and argv[11] == 'live' then return 'late' end
+  local over = full(others, quotas, day, week, function(g) return counts(g, now) end) ~= ''
+  if over and mode == 'live' then return 'late' end
 
+  if hold ~= '' then redis.call('HDEL', keys[1], hold) end
   write(keys[1], {
-    field = field, state = 'C', purpose = purpose, day = day, week = week, node = node, ends = tonumber(argv[9]),
-    permit = argv[10],
+    field = field, state = 'C', purpose = purpose, day = day, week = week, node = node, ends = ends, permit = permit,
   })
   -- Only grants against grants: a reservation that stands here has yet to be confirmed, and will be told.
-  local granted_day, granted_week = 0, 0
-  for _, g in ipairs(others) do
-    if g.purpose == purpose and g.state == 'C' then
-      if g.day == day then granted_day = granted_day + 1 end
-      if g.week == week then granted_week = granted_week + 1 end
-    end
-  end
-  if granted_day >= day_max or granted_week >= week_max then
+  if full(others, quotas, day, week, function(g) return g.state == 'C' end) ~= '' then
     redis.call('SADD', keys[2], field)
     return 'conflict'
   end

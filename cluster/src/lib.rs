@@ -10,9 +10,10 @@ mod call;
 mod client;
 mod settings;
 
-pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Reserved};
+pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Per, Quota, Reserved};
 pub use client::{Cluster, Error, Options};
-pub use settings::{Fault, verify};
+pub use redis::Value;
+pub use settings::{Fault, members, verify};
 
 /// The Lua functions, as `FUNCTION LOAD REPLACE` takes them.
 pub const FUNCTIONS: &str = include_str!("icaze.lua");

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::{AsyncConnectionConfig, Client, RedisError};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, RedisError, Value};
 
 /// One setting of one server that loses or forgets what was promised. Displays what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,10 +32,7 @@ impl fmt::Display for Fault {
 ///
 /// If it does not answer within `timeout`, or refuses `CONFIG GET` or `INFO`.
 pub async fn verify(server: &str, timeout: Duration) -> Result<Vec<Fault>, RedisError> {
-    let config = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(timeout))
-        .set_response_timeout(Some(timeout));
-    let mut connection = Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await?;
+    let mut connection = connect(server, timeout).await?;
     let mut faults = Vec::new();
     let mut expect = |setting, found: &str, needed, good: bool| {
         if !good {
@@ -54,6 +52,37 @@ pub async fn verify(server: &str, timeout: Duration) -> Result<Vec<Fault>, Redis
         expect(setting, &found, needed, good(&found));
     }
     Ok(faults)
+}
+
+/// The servers of the cluster that `server` belongs to, primaries and replicas, each as `redis://HOST:PORT`.
+///
+/// # Errors
+///
+/// If it does not answer within `timeout`, or is in no cluster.
+pub async fn members(server: &str, timeout: Duration) -> Result<Vec<String>, RedisError> {
+    let mut connection = connect(server, timeout).await?;
+    let shards: Vec<Vec<Value>> = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
+    let mut members = Vec::new();
+    // First slot, last slot, then the servers: host, port, identity.
+    for server in shards.iter().flat_map(|shard| shard.iter().skip(2)) {
+        let Value::Array(server) = server else { continue };
+        let [host, port, ..] = server.as_slice() else { continue };
+        let (host, port) =
+            (redis::from_redis_value_ref::<String>(host), redis::from_redis_value_ref::<u16>(port));
+        if let (Ok(host), Ok(port)) = (host, port) {
+            members.push(format!("redis://{host}:{port}"));
+        }
+    }
+    members.sort_unstable();
+    members.dedup();
+    Ok(members)
+}
+
+async fn connect(server: &str, timeout: Duration) -> Result<MultiplexedConnection, RedisError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(timeout))
+        .set_response_timeout(Some(timeout));
+    Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await
 }
 
 type Check = (&'static str, &'static str, fn(&str) -> bool);

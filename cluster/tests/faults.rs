@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Servers, admin, allowance};
-use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Grant, Reserved, verify};
+use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Grant, Reserved, members, verify};
 use rustix::process::Signal;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -19,6 +19,7 @@ fn reserve(person: u32, identity: &str) -> Call {
         now_ms: NOW_MS,
         timeout_ms: 60_000,
         repeat_ms: 600_000,
+        standing_from_ms: 0,
     }
 }
 
@@ -27,6 +28,7 @@ fn confirm(person: u32, grant: Grant, mode: Confirm) -> Call {
     Call::Confirm {
         allowance: allowance(person),
         grant,
+        hold: None,
         now_ms: NOW_MS,
         until_ms: NOW_MS + 7_200_000,
         permit,
@@ -153,7 +155,7 @@ async fn lost_writes_are_replayed_and_a_grant_too_many_is_counted_once() {
 #[tokio::test]
 async fn a_full_server_refuses_and_recovers() {
     let servers = Servers::start().await;
-    let mut node = servers.connect("a").await;
+    let node = servers.connect("a").await;
     for (limit, full) in [("1", true), ("0", false)] {
         for &port in &servers.ports {
             let mut server = admin(port).await.unwrap();
@@ -171,7 +173,7 @@ async fn a_full_server_refuses_and_recovers() {
 #[tokio::test]
 async fn what_no_replica_has_is_no_answer() {
     let servers = Servers::start().await;
-    let (mut patient, mut hasty) =
+    let (mut patient, hasty) =
         (servers.connect("a").await, servers.connect_until("a", Duration::from_secs(2)).await);
     let primaries = servers.primaries().await;
     // WAIT alone is to be seen.
@@ -198,6 +200,10 @@ async fn settings_that_lose_are_named() {
     let servers = Servers::start().await;
     let (server, timeout) = (format!("redis://127.0.0.1:{}", servers.ports[0]), Duration::from_secs(5));
     assert_eq!(verify(&server, timeout).await.unwrap(), []);
+    let mut all: Vec<_> = servers.ports.iter().map(|port| format!("redis://127.0.0.1:{port}")).collect();
+    all.sort_unstable();
+    // Servers hear of each other by and by.
+    common::until(async || members(&server, timeout).await.unwrap() == all).await;
     let mut admin = admin(servers.ports[0]).await.unwrap();
     for (setting, value) in [
         ("appendonly", "no"),

@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "the faults are the other test's")]
 mod common;
 
-use common::Servers;
+use common::{Servers, quotas};
 use icaze_cluster::{Allowance, Call, Cluster, Confirm, Confirmed, Grant, Reserved};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -27,6 +27,8 @@ enum Step {
     Confirm {
         back: usize,
         mode: Confirm,
+        /// Under another name than its reservation's.
+        renamed: bool,
     },
     Release {
         back: usize,
@@ -39,7 +41,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         2 => (1..150_u64).prop_map(Step::Pass),
         1 => Just(Step::Pass(PERMIT_MS)),
         4 => (0..2_usize, 0..3_u8).prop_map(|(node, identity)| Step::Reserve { node, identity }),
-        4 => (0..3_usize, mode).prop_map(|(back, mode)| Step::Confirm { back, mode }),
+        4 => (0..3_usize, mode, any::<bool>()).prop_map(|(back, mode, renamed)| Step::Confirm { back, mode, renamed }),
         1 => (0..3_usize).prop_map(|back| Step::Release { back }),
     ];
     prop::collection::vec(step, 1..40)
@@ -100,7 +102,7 @@ impl Model {
         }
         let day = day(now);
         if self.used(day, now) >= DAY_MAX.into() {
-            return Reserved::Used;
+            return Reserved::Used { day: true, week: false };
         }
         let grant = Grant(format!("{identity}@{now}"));
         // The same moment again after a release: that name is ended for good, so the model asks only at new moments.
@@ -116,7 +118,8 @@ impl Model {
         Reserved::Held(grant)
     }
 
-    fn confirm(&mut self, index: usize, now: u64, mode: Confirm) -> Confirmed {
+    /// `grant` is its name from now on.
+    fn confirm(&mut self, index: usize, now: u64, mode: Confirm, grant: &Grant) -> Confirmed {
         let entry = self.entries[index].clone();
         match entry.state {
             State::Granted => return Confirmed::Granted,
@@ -130,6 +133,10 @@ impl Model {
         let before = self.granted(entry.day);
         let entry = &mut self.entries[index];
         (entry.state, entry.ends_ms) = (State::Granted, now + PERMIT_MS);
+        if entry.grant != *grant {
+            // Nobody asks as a permit's code.
+            (entry.grant, entry.identity) = (grant.clone(), u8::MAX);
+        }
         if before >= DAY_MAX.into() { Confirmed::Conflict } else { Confirmed::Granted }
     }
 }
@@ -147,8 +154,7 @@ async fn ask(node: &mut Cluster, call: &Call) -> redis::Value {
 /// One person's life. Every call is made twice.
 async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
     let (mut model, mut now, mut conflicts) = (Model::default(), 10_u64, 0);
-    let allowance =
-        |day| Allowance { person, purpose: 3, day, week: day / 7, day_max: DAY_MAX, week_max: 15 };
+    let allowance = |day| Allowance { person, purpose: 3, day, week: day / 7, quotas: quotas(DAY_MAX, 15) };
     let before = nodes[0].conflicts().await.unwrap();
     for step in steps {
         now += 1;
@@ -162,20 +168,28 @@ async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
                     now_ms: now,
                     timeout_ms: TIMEOUT_MS,
                     repeat_ms: REPEAT_MS,
+                    standing_from_ms: 0,
                 };
                 assert_eq!(Reserved::read(&ask(&mut nodes[node], &call).await).unwrap(), expected);
             }
-            Step::Confirm { back, mode } => {
+            Step::Confirm { back, mode, renamed } => {
                 let Some(index) = model.entries.len().checked_sub(back + 1) else { continue };
                 let entry = model.entries[index].clone();
-                let expected = model.confirm(index, now, mode);
+                let renamed = renamed && entry.state == State::Reserved;
+                let grant = if renamed {
+                    Grant(format!("code-{index}@{}", entry.asked_ms))
+                } else {
+                    entry.grant.clone()
+                };
+                let expected = model.confirm(index, now, mode, &grant);
                 conflicts += u64::from(expected == Confirmed::Conflict);
                 // A repeat of a conflict is a grant like any other, counted once.
                 let expected = if expected == Confirmed::Conflict { Confirmed::Granted } else { expected };
                 let call = Call::Confirm {
                     allowance: allowance(entry.day),
-                    permit: format!("permit-of-{}", entry.grant.0),
-                    grant: entry.grant,
+                    permit: format!("permit-of-{}", grant.0),
+                    hold: renamed.then_some(entry.grant),
+                    grant,
                     now_ms: now,
                     until_ms: now + PERMIT_MS,
                     mode,

@@ -206,10 +206,16 @@ fn numbers_are_read_in_every_notation_of_toml() {
 }
 
 #[test]
-fn what_this_version_does_not_do_is_refused_not_ignored() {
-    let told = problems(&with_file("[redis]\nnodes = [\"127.0.0.1:7000\"]\n"));
-    assert_eq!(told.len(), 1, "{told:#?}");
-    assert!(told[0].reason.contains("not honoured"), "{told:#?}");
+fn servers_of_the_cluster_are_hosts_and_ports() {
+    let config =
+        with_file("[redis]\nnodes = [\"127.0.0.1:7000\", \"redis-2.example:6379\", \"[::1]:7000\"]\n");
+    assert_eq!(config.validate().unwrap().redis.nodes.len(), 3);
+    for wrong in ["127.0.0.1", ":7000", "redis://a:7000", "a:0", "a:b@c:7000", "a:70000"] {
+        let told = problems(&with_file(&format!("[redis]\nnodes = [{wrong:?}]\n")));
+        assert_eq!((told.len(), told[0].key.as_str()), (1, "redis.nodes"), "{wrong}: {told:#?}");
+    }
+    let told = problems(&with_file("[redis]\naway = \"grant\"\n"));
+    assert_eq!((told.len(), told[0].key.as_str()), (1, "redis.away"), "{told:#?}");
 }
 
 #[test]

@@ -7,6 +7,8 @@ use icaze_store::ledger::{Batch, CommitError, Ledger, Storage};
 
 use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
+use crate::pipeline::shared::Change;
+use crate::waiter::Waiter;
 
 /// How long marks may wait for a commit that a message causes, before they get one of their own.
 const MARKS_WAIT: Duration = Duration::from_millis(500);
@@ -16,7 +18,8 @@ const ROOM_WAIT: Duration = Duration::from_millis(200);
 
 /// Commits until the gateway stops, and begins a new segment of the ledger once one has records that are older than
 /// `segment_span`; then commits what is left and returns. After a failed commit nothing more is
-/// made durable, so that no response leaves: the gateway stops, and the caller ends the process.
+/// made durable, so that no response leaves: the gateway stops, and the caller ends the process. `waiter` is for other nodes,
+/// where allowances are shared.
 ///
 /// # Errors
 /// If a commit fails. It is never tried again.
@@ -24,8 +27,10 @@ pub fn run<S: Storage>(
     gateway: &Gateway,
     mut ledger: Ledger<S>,
     segment_span: Duration,
+    waiter: &Waiter,
 ) -> Result<(), CommitError> {
     let mut batch = gateway.pipeline().spare_batch();
+    let mut changes = Vec::new();
     // An end in the middle of something may have left records that a start carries over.
     let mut began = Some(Now::read().monotonic);
     loop {
@@ -37,7 +42,7 @@ pub fn run<S: Storage>(
                 Err(error) => return fail(gateway, error),
             }
         }
-        let stopped = next_batch(gateway, &mut batch, ledger.has_room());
+        let stopped = next_batch(gateway, &mut batch, &mut changes, ledger.has_room());
         if batch.is_empty() {
             make_room(gateway, &mut ledger)?;
             if stopped {
@@ -50,6 +55,12 @@ pub fn run<S: Storage>(
             Ok(durable) => {
                 began.get_or_insert(now);
                 gateway.telemetry.committed(now.elapsed(), records);
+                if let Some(shared) = &gateway.shared
+                    && !shared.settle(gateway, waiter, std::mem::take(&mut changes))
+                {
+                    // Nobody has heard of what was not settled: the next start sees to it.
+                    return Ok(());
+                }
                 gateway.set_durable(durable);
                 make_room(gateway, &mut ledger)?;
             }
@@ -77,7 +88,7 @@ fn fail(gateway: &Gateway, error: CommitError) -> Result<(), CommitError> {
 }
 
 /// Waits for something to commit and takes it, unless `batch` still waits for room; whether the gateway has stopped.
-fn next_batch(gateway: &Gateway, batch: &mut Batch, room: bool) -> bool {
+fn next_batch(gateway: &Gateway, batch: &mut Batch, changes: &mut Vec<Change>, room: bool) -> bool {
     let mut pipeline = gateway.pipeline();
     let stopped = || *gateway.phase().borrow() == Phase::Stopped;
     pipeline.set_room(room);
@@ -90,5 +101,6 @@ fn next_batch(gateway: &Gateway, batch: &mut Batch, room: bool) -> bool {
         pipeline = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
     pipeline.take_batch(batch);
+    pipeline.take_changes(changes);
     stopped()
 }

@@ -7,6 +7,7 @@ use icaze_store::ledger::Durable;
 use tokio::sync::watch;
 
 use crate::clock::Now;
+use crate::cluster::Shared;
 use crate::history::History;
 use crate::pipeline::{Operator, Pipeline};
 use crate::smpp::binds::Binds;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub telemetry: Telemetry,
     /// What the ledger's closed segments say.
     pub history: History,
+    /// What is shared with other nodes; `None` if nothing is.
+    pub shared: Option<Shared>,
     port: RwLock<Arc<Port>>,
     world: RwLock<Arc<World>>,
     pipeline: Mutex<Pipeline>,
@@ -61,6 +64,7 @@ impl Gateway {
             traces: Traces::default(),
             telemetry,
             history: History::default(),
+            shared: None,
             port: RwLock::new(Arc::new(port)),
             world: RwLock::new(Arc::new(world)),
             pipeline: Mutex::new(pipeline),
@@ -71,6 +75,12 @@ impl Gateway {
             trouble: watch::Sender::new(None),
             siblings: RwLock::new(siblings),
         }
+    }
+
+    /// The same with allowances that are shared with other nodes.
+    #[must_use]
+    pub fn sharing(self, shared: Option<Shared>) -> Self {
+        Self { shared, ..self }
     }
 
     /// The pipeline, for as long as the guard is held: never across an await.

@@ -6,6 +6,7 @@
 
 pub mod checkpoints;
 pub mod clock;
+pub mod cluster;
 pub mod commands;
 pub mod committer;
 pub mod control;

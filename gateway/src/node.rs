@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use crate::checkpoints;
 use crate::clock::Now;
+use crate::cluster::{self, Shared};
 use crate::committer;
 use crate::control;
 use crate::gateway::{Gateway, Phase};
@@ -31,6 +32,7 @@ use crate::smpp::port::Port;
 use crate::telemetry::Telemetry;
 use crate::timeline;
 use crate::tls::Acceptor;
+use crate::waiter::Waiter;
 use crate::world::World;
 
 /// How often the clock is checked and what has expired is looked for.
@@ -126,18 +128,21 @@ impl Node {
             None
         });
         let world = world()?;
-        let (pipeline, ledger) = replay(config, &world, snapshot, storage, &key)?;
-        let checkpoints = checkpoints::Writer::new(beside, &key, config.node, pipeline.counted())?;
+        let (mut pipeline, ledger) = replay(config, &world, snapshot, storage, &key)?;
         let telemetry = Telemetry::default();
+        let shared = Shared::connect(config, &key, &telemetry, &mut pipeline, &world).await?;
+        let checkpoints = checkpoints::Writer::new(beside, &key, config.node, pipeline.counted())?;
         let names = pipeline.operators().iter().map(|operator| &*operator.name);
         let port = Port::new(config, names, key.derive("message identity"));
-        let gateway = Arc::new(Gateway::new(port, world, pipeline, ledger.durable(), telemetry));
+        let gateway = Gateway::new(port, world, pipeline, ledger.durable(), telemetry).sharing(shared);
+        let gateway = Arc::new(gateway);
 
         let committer = {
-            let (gateway, span) = (Arc::clone(&gateway), retention::segment_span(&config.retention));
+            let (gateway, waiter) = (Arc::clone(&gateway), Waiter::new()?);
+            let span = retention::segment_span(&config.retention);
             thread::Builder::new()
                 .name("committer".to_owned())
-                .spawn(move || committer::run(&gateway, ledger, span))?
+                .spawn(move || committer::run(&gateway, ledger, span, &waiter))?
         };
         let history = {
             let gateway = Arc::clone(&gateway);
@@ -186,6 +191,7 @@ impl Node {
         tokio::spawn(control::serve(control, Arc::clone(&gateway), config.register.path.clone()));
         tokio::spawn(tick(Arc::clone(&gateway)));
         tokio::spawn(timeline::keep(Arc::clone(&gateway)));
+        tokio::spawn(cluster::watch(Arc::clone(&gateway)));
         Ok(Self {
             gateway,
             smpp: smpp_addr,
@@ -342,9 +348,9 @@ async fn tick(gateway: Arc<Gateway>) {
             let waiting = operators.filter(|&operator| pipeline.outbox().waiting(operator) > 0).collect();
             (pipeline.clock_is_sound(), waiting)
         };
-        gateway.set_trouble(
-            (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed"),
-        );
+        let astray =
+            (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed");
+        gateway.set_trouble(astray.or_else(|| gateway.shared.as_ref().and_then(Shared::trouble)));
         waiting.into_iter().for_each(|operator| gateway.wake_siblings(operator));
     }
 }

@@ -34,6 +34,7 @@ pub struct Telemetry {
     answers: Arc<Mutex<hdrhistogram::Histogram<u64>>>,
     sync_seconds: Histogram,
     batch_records: Histogram,
+    round_trip_seconds: Histogram,
     process: Collector,
 }
 
@@ -46,17 +47,19 @@ impl Default for Telemetry {
         let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS);
         let builder = builder.and_then(|builder| builder.set_buckets_for_metric(records, RECORDS));
         let recorder = Arc::new(builder.expect("constant buckets").build_recorder());
-        let (answer_seconds, sync_seconds, batch_records) = with_local_recorder(&*recorder, || {
-            describe();
-            (
-                histogram!("icaze_answer_seconds"),
-                histogram!("icaze_ledger_sync_seconds"),
-                histogram!("icaze_ledger_batch_records"),
-            )
-        });
+        let (answer_seconds, sync_seconds, batch_records, round_trip_seconds) =
+            with_local_recorder(&*recorder, || {
+                describe();
+                (
+                    histogram!("icaze_answer_seconds"),
+                    histogram!("icaze_ledger_sync_seconds"),
+                    histogram!("icaze_ledger_batch_records"),
+                    histogram!("icaze_cluster_round_trip_seconds"),
+                )
+            });
         let answers = Arc::new(Mutex::new(no_answers()));
         let process = Collector::default();
-        Self { recorder, answer_seconds, answers, sync_seconds, batch_records, process }
+        Self { recorder, answer_seconds, answers, sync_seconds, batch_records, round_trip_seconds, process }
     }
 }
 
@@ -91,6 +94,29 @@ impl Telemetry {
         with_local_recorder(&*self.recorder, || {
             gauge!("icaze_retention_age_seconds", "kind" => kind).set(age);
             gauge!("icaze_retention_limit_seconds", "kind" => kind).set(limit.as_secs_f64());
+        });
+    }
+
+    /// A batch of calls to the cluster was answered, or given up. `what`: before or after the decision.
+    pub fn cluster_called(&self, what: &'static str, calls: usize, took: Duration) {
+        self.round_trip_seconds.record(took.as_secs_f64());
+        with_local_recorder(&*self.recorder, || {
+            counter!("icaze_cluster_calls_total", "call" => what).increment(calls as u64);
+        });
+    }
+
+    /// So many calls to the cluster have no answer for the same cause.
+    pub fn cluster_failed(&self, cause: &'static str, calls: u64) {
+        with_local_recorder(&*self.recorder, || {
+            counter!("icaze_cluster_errors_total", "error" => cause).increment(calls);
+        });
+    }
+
+    /// So many grants turned out to be one too many, or, `undone`, were ended before anybody heard of them.
+    pub fn cluster_late(&self, undone: bool, grants: u64) {
+        let result = if undone { "undone" } else { "conflict" };
+        with_local_recorder(&*self.recorder, || {
+            counter!("icaze_cluster_late_total", "result" => result).increment(grants);
         });
     }
 
@@ -205,6 +231,19 @@ fn describe() {
     describe_counter!("icaze_smpp_pdus_total", "PDUs of bound sessions");
     describe_counter!("icaze_smpp_binds_refused_total", "Binds and connections turned away");
     describe_counter!("icaze_http_requests_total", "Requests over HTTP by route and status");
+    describe_counter!(
+        "icaze_cluster_calls_total",
+        "Calls to the shared allowances, before and after decisions"
+    );
+    describe_counter!("icaze_cluster_errors_total", "Those of them without an answer, by cause");
+    describe_counter!(
+        "icaze_cluster_late_total",
+        "Grants whose reservation was lost: undone before anybody heard of them, or one too many"
+    );
+    describe_histogram!(
+        "icaze_cluster_round_trip_seconds",
+        "One batch of calls to all shards, repeats included"
+    );
     describe_histogram!("icaze_answer_seconds", "From the message read to its answer released for writing");
     describe_histogram!("icaze_ledger_sync_seconds", "One commit of the ledger: write and sync");
     describe_histogram!("icaze_ledger_batch_records", "Records in one commit");

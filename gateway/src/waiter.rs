@@ -19,6 +19,11 @@ impl Waiter {
         Ok(Self(Builder::new_current_thread().enable_time().build()?))
     }
 
+    /// Waits for `future`.
+    pub fn wait<T>(&self, future: impl Future<Output = T>) -> T {
+        self.0.block_on(future)
+    }
+
     /// Whether the gateway has stopped by the end of `wait`; returns as soon as it has.
     #[must_use]
     pub fn stopped_within(&self, gateway: &Gateway, wait: Duration) -> bool {

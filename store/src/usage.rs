@@ -28,6 +28,20 @@ pub struct Day {
     week: u16,
 }
 
+impl Day {
+    /// Days since 2020-01-01.
+    #[must_use]
+    pub fn number(self) -> u16 {
+        self.day
+    }
+
+    /// Weeks, Monday first, since that of 2020-01-01.
+    #[must_use]
+    pub fn week(self) -> u16 {
+        self.week
+    }
+}
+
 impl From<Date> for Day {
     /// The days before 2020 count as its first, those after 2199-06-06 as that one.
     fn from(date: Date) -> Self {

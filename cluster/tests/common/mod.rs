@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use icaze_cluster::{Allowance, Cluster, Options};
+use icaze_cluster::{Allowance, Cluster, Options, Per, Quota};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -171,5 +171,10 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
 }
 
 pub(crate) fn allowance(person: u32) -> Allowance {
-    Allowance { person, purpose: 1, day: 2000, week: 285, day_max: 1, week_max: 7 }
+    Allowance { person, purpose: 1, day: 2000, week: 285, quotas: quotas(1, 7) }
+}
+
+/// Quotas of purposes 1 and 3 together.
+pub(crate) fn quotas(day: u8, week: u8) -> Vec<Quota> {
+    [(Per::Day, day), (Per::Week, week)].map(|(per, limit)| Quota { purposes: vec![1, 3], per, limit }).into()
 }

@@ -360,11 +360,20 @@ pub struct Replies {
     pub example: String,
 }
 
-/// `[redis]`: the shared view.
+/// `[redis]`: the allowances that several gateways share.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Redis {
-    /// The cluster's seed nodes; empty: embedded.
+    /// Servers of the cluster, each `HOST:PORT`, which name the others; empty: embedded.
     pub nodes: Vec<String>,
+    /// What becomes of requests while the cluster is away.
+    pub away: Away,
+}
+
+/// What becomes of a request that only the cluster can grant while the cluster does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Away {
+    /// The operator is asked to send it again, by its retry status.
+    Refuse,
 }
 
 /// `[log]`: what the process writes to stderr.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::settings::{Settings, Value};
 use super::{
-    Config, Http, Identity, Limits, Log, LogFormat, LogLevel, Probe, Redis, Regime, Register, Replies,
+    Away, Config, Http, Identity, Limits, Log, LogFormat, LogLevel, Probe, Redis, Regime, Register, Replies,
     Retention, Smpp, Store,
 };
 use crate::problem::{Problem, Problems};
@@ -80,7 +80,7 @@ impl Check<'_> {
             register: Register { path: self.path("register.path") },
             regime: Regime { dir: self.path("regime.dir") },
             replies: self.replies(),
-            redis: Redis { nodes: self.list("redis.nodes") },
+            redis: self.redis(),
             log: Log {
                 format: self.choice("log.format", &[("text", LogFormat::Text), ("json", LogFormat::Json)]),
                 level: self.choice(
@@ -105,7 +105,6 @@ impl Check<'_> {
             listeners.into_iter().find(|(_, listen)| listen.is_some_and(|listen| !listen.ip().is_loopback()));
         self.tls_listener(&config);
         let operators = self.operators(public.map(|(key, _)| key), &config);
-        self.unhonoured("redis.nodes", !config.redis.nodes.is_empty());
         Config { operators, ..config }
     }
 
@@ -206,6 +205,17 @@ impl Check<'_> {
         probe
     }
 
+    fn redis(&mut self) -> Redis {
+        let nodes = self.list("redis.nodes");
+        let is_address = |node: &str| {
+            let (host, port) = node.rsplit_once(':').unwrap_or_default();
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+            !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        };
+        self.every_is("redis.nodes", &nodes, is_address, "HOST:PORT");
+        Redis { nodes, away: self.choice("redis.away", &[("refuse", Away::Refuse)]) }
+    }
+
     fn replies(&mut self) -> Replies {
         let example = self.text("replies.example");
         if example.is_empty() || example.chars().count() > 20 || !example.chars().all(is_plain) {
@@ -220,13 +230,6 @@ impl Check<'_> {
             hotline: self.digits("replies.hotline", 1..=15),
             emergency: self.digits("replies.emergency", 1..=15),
             example,
-        }
-    }
-
-    /// What a later version will do is refused, not ignored.
-    fn unhonoured(&mut self, key: &str, asked: bool) {
-        if asked {
-            self.problem(key, "is not honoured by this version", "leave the key out");
         }
     }
 

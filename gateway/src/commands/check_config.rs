@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::path::Path;
+use std::time::Duration;
 
 use icaze_config::Problem;
 use icaze_config::gateway::{Config, Store};
@@ -11,10 +12,14 @@ use icaze_store::register::Register;
 use rustix::fs::{Access, access};
 
 use super::{Configured, Output, regime, remark};
+use crate::cluster;
 use crate::tls::{Acceptor, client_config};
 use crate::world::{load_regimes, load_texts, too_long};
 
-/// Checks the settings, the regimes, the replies, the register and the store, each as far as the others let it.
+/// How long a server of the cluster has to answer.
+const SERVER_WAIT: Duration = Duration::from_secs(2);
+
+/// Checks the settings, the regimes, the replies, the register, the store and the cluster, each as far as the others let it.
 ///
 /// # Errors
 /// If there is any problem; each is printed on stderr.
@@ -27,6 +32,7 @@ pub fn run(configured: &Configured) -> anyhow::Result<()> {
     check.register(&config, regimes.as_ref());
     check.store(&config.store);
     check.tls(&config);
+    check.redis(&config)?;
     let mut out = Output::new();
     for line in &check.sound {
         out.line(line)?;
@@ -72,6 +78,35 @@ impl Check<'_> {
                 let loaded = self.loaded(client_config(ca, operator.tls_identity.as_ref()));
                 self.sound.extend(loaded.map(|_| format!("{}: ok", ca.display())));
             }
+        }
+    }
+
+    /// Asks the servers that the configuration names, and those that they name, for their settings.
+    fn redis(&mut self, config: &Config) -> anyhow::Result<()> {
+        if !self.usable("redis") || config.redis.nodes.is_empty() {
+            return Ok(());
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(self.servers(&config.redis.nodes));
+        Ok(())
+    }
+
+    async fn servers(&mut self, nodes: &[String]) {
+        let mut servers: Vec<String> = nodes.iter().map(|node| cluster::server(node)).collect();
+        let mut next = 0;
+        while let Some(server) = servers.get(next).cloned() {
+            next += 1;
+            match icaze_cluster::verify(&server, SERVER_WAIT).await {
+                Ok(faults) if faults.is_empty() => self.sound.push(format!("{server}: ok")),
+                Ok(faults) => self.problems.extend(faults.iter().map(ToString::to_string)),
+                Err(error) => self.problems.push(format!(
+                    "Redis server {server}: does not tell its settings ({error}); start it, or name another in redis.nodes"
+                )),
+            }
+            // One that is in no cluster has said so above.
+            let members = icaze_cluster::members(&server, SERVER_WAIT).await.unwrap_or_default();
+            servers
+                .extend(members.into_iter().filter(|member| !servers.contains(member)).collect::<Vec<_>>());
         }
     }
 

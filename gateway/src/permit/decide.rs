@@ -14,7 +14,7 @@
 //! A standing permit comes before all that might have changed since it was granted, the document's last day too: a repeat is
 //! answered with its permit and costs nothing. Documents come before all that is known of the person.
 
-use icaze_config::regime::{Exemption, OutsideArea, Period};
+use icaze_config::regime::{Exemption, OutsideArea, Period, Quota};
 use icaze_store::ledger::{Facts, Interval};
 use icaze_store::{Outcome, Reason, Usage};
 use jiff::Timestamp;
@@ -199,6 +199,17 @@ fn persons(person: &PersonFacts<'_>, offer: &Offer<'_>, rules: &Rules<'_>) -> Re
     } else {
         Ok(())
     }
+}
+
+/// The quotas that a permit for this purpose counts towards, of a person with these facts.
+pub fn quotas_of<'r>(
+    purpose: u8,
+    person: &PersonFacts<'_>,
+    rules: &Rules<'r>,
+) -> impl Iterator<Item = &'r Quota> {
+    let exempt = person.exempt && rules.regime.exempts(Exemption::Quota);
+    let quotas = rules.regime.quotas.iter();
+    quotas.filter(move |quota| !exempt && quota.purposes.contains(&purpose))
 }
 
 /// Every quota that the purpose counts towards must have room; the last one to have room again says when.

@@ -83,6 +83,12 @@ impl<'r> Moment<'r> {
         self.rules.as_ref().ok_or(self.next)
     }
 
+    /// Permits decided before this instant were ended by a regime that began at it.
+    #[must_use]
+    pub fn standing_from(&self) -> Option<Timestamp> {
+        self.standing_from
+    }
+
     /// Whether a permit decided at `decided` with these times has neither ended nor been ended by a regime.
     #[must_use]
     pub fn stands(&self, decided: Timestamp, interval: Interval) -> bool {

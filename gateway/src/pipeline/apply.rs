@@ -155,6 +155,9 @@ impl Pipeline {
                 if entry > self.counted {
                     self.usage.give_back(holder.0, holder.1, day.into());
                 }
+                if let Some(permit) = self.permits.get(number) {
+                    self.share_return(entry, &permit, day);
+                }
             }
         }
     }
@@ -165,6 +168,9 @@ impl Pipeline {
         if let Some((number, permit)) = number.and_then(|number| Some((number, self.permits.get(number)?))) {
             self.permits.end_early(number, at, Ending::Revoked);
             self.revocations.push(Revocation { seq, at, phone: permit.phone });
+            if let Some(permit) = self.permits.get(number) {
+                self.share_end(seq, &permit);
+            }
         }
     }
 

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use icaze_cluster::{Allowance, Grant};
 use icaze_store::ledger::{
     self, Address, Channel, Decision, Facts, Full, Interval, Language, Part, Permit, RegimeRef, Reply,
 };
@@ -13,6 +14,7 @@ use jiff::Timestamp;
 use super::intake::{Content, Message};
 use super::limits::Allowed;
 use super::parts::{Incomplete, MessageKey, Piece};
+use super::shared::{self, Said};
 use super::{Accepted, Pipeline};
 use crate::permit::Request;
 use crate::permit::answer::{self, Answer};
@@ -29,11 +31,21 @@ struct Ruling<'a> {
     request: Option<Request>,
     person: Option<u32>,
     facts: Option<Facts<'a>>,
-    /// The permit's times and, unless it is new, its code and entry.
+    /// The permit's times and, unless it is new, its code and, if it is of this node, its entry.
     interval: Option<Interval>,
-    standing: Option<(u64, u64)>,
+    standing: Option<(Option<u64>, u64)>,
     again: Option<Timestamp>,
     answered: bool,
+    /// The reservation that a grant rests on, and what it uses.
+    hold: Option<(Grant, Allowance)>,
+}
+
+/// What is known of who is asked for.
+pub(super) struct Past<'w> {
+    pub(super) person: Option<(u32, PersonFacts<'w>)>,
+    pub(super) history: History,
+    /// The standing permit's entry, if it is of this node, and code.
+    standing: Option<(Option<u64>, u64)>,
 }
 
 impl Ruling<'_> {
@@ -48,6 +60,7 @@ impl Ruling<'_> {
             standing: None,
             again: None,
             answered: reason.outcome() != Outcome::Ignored,
+            hold: None,
         }
     }
 }
@@ -97,11 +110,11 @@ impl Pipeline {
                 Allowed::Yes => match (content, reading.request) {
                     (Content::Binary, _) => Ruling::of(Reason::Binary),
                     (_, Err(help)) => Ruling::of(help.reason()),
-                    (_, Ok(request)) => self.rule(request, message.found, phone, world, moment),
+                    (_, Ok(request)) => self.rule(request, message, phone, world, moment)?,
                 },
             },
         };
-        self.record(&case, &ruling, reading, world, moment)
+        self.record(&case, ruling, reading, world, moment)
     }
 
     /// Decides a text whose last part has come.
@@ -164,7 +177,7 @@ impl Pipeline {
             Some(Allowed::Notice(until)) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
             Some(Allowed::Yes) => Ruling::of(Reason::Incomplete),
         };
-        self.record(&case, &ruling, &reading, world, moment)
+        self.record(&case, ruling, &reading, world, moment)
     }
 
     /// Accepts a part whose siblings are awaited.
@@ -194,15 +207,15 @@ impl Pipeline {
         Ok(Accepted { seq })
     }
 
-    /// What the rules say of a request; `found` in the register, if it was looked up.
-    fn rule<'w>(
+    /// What is known of who is asked for; `found` in the register, if it was looked up.
+    pub(super) fn past<'w>(
         &self,
         request: Request,
         found: Option<Option<Entry>>,
         phone: Msisdn,
         world: &'w World,
         moment: &Moment<'_>,
-    ) -> Ruling<'w> {
+    ) -> Past<'w> {
         let found = found.unwrap_or_else(|| world.register.find(request.document));
         let person = found.and_then(|entry| Some((entry.person, world.facts(&entry)?)));
         let standing = person.and_then(|(person, _)| self.standing((person, request.purpose), self.time));
@@ -218,27 +231,64 @@ impl Pipeline {
                 same_phone: permit.phone == phone,
             }),
         };
+        Past { person, history, standing: standing.map(|permit| (Some(permit.seq), permit.code)) }
+    }
+
+    /// What the rules say of a request.
+    fn rule<'w>(
+        &self,
+        request: Request,
+        message: &Message<'_>,
+        phone: Msisdn,
+        world: &'w World,
+        moment: &Moment<'_>,
+    ) -> Result<Ruling<'w>, Full> {
+        let past = self.past(request, message.found, phone, world, moment);
+        let Past { person, mut history, mut standing } = past;
         let subject = person.as_ref().map_or(Subject::Unknown, |(_, facts)| Subject::Known(facts));
-        let decision = decide::decide(&request, subject, &history, moment);
+        let mut decision = decide::decide(&request, subject, &history, moment);
+        let mut hold = None;
+        if let Some(shared) = self.shared.as_ref().filter(|_| decision.outcome == Outcome::Granted) {
+            match shared.said(message.answer, history.usage, phone)? {
+                Said::Held(grant) => {
+                    let person = person.as_ref().map(|(person, facts)| (*person, facts));
+                    let allowance =
+                        |rules| person.map(|person| shared::allowance(request.purpose, person, rules));
+                    hold = moment.rules().ok().and_then(allowance).map(|allowance| (grant, allowance));
+                }
+                Said::Standing(permit, code) => {
+                    (history.standing, standing) = (Some(permit), Some((None, code)))
+                }
+                Said::Used(usage) => history.usage = usage,
+            }
+            if hold.is_none() {
+                decision = decide::decide(&request, subject, &history, moment);
+                if decision.outcome == Outcome::Granted {
+                    return Err(Full);
+                }
+            }
+        }
+        let today = moment.rules().ok().map(|rules| rules.date);
         let recorded = |(_, facts): (u32, PersonFacts<'w>)| Some(facts.recorded(request.purpose, today?));
-        Ruling {
+        Ok(Ruling {
             outcome: decision.outcome,
             reason: decision.reason,
             request: Some(request),
             person: person.map(|(person, _)| person),
             facts: person.and_then(recorded),
             interval: decision.interval,
-            standing: standing.filter(|_| decision.outcome == Outcome::Repeated).map(|p| (p.seq, p.code)),
+            standing: standing.filter(|_| decision.outcome == Outcome::Repeated),
             again: decision.again,
             answered: true,
-        }
+            hold,
+        })
     }
 
     /// Writes the ruling into the open batch and takes its effect.
     fn record(
         &mut self,
         case: &Case<'_>,
-        ruling: &Ruling<'_>,
+        mut ruling: Ruling<'_>,
         reading: &Reading,
         world: &World,
         moment: &Moment<'_>,
@@ -292,7 +342,7 @@ impl Pipeline {
                 language: case.language,
                 expires_at: self.time + self.settings.lifetime,
             }),
-            refers_to: ruling.standing.map(|(seq, _)| seq),
+            refers_to: ruling.standing.and_then(|(seq, _)| seq),
             again: ruling.again,
             text: if ruling.outcome == Outcome::Help { case.text } else { "" },
         });
@@ -300,6 +350,11 @@ impl Pipeline {
         if let Ok(seq) = appended {
             self.urgent = true;
             self.apply(seq, self.time, &entry);
+            if let Some(hold) = ruling.hold.take()
+                && let Some(permit) = self.permits.of_entry(seq).and_then(|number| self.permits.get(number))
+            {
+                self.share_grant(&permit, hold);
+            }
             let (purpose, region) =
                 (ruling.request.map(|r| r.purpose), ruling.facts.map(|facts| facts.region));
             let document = ruling.request.map(|request| request.document);

@@ -3,6 +3,7 @@
 use std::hint;
 use std::ops::Range;
 
+use icaze_cluster::Reserved;
 use icaze_codec::text::Part;
 use icaze_store::ledger::Address;
 use icaze_store::register::{Entry, Register};
@@ -20,6 +21,8 @@ pub struct Intake {
     /// What the register says of the documents that are asked with, in the order of their messages.
     found: Vec<Option<Entry>>,
     documents: Vec<Document>,
+    /// What other nodes say, by message; empty where there are none.
+    answers: Vec<Option<Reserved>>,
 }
 
 /// What a message holds.
@@ -68,6 +71,8 @@ pub struct Message<'a> {
     pub content: Content,
     /// What the register says of its document; `None` if it was not [looked up](Intake::look_up).
     pub found: Option<Option<Entry>>,
+    /// What other nodes say of what it asks for, if they were asked.
+    pub answer: Option<&'a Reserved>,
     /// Its text.
     pub text: &'a str,
 }
@@ -102,6 +107,7 @@ impl Intake {
         self.texts.clear();
         self.messages.clear();
         self.found.clear();
+        self.answers.clear();
     }
 
     /// How many messages there are.
@@ -156,10 +162,20 @@ impl Intake {
         }
     }
 
+    /// Notes what other nodes said of the message at `place`.
+    pub fn answered(&mut self, place: usize, answer: Reserved) {
+        self.answers.resize(self.messages.len(), None);
+        if let Some(slot) = self.answers.get_mut(place) {
+            *slot = Some(answer);
+        }
+    }
+
     /// The messages, in the order they came.
     pub fn iter(&self) -> impl Iterator<Item = Message<'_>> {
         let mut found = self.found.iter().copied();
+        let mut answers = self.answers.iter();
         self.messages.iter().map(move |slot| Message {
+            answer: answers.next().and_then(Option::as_ref),
             found: slot.content.document().and_then(|_| found.next()),
             from: self.address(&slot.from),
             to: self.address(&slot.to),

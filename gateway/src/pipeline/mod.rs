@@ -20,6 +20,7 @@ pub mod parts;
 pub mod permits;
 pub mod requests;
 mod settings;
+pub mod shared;
 pub mod stats;
 
 use std::borrow::Cow;
@@ -44,6 +45,7 @@ use self::parts::{MessageKey, Parts};
 use self::permits::{Holder, Number, Permit, Permits};
 use self::requests::Requests;
 pub use self::settings::{Numbering, Probe, Settings};
+use self::shared::Shared;
 use self::stats::Stats;
 use crate::clock::{ClockWatch, Now};
 use crate::permit::code::{Code, CodeKey};
@@ -123,6 +125,8 @@ pub struct Pipeline {
     /// Settled replies whose marks are not in the ledger yet.
     marks: Vec<Settled>,
     stats: Stats,
+    /// What is shared with other nodes; `None` if nothing is.
+    shared: Option<Shared>,
     /// The text being rendered.
     reply: String,
     started: Instant,
@@ -175,6 +179,7 @@ impl Pipeline {
             landmarks: Landmarks::new(Landmark { seq: 1, receivers: Vec::new() }),
             marks: Vec::new(),
             stats: Stats::default(),
+            shared: None,
             reply: String::new(),
             started: now.monotonic,
             settings,

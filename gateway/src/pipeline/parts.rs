@@ -105,6 +105,23 @@ impl Parts {
         Some(self.take(key)?.into_iter().map(|(_, piece)| piece).collect())
     }
 
+    /// The text of which the last of `parts` (message, number, text) is the last one missing, if the others are among those that
+    /// are kept, or among `parts` themselves. Nothing is changed.
+    #[must_use]
+    pub fn joined(&self, parts: &[(MessageKey, u8, &str)]) -> Option<String> {
+        let (key, last, _) = parts.last()?;
+        let kept = self.messages.get(key).map_or(&[][..], |pending| &pending.pieces);
+        if kept.iter().any(|(number, _)| number == last) {
+            return None;
+        }
+        let text = |number: u8| {
+            let newer = parts.iter().rev().find(|(other, at, _)| (other, *at) == (key, number));
+            let older = || kept.iter().find(|(at, _)| *at == number).map(|(_, piece)| &*piece.text);
+            newer.map(|&(_, _, text)| text).or_else(older)
+        };
+        (1..=key.total).map(text).collect()
+    }
+
     /// Gives a message up for another one with the same key, which begins if part `number` comes a second time with
     /// another text: the same one is told by its identity before.
     pub fn supersede(&mut self, key: &MessageKey, number: u8) -> Option<Incomplete> {

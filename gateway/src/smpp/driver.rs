@@ -19,7 +19,9 @@ use super::link::{Link, Wake};
 use super::open::Guard;
 use super::trace::Tap;
 use crate::clock::Now;
+use crate::cluster::Shared;
 use crate::gateway::{Gateway, Phase};
+use crate::world::World;
 
 /// What one read takes at most: some five hundred messages.
 const READ_MAX: usize = 64 << 10;
@@ -45,6 +47,8 @@ pub struct Driver<S> {
     closing: Option<Instant>,
     /// Whether the stream may hold back what it has taken.
     unflushed: bool,
+    /// How often decisions had been undone when this was last looked at.
+    voided: u64,
     buffer: Vec<u8>,
 }
 
@@ -73,7 +77,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
     pub fn new(stream: S, link: Link, gateway: Arc<Gateway>, guard: Guard) -> Self {
         let (siblings, bind, paced, closing, buffer) = (None, None, None, None, vec![0; READ_MAX]);
         let (tap, drained, unflushed) = (Tap::default(), true, false);
-        Self { stream, link, gateway, guard, siblings, bind, tap, drained, paced, closing, unflushed, buffer }
+        let voided = gateway.shared.as_ref().map_or(0, Shared::voided);
+        Self {
+            stream,
+            link,
+            gateway,
+            guard,
+            siblings,
+            bind,
+            tap,
+            drained,
+            paced,
+            closing,
+            unflushed,
+            voided,
+            buffer,
+        }
     }
 
     /// Moves bytes until the link or the connection ends.
@@ -83,7 +102,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         }
         let now = Now::read();
         self.link.disconnected(&self.gateway.port(), now);
-        self.exchange(now);
+        self.exchange(now).await;
         if let Some(bound) = self.link.bound() {
             let port = self.gateway.port();
             if bound.role == Role::Smsc {
@@ -130,6 +149,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let writable = {
                 let (telemetry, now) = (&self.gateway.telemetry, Now::read().monotonic);
                 let durable = *durable.borrow_and_update();
+                // Said before what it is about becomes durable, so that none of that leaves: the operator asks again.
+                if let Some(shared) = &self.gateway.shared {
+                    let voided = shared.voided();
+                    if std::mem::replace(&mut self.voided, voided) != voided && !self.link.is_flushed() {
+                        return Ok(());
+                    }
+                }
                 self.link.writable(durable, |released| telemetry.answered(now, released)).len()
             };
             if self.link.closed().is_some() {
@@ -154,30 +180,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                     }
                     Moved::Flushed => self.unflushed = false,
                     Moved::Read(0) => return Ok(()),
-                    Moved::Read(count) => self.take(count),
+                    Moved::Read(count) => self.take(count).await,
                 },
                 changed = durable.changed() => if changed.is_err() { return Ok(()) },
-                () = changed(&mut self.siblings) => self.exchange(Now::read()),
-                _ = phase.changed() => match *phase.borrow_and_update() {
-                    Phase::Running => {}
-                    Phase::Draining if self.link.bound().is_none() => return Ok(()),
-                    Phase::Draining => {
-                        self.link.drain();
-                        self.exchange(Now::read());
+                () = changed(&mut self.siblings) => self.exchange(Now::read()).await,
+                _ = phase.changed() => {
+                    let phase = *phase.borrow_and_update();
+                    match phase {
+                        Phase::Running => {}
+                        Phase::Draining if self.link.bound().is_none() => return Ok(()),
+                        Phase::Draining => {
+                            self.link.drain();
+                            self.exchange(Now::read()).await;
+                        }
+                        Phase::Stopped => return Ok(()),
                     }
-                    Phase::Stopped => return Ok(()),
                 },
                 () = sleep_until(deadline.unwrap_or(far).into()), if deadline.is_some() => {
                     let now = Now::read();
                     self.link.handle_timeout(&self.gateway.port(), now);
-                    self.exchange(now);
+                    self.exchange(now).await;
                 }
             }
         }
     }
 
     /// Takes the first `count` bytes of the buffer through the link and the pipeline.
-    fn take(&mut self, count: usize) {
+    async fn take(&mut self, count: usize) {
         let now = Now::read();
         let between = self.link.session().is_between_frames();
         let bytes = self.buffer.get(..count).unwrap_or_default();
@@ -190,7 +219,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 guard.refused(now.monotonic);
             }
         });
-        self.exchange(now);
+        self.exchange(now).await;
         self.trace_received(count, between, now);
     }
 
@@ -212,18 +241,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         self.tap.sent(&self.gateway.traces, bind.number, self.link.encoded(count), between, Now::read());
     }
 
-    fn exchange(&mut self, now: Now) {
+    async fn exchange(&mut self, now: Now) {
         let port = self.gateway.port();
         if self.link.bound().is_some_and(|bound| !port.is_current(bound.operator, bound.terms.epoch)) {
             self.link.leave();
         }
         let world = self.gateway.world();
         self.link.look_up(&world);
+        let now = if self.gateway.shared.is_some() { self.reserve(&world, now).await } else { now };
         let wake = {
             let mut pipeline = self.gateway.pipeline();
             self.link.exchange(&mut pipeline, &world, now)
         };
         self.after(wake, now);
+    }
+
+    /// Asks other nodes about what would be granted here, with no lock held; the time at which they have answered. What stays
+    /// without an answer is asked to come again.
+    async fn reserve(&mut self, world: &World, now: Now) -> Now {
+        let Some(shared) = &self.gateway.shared else { return now };
+        let wanted = self.link.wanted(&mut self.gateway.pipeline(), world, now);
+        for (place, said) in shared.reserve(wanted).await {
+            self.link.told(place, said);
+        }
+        Now::read()
     }
 
     fn after(&mut self, wake: Wake, now: Now) {

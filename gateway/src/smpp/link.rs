@@ -8,6 +8,7 @@
 
 use std::time::Instant;
 
+use icaze_cluster::Reserved;
 use icaze_codec::pdu::{self, BindKind, Credentials, Status, Version, tlv};
 use icaze_codec::session::{CloseReason, Event, RequestId, Role, SendError, Session};
 use icaze_codec::text::{self, Alphabet, Part};
@@ -25,6 +26,7 @@ use super::reply::Draft;
 use crate::clock::Now;
 use crate::pipeline::intake::{Body, Intake};
 use crate::pipeline::outbox::Verdict;
+use crate::pipeline::shared::Wanted;
 use crate::pipeline::{Accepted, Pipeline};
 use crate::world::World;
 
@@ -252,6 +254,17 @@ impl Link {
     /// Looks up in the register what was received, so that [`exchange`](Self::exchange) need not.
     pub fn look_up(&mut self, world: &World) {
         self.batch.intake.look_up(&world.register);
+    }
+
+    /// What other nodes are to be asked before [`exchange`](Self::exchange).
+    pub fn wanted(&self, pipeline: &mut Pipeline, world: &World, now: Now) -> Vec<Wanted> {
+        let Some(bound) = self.bound.filter(|_| !self.batch.intake.is_empty()) else { return Vec::new() };
+        pipeline.wanted(bound.operator, &self.batch.intake, world, now)
+    }
+
+    /// What they said of the message at `place`.
+    pub fn told(&mut self, place: usize, said: Reserved) {
+        self.batch.intake.answered(place, said);
     }
 
     /// Has the pipeline decide what was received, settles what the operator said of replies, and fills the window

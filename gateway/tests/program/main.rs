@@ -10,6 +10,7 @@ mod alphabet;
 #[cfg(feature = "peers")]
 mod browser;
 mod cli;
+mod cluster;
 mod disk;
 /// Needs what `./check install` installs.
 #[cfg(feature = "peers")]
@@ -42,6 +43,9 @@ mod roles;
 #[cfg(feature = "peers")]
 mod schema;
 mod scopes;
+#[path = "../../../cluster/tests/common/mod.rs"]
+#[expect(dead_code, reason = "the faults of a server alone are the other tests'")]
+mod servers;
 mod smsc;
 mod support;
 mod tls;

@@ -262,6 +262,12 @@ impl Outbox {
         }
     }
 
+    /// Whether the reply of entry `seq` is the only one that carries the code of a permit.
+    #[must_use]
+    pub fn carries_permit(&self, seq: u64) -> bool {
+        self.replies.get(seq).is_some_and(|reply| reply.permit.is_some() && reply.ended.is_none())
+    }
+
     /// What the ledger says of a reply: its operator, and the permit that it carries the code of.
     pub fn apply(&mut self, seq: u64, mark: Mark) -> Option<(u16, Option<Issued>)> {
         if self.replies.get(seq)?.ended.is_none() {

@@ -1,0 +1,277 @@
+//! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context as _;
+use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Options, Reserved, Value};
+use icaze_config::gateway::Config;
+use icaze_store::ledger::MasterKey;
+use jiff::SignedDuration;
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+use crate::gateway::{Gateway, Phase};
+use crate::pipeline::Pipeline;
+use crate::pipeline::shared::{Change, Wanted};
+use crate::telemetry::Telemetry;
+use crate::waiter::Waiter;
+use crate::world::World;
+
+/// How many replicas must hold what was written before it counts.
+const REPLICAS: u64 = 1;
+/// How long one connection attempt and one answer may take.
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// How long an operator's link waits for a reservation before it asks for the message again.
+const DEADLINE: Duration = Duration::from_secs(2);
+/// How long what has to be known is left alone between two series of attempts.
+const PAUSE: Duration = Duration::from_millis(100);
+/// How many permits a start, or a failover, has confirmed again. What was not settled when a run ended is in its last batch,
+/// which holds fewer.
+const AGAIN: usize = 50_000;
+/// So many calls go out at once.
+const CALLS: usize = 1_000;
+/// How often it is looked whether another server has taken over.
+const WATCH: Duration = Duration::from_secs(1);
+/// How far back a failover can have lost what was confirmed: far longer than a replica may lag.
+const LOST: SignedDuration = SignedDuration::from_secs(60);
+
+type Outcome = Result<Value, Error>;
+
+/// A server of the configuration, `HOST:PORT`, as the client wants it.
+#[must_use]
+pub fn server(node: &str) -> String {
+    format!("redis://{node}")
+}
+
+/// What the node shares with others.
+pub struct Shared {
+    cluster: Cluster,
+    telemetry: Telemetry,
+    /// How often decisions were undone.
+    voided: AtomicU64,
+    /// Whether the last call had no answer.
+    away: AtomicBool,
+}
+
+impl Shared {
+    /// Connects to the cluster that `config` names, and settles what an earlier run may have left: its permits are confirmed,
+    /// those that it gave back are released, and those that lost their allowance before anybody heard of them end.
+    /// `None` if nothing is shared.
+    ///
+    /// # Errors
+    /// If the cluster does not answer, or is one that other keys are used with.
+    pub async fn connect(
+        config: &Config,
+        key: &MasterKey,
+        telemetry: &Telemetry,
+        pipeline: &mut Pipeline,
+        world: &World,
+    ) -> anyhow::Result<Option<Self>> {
+        if config.redis.nodes.is_empty() {
+            return Ok(None);
+        }
+        let options = Options {
+            servers: config.redis.nodes.iter().map(|node| server(node)).collect(),
+            node: config.node.to_string(),
+            replicas: REPLICAS,
+            timeout: TIMEOUT,
+            deadline: DEADLINE,
+        };
+        let cluster = Cluster::connect(options).await.context("redis.nodes")?;
+        let print = key.derive::<8>("cluster fingerprint").map(|byte| format!("{byte:02x}")).concat();
+        let known = cluster.agree("key", &print).await.context("redis.nodes")?;
+        anyhow::ensure!(
+            known == print,
+            "store.key_file: the gateways of this cluster use another key, so that permit codes of two could be the same; \
+             give each the same key file before its first start"
+        );
+        pipeline.share(key.derive("shared phone"));
+        let telemetry = telemetry.clone();
+        let shared = Self { cluster, telemetry, voided: AtomicU64::new(0), away: AtomicBool::new(false) };
+        let changes = pipeline.unsettled(world, AGAIN);
+        tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
+        for changes in changes.chunks(CALLS) {
+            let Settled { late, mut left } = shared.told(changes.to_vec()).await;
+            if !late.is_empty() {
+                left.extend(undo(late, pipeline));
+                left = shared.told(left).await.left;
+            }
+            anyhow::ensure!(
+                left.is_empty(),
+                "redis.nodes: the cluster did not answer in time about the permits of the last run; see CLUSTER INFO on its servers"
+            );
+        }
+        Ok(Some(shared))
+    }
+
+    /// Reserves what is wanted, and says what was answered, by place. What has no answer is left out.
+    pub async fn reserve(&self, wanted: Vec<Wanted>) -> Vec<(usize, Reserved)> {
+        let (places, calls): (Vec<usize>, Vec<Call>) =
+            wanted.into_iter().map(|Wanted { place, call }| (place, call)).unzip();
+        let outcomes = self.call("reserve", &calls).await;
+        let read = |outcome: Outcome| Reserved::read(&outcome.ok()?);
+        places
+            .into_iter()
+            .zip(outcomes)
+            .filter_map(|(place, outcome)| Some((place, read(outcome)?)))
+            .collect()
+    }
+
+    /// Tells the others what has become durable, and waits until they know; decisions that came too late are undone. `false` if
+    /// the gateway stops before all is known. For a thread that may block.
+    #[must_use]
+    pub fn settle(&self, gateway: &Gateway, waiter: &Waiter, mut changes: Vec<Change>) -> bool {
+        while !changes.is_empty() {
+            let Settled { late, left } = waiter.wait(self.told(changes));
+            changes = left;
+            if !late.is_empty() {
+                let (count, stand) = (late.len(), undo(late, &mut gateway.pipeline()));
+                self.telemetry.cluster_late(true, count.saturating_sub(stand.len()) as u64);
+                changes.extend(stand);
+                self.voided.fetch_add(1, Ordering::Release);
+            }
+            if !changes.is_empty() {
+                if *gateway.phase().borrow() == Phase::Stopped {
+                    return false;
+                }
+                waiter.wait(sleep(PAUSE));
+            }
+        }
+        true
+    }
+
+    /// Tells it once.
+    async fn told(&self, changes: Vec<Change>) -> Settled {
+        let calls: Vec<Call> = changes.iter().map(|change| change.call.clone()).collect();
+        let outcomes = self.call("confirm", &calls).await;
+        let (mut settled, mut conflicts) = (Settled::default(), 0);
+        for (change, outcome) in changes.into_iter().zip(outcomes) {
+            let confirmed = outcome.map(|value| Confirmed::read(&value));
+            match (&change.call, confirmed) {
+                (_, Err(_) | Ok(None)) => settled.left.push(change),
+                (
+                    Call::Confirm { mode: Confirm::Live, .. },
+                    Ok(Some(Confirmed::Late | Confirmed::Released)),
+                ) => {
+                    settled.late.push(change);
+                }
+                (_, Ok(Some(Confirmed::Conflict))) => conflicts += 1,
+                _ => {}
+            }
+        }
+        if conflicts > 0 {
+            tracing::error!(
+                conflicts,
+                "permits were granted twice while gateways could not see each other's"
+            );
+            self.telemetry.cluster_late(false, conflicts);
+        }
+        settled
+    }
+
+    async fn call(&self, what: &'static str, calls: &[Call]) -> Vec<Outcome> {
+        if calls.is_empty() {
+            return Vec::new();
+        }
+        let began = Instant::now();
+        let outcomes = self.cluster.call(calls).await;
+        self.telemetry.cluster_called(what, calls.len(), began.elapsed());
+        // They mostly fail together.
+        let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
+        let first = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
+        let was_away = self.away.swap(first.is_some(), Ordering::Relaxed);
+        match first {
+            Some(error) => {
+                self.telemetry.cluster_failed(
+                    match error {
+                        Error::Unsure { .. } => "unsure",
+                        Error::Full => "full",
+                        Error::Server(_) => "server",
+                    },
+                    failed as u64,
+                );
+                if !was_away {
+                    tracing::warn!(%error, "the cluster is away: what it would have to grant is asked to come again");
+                }
+            }
+            None if was_away => tracing::info!("the cluster is back"),
+            None => {}
+        }
+        outcomes
+    }
+
+    /// How often decisions were undone; what then waited to be heard of must not be.
+    #[must_use]
+    pub fn voided(&self) -> u64 {
+        self.voided.load(Ordering::Acquire)
+    }
+
+    /// Why no permits can be granted; `None` if they can.
+    #[must_use]
+    pub fn trouble(&self) -> Option<&'static str> {
+        self.away
+            .load(Ordering::Relaxed)
+            .then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers")
+    }
+}
+
+/// What became of changes that were told once.
+#[derive(Default)]
+struct Settled {
+    /// Their allowances are somebody else's.
+    late: Vec<Change>,
+    /// Not known yet.
+    left: Vec<Change>,
+}
+
+/// Undoes decisions that nobody has heard of and that lost their reservations. What cannot be undone stands, and is returned to
+/// be told as a grant too many, which is counted.
+fn undo(late: Vec<Change>, pipeline: &mut Pipeline) -> Vec<Change> {
+    let seqs: Vec<u64> = late.iter().map(|change| change.seq).collect();
+    let stands = pipeline.void(&seqs);
+    tracing::warn!(
+        undone = seqs.len() - stands.len(),
+        stand = stands.len(),
+        "reservations ran out before they were confirmed"
+    );
+    let stands = late.into_iter().filter(|change| stands.contains(&change.seq));
+    stands.map(|Change { seq, call }| Change { seq, call: call.replayed() }).collect()
+}
+
+/// Confirms what is durable again whenever another server has taken over, because that one may have less than it should.
+pub async fn watch(gateway: Arc<Gateway>) {
+    let Some(shared) = &gateway.shared else { return };
+    let mut ticks = interval(WATCH);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut changes = Vec::new();
+    loop {
+        ticks.tick().await;
+        match shared.cluster.learn().await {
+            Ok(true) => changes = lately(&gateway),
+            Ok(false) => shared.away.store(false, Ordering::Relaxed),
+            Err(error) => {
+                tracing::debug!(%error, "the cluster's servers are not known");
+                shared.away.store(true, Ordering::Relaxed);
+                continue;
+            }
+        }
+        let count = changes.len();
+        let mut left = Vec::new();
+        for changes in changes.chunks(CALLS) {
+            left.extend(shared.told(changes.to_vec()).await.left);
+        }
+        if count > 0 {
+            tracing::info!(count, left = left.len(), "confirmed again after another server took over");
+        }
+        changes = left;
+    }
+}
+
+/// What was acknowledged shortly before now.
+fn lately(gateway: &Gateway) -> Vec<Change> {
+    let (world, durable) = (gateway.world(), *gateway.durable().borrow());
+    let mut changes = gateway.pipeline().told_lately(&world, LOST, AGAIN);
+    changes.retain(|change| durable.covers(change.seq));
+    changes
+}
