@@ -11,6 +11,7 @@ use icaze_store::register::Register;
 use rustix::fs::{Access, access};
 
 use super::{Configured, Output, regime, remark};
+use crate::http;
 use crate::tls::{Acceptor, client_config};
 use crate::world::{load_regimes, load_texts, too_long};
 
@@ -27,6 +28,7 @@ pub fn run(configured: &Configured) -> anyhow::Result<()> {
     check.register(&config, regimes.as_ref());
     check.store(&config.store);
     check.tls(&config);
+    check.access(&config);
     let mut out = Output::new();
     for line in &check.sound {
         out.line(line)?;
@@ -72,6 +74,17 @@ impl Check<'_> {
                 let loaded = self.loaded(client_config(ca, operator.tls_identity.as_ref()));
                 self.sound.extend(loaded.map(|_| format!("{}: ok", ca.display())));
             }
+        }
+    }
+
+    /// The tokens, and the issuer of log-ins, which is not asked.
+    fn access(&mut self, config: &Config) {
+        if !self.usable("oidc") || !self.usable("store") {
+            return;
+        }
+        let loaded = self.loaded(http::access::Access::new(config).map_err(|error| format!("{error:#}")));
+        if let (Some(_), Some(oidc)) = (loaded, &config.oidc) {
+            self.sound.push(format!("{}: an issuer of log-ins, which was not asked", oidc.issuer));
         }
     }
 

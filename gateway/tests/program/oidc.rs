@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -72,7 +74,7 @@ impl Drop for Issuer {
 fn gateway(site: &Site, issuer: u16) -> (Gateway, String) {
     let http = free_port();
     let secret = site.dir.path().join("secret");
-    std::fs::write(&secret, "secret of the gateway\n").unwrap();
+    std::fs::write(&secret, "secret+of 100%: the gateway\n").unwrap();
     let public = format!("http://127.0.0.1:{http}");
     let gateway = site.start_with(&[
         &format!("HTTP__LISTEN=127.0.0.1:{http}"),
@@ -115,8 +117,13 @@ fn an_access_token_of_the_issuer_speaks_for_whom_it_was_made_and_nothing_else_do
     let forged = |issuer: &mut Issuer, claims: &Value, alg: &str, kid: Option<&str>| {
         issuer.order(&json!({"forge": claims, "alg": alg, "kid": kid}))
     };
-    let token = forged(&mut issuer, &sound, "RS256", None);
-    assert_eq!(look_up(&gateway, &token).status, 200, "what the following differ from");
+    for alg in ["RS256", "PS256", "ES256", "EdDSA"] {
+        let token = forged(&mut issuer, &sound, alg, None);
+        assert_eq!(look_up(&gateway, &token).status, 200, "{alg}: what the following differ from");
+    }
+    let rsa = forged(&mut issuer, &sound, "RS256", None);
+    let header = URL_SAFE_NO_PAD.decode(rsa.split('.').next().unwrap()).unwrap();
+    let rsa = serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned();
     for (why, claims, alg, kid) in [
         ("expired", json!({"aud": API, "exp": now - 60}), "RS256", None),
         ("never ends", json!({"aud": API}), "RS256", None),
@@ -127,6 +134,8 @@ fn an_access_token_of_the_issuer_speaks_for_whom_it_was_made_and_nothing_else_do
         ("unsigned", sound.clone(), "none", None),
         ("signed with what all know", sound.clone(), "HS256", None),
         ("by an unknown key", sound.clone(), "RS256", Some("another")),
+        ("by a key for other signatures", sound.clone(), "PS256", Some(&*rsa)),
+        ("for a browser", json!({"aud": "icaze", "exp": now + HOUR_S}), "RS256", None),
     ] {
         let token = forged(&mut issuer, &claims, alg, kid);
         let answer = look_up(&gateway, &token);
