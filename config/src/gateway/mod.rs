@@ -307,6 +307,10 @@ pub struct Oidc {
     pub scope_prefix: String,
     /// The claim that names the institution.
     pub institution_claim: String,
+    /// By how much its clock and ours may differ.
+    pub leeway: Duration,
+    /// Its keys are asked for again after so long.
+    pub refresh: Duration,
     /// Where browsers find us, without a slash at the end.
     pub public_url: String,
 }

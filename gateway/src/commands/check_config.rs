@@ -13,6 +13,7 @@ use rustix::fs::{Access, access};
 
 use super::{Configured, Output, regime, remark};
 use crate::cluster;
+use crate::http;
 use crate::tls::{Acceptor, client_config};
 use crate::world::{load_regimes, load_texts, too_long};
 
@@ -33,6 +34,7 @@ pub fn run(configured: &Configured) -> anyhow::Result<()> {
     check.store(&config.store);
     check.tls(&config);
     check.redis(&config)?;
+    check.access(&config);
     let mut out = Output::new();
     for line in &check.sound {
         out.line(line)?;
@@ -107,6 +109,17 @@ impl Check<'_> {
             let members = icaze_cluster::members(&server, SERVER_WAIT).await.unwrap_or_default();
             servers
                 .extend(members.into_iter().filter(|member| !servers.contains(member)).collect::<Vec<_>>());
+        }
+    }
+
+    /// The tokens, and the issuer of log-ins, which is not asked.
+    fn access(&mut self, config: &Config) {
+        if !self.usable("oidc") || !self.usable("store") {
+            return;
+        }
+        let loaded = self.loaded(http::access::Access::new(config).map_err(|error| format!("{error:#}")));
+        if let (Some(_), Some(oidc)) = (loaded, &config.oidc) {
+            self.sound.push(format!("{}: an issuer of log-ins, which was not asked", oidc.issuer));
         }
     }
 

@@ -1,4 +1,4 @@
-// An OpenID Connect issuer: panva's oidc-provider, with keys that are new at each start.
+// An OpenID Connect issuer: panva's oidc-provider, with keys that are new at each start, one for each kind of signature.
 //
 // Arguments: its port, and where browsers find the gateway. Says "ready ISSUER", then answers orders of one line of JSON each:
 // {"scope", "resource"}: an access token by client credentials; {"forge": claims, "alg", "kid"}: one signed by hand.
@@ -13,18 +13,21 @@ const { default: Provider } = await import(`${modules}/oidc-provider/lib/index.j
 const jose = await import(`${modules}/jose/dist/node/esm/index.js`);
 
 const issuer = `http://127.0.0.1:${port}`;
-const { privateKey } = await jose.generateKeyPair('RS256', { extractable: true });
-const kid = `key-${Date.now()}`;
-const jwk = { ...(await jose.exportJWK(privateKey)), kid, use: 'sig', alg: 'RS256' };
+const keys = {};
+for (const alg of ['RS256', 'PS256', 'ES256', 'EdDSA']) {
+  const { privateKey } = await jose.generateKeyPair(alg, { extractable: true });
+  const kid = `${alg}-${Date.now()}`;
+  keys[alg] = { privateKey, kid, jwk: { ...(await jose.exportJWK(privateKey)), kid, use: 'sig', alg } };
+}
 const scopes = ['inspector', 'health', 'admin', 'auditor'].map((scope) => `icaze:${scope}`);
 
 const provider = new Provider(issuer, {
-  jwks: { keys: [jwk] },
+  jwks: { keys: Object.values(keys).map((key) => key.jwk) },
   cookies: { keys: ['for tests'] },
   clients: [
     {
       client_id: 'icaze',
-      client_secret: 'secret of the gateway',
+      client_secret: 'secret+of 100%: the gateway',
       redirect_uris: [`${site}/login/oidc/callback`],
       post_logout_redirect_uris: [`${site}/login`],
     },
@@ -63,14 +66,15 @@ const provider = new Provider(issuer, {
 
 const base64 = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 
-async function forge({ forge, alg, kid: named }) {
+async function forge({ forge, alg, kid }) {
   const claims = { iss: issuer, sub: 'forged', scope: 'icaze:inspector', ...forge };
-  const header = { alg, kid: named ?? kid };
+  const key = keys[alg] ?? keys.RS256;
+  const header = { alg, kid: kid ?? key.kid };
   const text = `${base64(header)}.${base64(claims)}`;
   if (alg === 'none') return `${text}.`;
   // With what everybody knows of the key as the secret.
-  if (alg === 'HS256') return `${text}.${createHmac('sha256', jwk.n).update(text).digest('base64url')}`;
-  return new jose.SignJWT(claims).setProtectedHeader(header).sign(privateKey);
+  if (alg === 'HS256') return `${text}.${createHmac('sha256', key.jwk.n).update(text).digest('base64url')}`;
+  return new jose.SignJWT(claims).setProtectedHeader(header).sign(key.privateKey);
 }
 
 async function issue({ scope, resource }) {

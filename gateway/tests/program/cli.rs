@@ -141,10 +141,18 @@ fn a_reader_that_has_seen_enough_is_no_error() {
 
 #[test]
 fn a_wrong_configuration_is_refused_with_every_problem() {
-    let site = Site::new("[smpp2]\nx = 1\n[regime]\ndir = \"nowhere\"\n[register]\npath = \"nothing.csv\"\n");
+    let site = Site::new(
+        "[smpp2]\nx = 1\n[regime]\ndir = \"nowhere\"\n[register]\npath = \"nothing.csv\"\n\
+         [oidc]\nissuer = \"https://login.example\"\naudience = \"icaze\"\nclient_secret_file = \"no-file\"\n",
+    );
     let config = config(&site);
     refused(&["serve", "--config", &config], &[&config, "smpp2.x", "no such key"]);
-    for words in [[config.as_str(), "smpp2.x"], ["nowhere", "regime.dir"], ["nothing.csv", "[register]"]] {
+    for words in [
+        [config.as_str(), "smpp2.x"],
+        ["nowhere", "regime.dir"],
+        ["nothing.csv", "[register]"],
+        ["no-file", "oidc.client_secret_file"],
+    ] {
         refused(&["check-config", "--config", &config], &words);
     }
     refused(&["serve", "--config", "not-there.toml"], &["not-there.toml", "--config"]);

@@ -5,6 +5,8 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
 use crate::browser::Browser;
@@ -71,20 +73,26 @@ impl Drop for Issuer {
 /// A gateway that takes this issuer's tokens, and where browsers find it.
 fn gateway(site: &Site, issuer: u16) -> (Gateway, String) {
     let http = free_port();
-    let secret = site.dir.path().join("secret");
-    std::fs::write(&secret, "secret of the gateway\n").unwrap();
     let public = format!("http://127.0.0.1:{http}");
-    let gateway = site.start_with(&[
-        &format!("HTTP__LISTEN=127.0.0.1:{http}"),
-        "HTTP__RATE=0",
-        &format!("OIDC__ISSUER=http://127.0.0.1:{issuer}"),
-        "OIDC__NAME=ASAN Login",
-        "OIDC__CLIENT_ID=icaze",
-        &format!("OIDC__CLIENT_SECRET_FILE={}", secret.display()),
-        &format!("OIDC__AUDIENCE={API}"),
-        &format!("OIDC__PUBLIC_URL={public}"),
-    ]);
-    (gateway, public)
+    let more = [format!("HTTP__LISTEN=127.0.0.1:{http}"), "HTTP__RATE=0".to_owned()];
+    (gateway_at(&public, site, issuer, &more), public)
+}
+
+/// The same, found at `public`, with `more` settings.
+fn gateway_at(public: &str, site: &Site, issuer: u16, more: &[String]) -> Gateway {
+    let secret = site.dir.path().join("secret");
+    std::fs::write(&secret, "secret+of 100%: the gateway\n").unwrap();
+    let settings = [
+        format!("OIDC__ISSUER=http://127.0.0.1:{issuer}"),
+        "OIDC__NAME=ASAN Login".to_owned(),
+        "OIDC__CLIENT_ID=icaze".to_owned(),
+        format!("OIDC__CLIENT_SECRET_FILE={}", secret.display()),
+        format!("OIDC__AUDIENCE={API}"),
+        format!("OIDC__PUBLIC_URL={public}"),
+        "LOG__LEVEL=debug".to_owned(),
+    ];
+    let settings: Vec<&str> = settings.iter().chain(more).map(String::as_str).collect();
+    site.start_with(&settings)
 }
 
 fn look_up(gateway: &Gateway, token: &str) -> Answer {
@@ -115,8 +123,13 @@ fn an_access_token_of_the_issuer_speaks_for_whom_it_was_made_and_nothing_else_do
     let forged = |issuer: &mut Issuer, claims: &Value, alg: &str, kid: Option<&str>| {
         issuer.order(&json!({"forge": claims, "alg": alg, "kid": kid}))
     };
-    let token = forged(&mut issuer, &sound, "RS256", None);
-    assert_eq!(look_up(&gateway, &token).status, 200, "what the following differ from");
+    for alg in ["RS256", "PS256", "ES256", "EdDSA"] {
+        let token = forged(&mut issuer, &sound, alg, None);
+        assert_eq!(look_up(&gateway, &token).status, 200, "{alg}: what the following differ from");
+    }
+    let rsa = forged(&mut issuer, &sound, "RS256", None);
+    let header = URL_SAFE_NO_PAD.decode(rsa.split('.').next().unwrap()).unwrap();
+    let rsa = serde_json::from_slice::<Value>(&header).unwrap()["kid"].as_str().unwrap().to_owned();
     for (why, claims, alg, kid) in [
         ("expired", json!({"aud": API, "exp": now - 60}), "RS256", None),
         ("never ends", json!({"aud": API}), "RS256", None),
@@ -127,6 +140,8 @@ fn an_access_token_of_the_issuer_speaks_for_whom_it_was_made_and_nothing_else_do
         ("unsigned", sound.clone(), "none", None),
         ("signed with what all know", sound.clone(), "HS256", None),
         ("by an unknown key", sound.clone(), "RS256", Some("another")),
+        ("by a key for other signatures", sound.clone(), "PS256", Some(&*rsa)),
+        ("for a browser", json!({"aud": "icaze", "exp": now + HOUR_S}), "RS256", None),
     ] {
         let token = forged(&mut issuer, &claims, alg, kid);
         let answer = look_up(&gateway, &token);
@@ -149,6 +164,11 @@ fn an_access_token_of_the_issuer_speaks_for_whom_it_was_made_and_nothing_else_do
     let renewed = issuer.token("icaze:inspector", API);
     until("the new key is taken", || look_up(&gateway, &renewed).status == 200);
     assert_eq!(look_up(&gateway, &inspector).status, 401, "by a key that was withdrawn");
+
+    let log = site.log();
+    for personal in ["patrol-cars", "AZE10000002", inspector.rsplit('.').next().unwrap()] {
+        assert!(!log.contains(personal), "{personal}: {log}");
+    }
 }
 
 #[test]
@@ -159,6 +179,11 @@ fn somebody_logs_in_by_the_issuer_and_out_of_both() {
     browser.open("/login/oidc");
     browser.wait("[role=alert]", "Giriş xidməti");
     browser.holds("an issuer that does not answer");
+    let log = site.log();
+    assert!(
+        log.contains("the issuer of log-ins cannot be asked") && log.contains("check oidc.issuer"),
+        "{log}"
+    );
 
     let _issuer = Issuer::start(port, &public);
     until("the issuer is asked again", || {
@@ -190,10 +215,68 @@ fn somebody_logs_in_by_the_issuer_and_out_of_both() {
     browser.wait("h1", "Daxil ol");
     browser.open("/login/oidc");
     browser.wait("button", "Sign-in");
+    let log = site.log();
+    for personal in ["health@", "id_token", "code="] {
+        assert!(!log.contains(personal), "{personal}: {log}");
+    }
+}
 
-    // What comes back without having been sent is not let in.
-    let stray = gateway.ask("GET /login/oidc/callback?code=x&state=y", &["Cookie: icaze_oidc=z"], "");
-    assert_eq!((stray.status, stray.header("location")), (303, "/login?refused"));
-    let none = gateway.ask("GET /login/oidc/callback?error=access_denied", &[], "");
-    assert_eq!((none.status, none.header("location")), (303, "/login?refused"));
+/// The value of a parameter of an address.
+fn parameter(address: &str, name: &str) -> String {
+    let address = url::Url::parse(address).unwrap();
+    address.query_pairs().find(|(key, _)| key == name).unwrap().1.into_owned()
+}
+
+#[test]
+fn whoever_comes_back_was_sent_there_in_the_same_browser() {
+    let (site, port) = (Site::new(""), free_port());
+    let public = "https://icaze.example";
+    let _issuer = Issuer::start(port, public);
+    let gateway = gateway_at(public, &site, port, &[]);
+    let depart = || {
+        let answer = gateway.ask("GET /login/oidc", &[], "");
+        let cookie = answer.header("set-cookie").to_owned();
+        assert!(cookie.starts_with("__Host-icaze_oidc="), "{cookie}");
+        assert!(cookie.ends_with("; Path=/; HttpOnly; SameSite=Lax; Max-Age=600; Secure"), "{cookie}");
+        let to = answer.header("location");
+        assert_eq!(parameter(to, "redirect_uri"), format!("{public}/login/oidc/callback"));
+        assert_eq!(parameter(to, "code_challenge_method"), "S256");
+        (format!("Cookie: {}", cookie.split(';').next().unwrap()), parameter(to, "state"))
+    };
+    let ((cookie, state), (other, _)) = (depart(), depart());
+    let arrive = |cookie: &str, query: &str| {
+        let before = site.log().len();
+        let answer = gateway.ask(&format!("GET /login/oidc/callback?{query}"), &[cookie], "");
+        assert_eq!((answer.status, answer.header("location")), (303, "/login?refused"), "{query}");
+        assert!(answer.header("set-cookie").starts_with("__Host-icaze_oidc=; "), "{query}");
+        site.log()[before..].to_owned()
+    };
+    let stray = "who was not sent there";
+    for (cookie, query) in [
+        ("Cookie: none=0", format!("code=x&state={state}")),
+        (&other, format!("code=x&state={state}")),
+        (&cookie, "code=x&state=".to_owned()),
+        (&cookie, "code=x".to_owned()),
+        (&cookie, format!("code=x&state={state}&state={state}")),
+        (&cookie, format!("code=x&state={state}&iss=https://other.example")),
+    ] {
+        let log = arrive(cookie, &query);
+        assert!(log.contains(stray), "{query}: {log}");
+    }
+    let log = arrive(&cookie, &format!("error=access_denied&state={state}"));
+    assert!(log.contains("did not let somebody in"), "{log}");
+    let log = arrive(&cookie, &format!("code=x&state={state}&iss=http://127.0.0.1:{port}"));
+    assert!(log.contains("invalid_grant"), "{log}");
+}
+
+#[test]
+fn a_token_of_the_issuer_may_ask_as_often_as_another() {
+    let (site, port) = (Site::new(""), free_port());
+    let mut issuer = Issuer::start(port, "http://127.0.0.1");
+    let gateway = gateway_at("http://127.0.0.1", &site, port, &["HTTP__RATE=1".to_owned()]);
+    let token = issuer.token("icaze:inspector", API);
+    assert_eq!(look_up(&gateway, &token).status, 200);
+    // Another of the same holder counts with it.
+    let again = issuer.token("icaze:inspector", API);
+    until("it asks too often", || look_up(&gateway, &again).status == 429);
 }

@@ -9,13 +9,17 @@ use axum::response::{Html, IntoResponse as _, Redirect, Response};
 use axum::routing::{get, post};
 use serde::Deserialize;
 
-use super::oidc::{COOKIE, Issuer};
-use super::session::{IdToken, Proof};
+use super::oidc::{Flow, Issuer};
+use super::session::{IdToken, Proof, sent};
 use super::{Access, Cookie, SessionForm};
 use crate::clock::Now;
 use crate::http::Shared;
 use crate::http::problem::Problem;
 
+/// The cookie that a browser comes back with from the issuer; the second where it is of TLS alone.
+const COOKIES: [&str; 2] = ["icaze_oidc", "__Host-icaze_oidc"];
+/// How long somebody may take to log in there, in seconds.
+const LIFE_S: u64 = 600;
 /// A page that only leads on loads nothing.
 const POLICY: &str = "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /// Where the login page says that the issuer did not let somebody in.
@@ -54,7 +58,7 @@ async fn depart(State(shared): State<Shared>) -> Result<Response, Problem> {
     let issuer = issuer(&shared.access)?;
     match issuer.depart(Now::read().monotonic).await {
         Ok((url, secret)) => {
-            let cookie = flow_cookie(issuer, &secret, 600);
+            let cookie = flow_cookie(issuer, &secret, LIFE_S);
             Ok(([(header::SET_COOKIE, cookie)], Redirect::to(url.as_str())).into_response())
         }
         Err(refused) => {
@@ -64,13 +68,13 @@ async fn depart(State(shared): State<Shared>) -> Result<Response, Problem> {
     }
 }
 
-/// What the issuer sends back (RFC 6749, 4.1.2): a code, or why there is none.
-#[derive(Deserialize)]
+/// What the issuer sends back (RFC 6749, 4.1.2; RFC 9207): a code, or why there is none.
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Back {
-    #[serde(default)]
     code: String,
-    #[serde(default)]
     state: String,
+    iss: Option<String>,
 }
 
 /// From the issuer, on to the dashboard or back to the login page.
@@ -80,33 +84,40 @@ async fn arrive(
     back: Result<Query<Back>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let (issuer, now) = (issuer(&shared.access)?, Now::read().monotonic);
+    let back = back.map_or_else(|_| Back::default(), |Query(back)| back);
     let taken = flow_cookie(issuer, "", 0);
-    let back = back.map_or(Back { code: String::new(), state: String::new() }, |Query(back)| back);
-    let arrived = issuer.arrive(secret(&headers).unwrap_or_default(), (&back.code, &back.state), now).await;
-    match arrived {
+    let refused = || ([(header::SET_COOKIE, taken.clone())], Redirect::to(REFUSED)).into_response();
+    let secret = sent(&headers, flow_cookie_name(issuer)).unwrap_or_default();
+    let is_theirs = back.iss.as_deref().is_none_or(|iss| issuer.is(iss));
+    let Some(flow) = Flow::resumed(secret, &back.state).filter(|_| is_theirs) else {
+        tracing::debug!("somebody came back from the issuer who was not sent there");
+        return Ok(refused());
+    };
+    if back.code.is_empty() {
+        tracing::info!("the issuer did not let somebody in");
+        return Ok(refused());
+    }
+    match issuer.arrive(&flow, &back.code, now).await {
         Ok(arrived) => {
             let (_, cookie) = shared.access.let_in(arrived, now)?;
             Ok(onward("/", [cookie.into_header(), taken]))
         }
-        Err(refused) => {
-            tracing::warn!(%refused, "no log-in by the issuer");
-            Ok(([(header::SET_COOKIE, taken)], Redirect::to(REFUSED)).into_response())
+        Err(error) => {
+            tracing::warn!(%error, "no log-in by the issuer");
+            Ok(refused())
         }
     }
 }
 
-/// The secret in the cookie of a log-in under way.
-fn secret(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == COOKIE).map(|(_, secret)| secret)
+/// Browsers hold a name with this prefix to be of this host and of TLS alone (RFC 6265bis, 4.1.3).
+fn flow_cookie_name(issuer: &Issuer) -> &'static str {
+    COOKIES[usize::from(issuer.is_in_tls())]
 }
 
 /// A browser brings it along when the issuer sends it back, hence `Lax`.
 fn flow_cookie(issuer: &Issuer, secret: &str, life_s: u64) -> HeaderValue {
-    let secure = if issuer.is_in_tls() { "; Secure" } else { "" };
-    let text =
-        format!("{COOKIE}={secret}; Path=/login/oidc; HttpOnly; SameSite=Lax; Max-Age={life_s}{secure}");
+    let (name, secure) = (flow_cookie_name(issuer), if issuer.is_in_tls() { "; Secure" } else { "" });
+    let text = format!("{name}={secret}; Path=/; HttpOnly; SameSite=Lax; Max-Age={life_s}{secure}");
     // All of it is ASCII of our own making.
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
@@ -118,7 +129,7 @@ struct Nothing {}
 async fn log_out(State(shared): State<Shared>, form: SessionForm<Nothing>) -> Response {
     let cookie = shared.access.log_out(&form.session);
     if let (Some(issuer), Proof::Issuer(IdToken(token))) = (&shared.access.issuer, &form.session.proof)
-        && let Some(url) = issuer.leave(token).await
+        && let Some(url) = issuer.leave(token, Now::read().monotonic).await
     {
         return onward(url.as_str(), [cookie.into_header()]);
     }

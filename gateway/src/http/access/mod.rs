@@ -49,10 +49,14 @@ impl Access {
     pub fn new(config: &Config) -> anyhow::Result<Self> {
         let loopback =
             [config.smpp.listen, config.http.listen].iter().all(|listen| listen.ip().is_loopback());
+        let issuer = config.oidc.as_ref().map(Issuer::new).transpose()?;
+        let in_tls = config.http.tls
+            || !config.http.listen.ip().is_loopback()
+            || issuer.as_ref().is_some_and(Issuer::is_in_tls);
         Ok(Self {
             tokens: Tokens::open(TokenFile::of(&config.store.dir), loopback)?,
-            issuer: config.oidc.as_ref().map(Issuer::new).transpose()?,
-            sessions: Sessions::new(config.http.tls || !config.http.listen.ip().is_loopback()),
+            issuer,
+            sessions: Sessions::new(in_tls),
             rate: config.http.rate,
             paces: Mutex::default(),
         })
@@ -86,7 +90,7 @@ impl Access {
             return Ok(Caller::from(&*holder));
         }
         match &self.issuer {
-            Some(issuer) if oidc::may_be_issued(token) => Ok(issuer.caller(token).await?),
+            Some(issuer) if oidc::may_be_issued(token) => Ok(issuer.caller(token, now).await?),
             _ => Err(Problem::unauthenticated()),
         }
     }

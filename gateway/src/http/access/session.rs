@@ -103,10 +103,7 @@ impl Sessions {
 
     /// The session that the cookie names, if it lives.
     pub(super) fn find(&self, headers: &HeaderMap, now: Instant) -> Option<Session> {
-        let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-        let mut pairs =
-            cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-        let (_, secret) = pairs.find(|(name, _)| *name == self.name())?;
+        let secret = sent(headers, self.name())?;
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         let session = open.get_mut(&Token::hash_of(secret)).filter(|session| session.lives(now))?;
         session.seen = now;
@@ -132,6 +129,13 @@ impl Sessions {
         // All of it is ASCII of our own making.
         Cookie(HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("")))
     }
+}
+
+/// The value of the cookie of this name.
+pub(super) fn sent<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(sent, _)| *sent == name).map(|(_, value)| value)
 }
 
 impl Session {

@@ -1,167 +1,145 @@
-//! The issuer's endpoints and keys: read when they are first needed, and again when they are old or a token names another key.
+//! The issuer as it is known: read when that is first needed, and again when it is old or a token names another key.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use jsonwebtoken::jwk::JwkSet;
-use jsonwebtoken::{Algorithm, DecodingKey, Validation, decode, decode_header};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
-use tokio::sync::Mutex;
-use url::Url;
+use icaze_config::gateway::Oidc;
+use jsonwebtoken::jwk::{Jwk, JwkSet, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey};
+use tokio::sync::watch;
 
-use super::Refused;
-use super::claims::Claims;
-use crate::clock::Now;
+use super::discovery::{Endpoints, Unreachable, read};
 
-/// Nothing that an issuer says is longer.
-const LENGTH_MAX: usize = 256 << 10;
-/// Keys are looked at again after so long, at least.
-const FRESH: Duration = Duration::from_secs(3600);
 /// An issuer is not asked more often, whatever tokens are sent.
-const APART: Duration = Duration::from_secs(10);
-/// By how much clocks may differ, in seconds.
-const LEEWAY_S: u64 = 30;
-/// Signatures that only the issuer can make. What verifies with a shared secret does not prove who signed.
-const ALGORITHMS: [Algorithm; 9] = [
-    Algorithm::RS256,
-    Algorithm::RS384,
-    Algorithm::RS512,
-    Algorithm::PS256,
-    Algorithm::PS384,
-    Algorithm::PS512,
-    Algorithm::ES256,
-    Algorithm::ES384,
-    Algorithm::EdDSA,
-];
+pub(super) const APART: Duration = Duration::from_secs(10);
 
-/// Why the issuer's documents cannot be had.
-#[derive(Debug, thiserror::Error)]
-pub(in super::super) enum Unreachable {
-    #[error("{0}")]
-    Http(#[from] reqwest::Error),
-    #[error("{0}")]
-    Json(#[from] serde_json::Error),
-    #[error("{0}")]
-    Other(&'static str),
+/// A key that the issuer signs with.
+pub(super) struct Key {
+    id: String,
+    /// What it is for, if it is for one algorithm alone.
+    algorithm: Option<KeyAlgorithm>,
+    pub(super) key: DecodingKey,
 }
 
-/// What the issuer says of itself (Discovery 1.0, 3).
-#[derive(Debug, Deserialize)]
-pub(super) struct Endpoints {
-    issuer: String,
-    jwks_uri: Url,
-    pub(super) authorization_endpoint: Option<Url>,
-    pub(super) token_endpoint: Option<Url>,
-    pub(super) end_session_endpoint: Option<Url>,
+impl Key {
+    /// `None` for keys without a name, keys to encrypt with, secrets, and keys of a kind that is not known: a set may have any.
+    fn read(jwk: &Jwk) -> Option<Self> {
+        if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+            return None;
+        }
+        let key = DecodingKey::from_jwk(jwk).ok().filter(|key| key.family() != AlgorithmFamily::Hmac)?;
+        Some(Self { id: jwk.common.key_id.clone()?, algorithm: jwk.common.key_algorithm, key })
+    }
+
+    pub(super) fn is_for(&self, algorithm: Algorithm) -> bool {
+        self.algorithm.is_none_or(|own| own == KeyAlgorithm::from(algorithm))
+    }
 }
 
 /// What was read at one time.
 pub(super) struct Known {
     pub(super) endpoints: Endpoints,
-    keys: JwkSet,
+    keys: Vec<Key>,
     read_at: Instant,
 }
 
 impl Known {
-    fn serves(&self, key: Option<&str>, now: Instant) -> bool {
-        let is_fresh = now.saturating_duration_since(self.read_at) < FRESH;
-        is_fresh && key.is_none_or(|key| self.keys.find(key).is_some())
+    pub(super) fn key(&self, id: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.id == id)
+    }
+}
+
+#[derive(Default)]
+struct State {
+    known: Option<Arc<Known>>,
+    /// When the issuer was asked last,
+    asked_at: Option<Instant>,
+    /// and whether it has yet to answer.
+    is_asked: bool,
+}
+
+impl State {
+    /// Whether the issuer was asked since it is known so, and has not answered.
+    fn is_away(&self) -> bool {
+        self.known.as_ref().is_some_and(|known| self.asked_at.is_some_and(|asked| asked > known.read_at))
     }
 }
 
 pub(super) struct Keys {
     issuer: String,
+    refresh: Duration,
     client: reqwest::Client,
-    known: RwLock<Option<Arc<Known>>>,
-    /// When the issuer was asked last.
-    asked: Mutex<Option<Instant>>,
+    state: watch::Sender<State>,
 }
 
 impl Keys {
-    pub(super) fn new(issuer: &str, client: reqwest::Client) -> Self {
-        Self { issuer: issuer.to_owned(), client, known: RwLock::default(), asked: Mutex::default() }
+    pub(super) fn new(settings: &Oidc, client: reqwest::Client) -> Self {
+        Self {
+            issuer: settings.issuer.clone(),
+            refresh: settings.refresh,
+            client,
+            state: watch::Sender::default(),
+        }
     }
 
-    /// What a token says, if the issuer signed it for `audience` and it holds now.
-    pub(super) async fn verify(&self, token: &str, audience: &str) -> Result<Claims, Refused> {
-        let header = decode_header(token)?;
-        if !ALGORITHMS.contains(&header.alg) {
-            return Err(Refused::Unusable("a signature that is none, or anybody's with a secret"));
-        }
-        let key = header.kid.as_deref().ok_or(Refused::Unusable("no kid"))?;
-        let known = self.known(Some(key)).await?;
-        let key = known.keys.find(key).ok_or(Refused::Unusable("a key that the issuer does not have"))?;
-        let mut validation = Validation::new(header.alg);
-        validation.set_audience(&[audience]);
-        validation.set_issuer(&[&self.issuer]);
-        validation.set_required_spec_claims(&["exp", "aud", "iss", "sub"]);
-        validation.validate_nbf = true;
-        validation.leeway = LEEWAY_S;
-        Ok(Claims(decode(token, &DecodingKey::from_jwk(key)?, &validation)?.claims))
-    }
-
-    /// The issuer as it is known, asked again if that is old or lacks `key`. An issuer that does not answer is known as before.
-    pub(super) async fn known(&self, key: Option<&str>) -> Result<Arc<Known>, Unreachable> {
-        let current = || self.known.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let serves = |known: &Arc<Known>| known.serves(key, Now::read().monotonic);
-        if let Some(known) = current().filter(&serves) {
-            return Ok(known);
-        }
-        let mut asked = self.asked.lock().await;
-        let now = Now::read().monotonic;
-        // Somebody else may have asked meanwhile.
-        if let Some(known) = current().filter(&serves) {
-            return Ok(known);
-        }
-        let again = asked.is_none_or(|asked| now.saturating_duration_since(asked) >= APART);
-        if !again {
-            return current().ok_or(Unreachable::Other("it did not answer just now"));
-        }
-        *asked = Some(now);
-        match self.read(now).await {
-            Ok(known) => {
-                let known = Arc::new(known);
-                *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&known));
-                Ok(known)
+    /// The issuer as it is known, asked first if that is old or lacks `key`. An issuer that does not answer is known as before, and
+    /// nobody waits for it who names a key that is known.
+    pub(super) async fn known(
+        self: &Arc<Self>,
+        key: Option<&str>,
+        now: Instant,
+    ) -> Result<Arc<Known>, Unreachable> {
+        let (known, is_away) = {
+            let state = self.state.borrow();
+            (state.known.clone(), state.is_away())
+        };
+        let known = known.filter(|known| key.is_none_or(|key| known.key(key).is_some()));
+        let is_fresh = |known: &Known| now.saturating_duration_since(known.read_at) < self.refresh;
+        match known {
+            Some(known) if is_fresh(&known) => return Ok(known),
+            Some(known) if is_away => {
+                self.ask(now);
+                return Ok(known);
             }
-            Err(error) => match current() {
-                Some(known) => {
-                    tracing::warn!(%error, "the issuer of log-ins does not answer; the keys that are known stay");
-                    Ok(known)
-                }
-                None => Err(error),
-            },
+            _ => self.ask(now),
         }
+        let mut states = self.state.subscribe();
+        let state = states.wait_for(|state| !state.is_asked).await;
+        state.ok().and_then(|state| state.known.clone()).ok_or(Unreachable::Other("it does not answer"))
     }
 
-    async fn read(&self, now: Instant) -> Result<Known, Unreachable> {
-        let place = format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'));
-        let endpoints: Endpoints = json(self.client.get(place)).await?;
-        if endpoints.issuer != self.issuer {
-            return Err(Unreachable::Other("its discovery document is another issuer's: check oidc.issuer"));
+    /// Asks the issuer, unless it was asked just now. A task does that, because those who wait for the answer may go away.
+    fn ask(self: &Arc<Self>, now: Instant) {
+        let is_due = self.state.send_if_modified(|state| {
+            let rests = state.asked_at.is_some_and(|asked| now.saturating_duration_since(asked) < APART);
+            if state.is_asked || rests {
+                return false;
+            }
+            (state.asked_at, state.is_asked) = (Some(now), true);
+            true
+        });
+        if !is_due {
+            return;
         }
-        let safe = |url: &Url| url.scheme() == "https" || self.issuer.starts_with("http://");
-        let Endpoints { jwks_uri, authorization_endpoint, token_endpoint, end_session_endpoint, .. } =
-            &endpoints;
-        let others = [authorization_endpoint, token_endpoint, end_session_endpoint].into_iter().flatten();
-        if !others.chain([jwks_uri]).all(safe) {
-            return Err(Unreachable::Other("one of its endpoints is not https"));
-        }
-        let keys = json(self.client.get(jwks_uri.clone())).await?;
-        Ok(Known { endpoints, keys, read_at: now })
+        let keys = Arc::clone(self);
+        tokio::spawn(async move {
+            let answer = read(&keys.client, &keys.issuer).await;
+            keys.state.send_modify(|state| {
+                state.is_asked = false;
+                match answer {
+                    Ok((endpoints, set)) => state.known = Some(Arc::new(Known::new(endpoints, &set, now))),
+                    Err(error) => tracing::warn!(
+                        %error,
+                        "the issuer of log-ins cannot be asked; keys that are known stay good; check oidc.issuer, and whether it can be reached"
+                    ),
+                }
+            });
+        });
     }
 }
 
-/// What a request is answered with, within bounds.
-pub(super) async fn json<T: DeserializeOwned>(request: reqwest::RequestBuilder) -> Result<T, Unreachable> {
-    let mut response = request.send().await?.error_for_status()?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LENGTH_MAX {
-            return Err(Unreachable::Other("an answer of it is too long"));
-        }
-        body.extend_from_slice(&chunk);
+impl Known {
+    fn new(endpoints: Endpoints, set: &JwkSet, now: Instant) -> Self {
+        Self { endpoints, keys: set.keys.iter().filter_map(Key::read).collect(), read_at: now }
     }
-    Ok(serde_json::from_slice(&body)?)
 }
