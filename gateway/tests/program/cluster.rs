@@ -1,9 +1,11 @@
 //! Several gateways as one, on a real cluster of Redis.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::cli::{code, granted, icaze, refused, sms};
+use crate::crowd::{Answers, Crowd, document};
 use crate::lookups::post;
 use crate::servers::{self, Servers};
 use crate::support::{Gateway, Site, until};
@@ -130,4 +132,65 @@ fn a_cluster_that_loses_is_named_and_one_of_another_key_is_refused() {
     give_key(&sites[1], "08");
     let other = sites[1].config();
     refused(&["serve", "--config", other.to_str().unwrap()], &["store.key_file", "another key"]);
+}
+
+/// What a ledger says of each document: the codes it was granted, but for those that ended undelivered, and whether any decision
+/// names it.
+fn granted_in(site: &Site) -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
+    let (data, config) = (site.dir.path().join("data"), site.config());
+    let dump = granted(&["ledger", "dump", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    let records: Vec<serde_json::Value> = dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let undelivered: BTreeSet<u64> = records
+        .iter()
+        .filter(|record| record["kind"] == "undelivered")
+        .flat_map(|record| record["refers_to"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64))
+        .collect();
+    let (mut codes, mut decided) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeSet::new());
+    for record in records.iter().filter(|record| record["kind"] == "decision") {
+        let document = record["document"].as_str().unwrap().to_owned();
+        if record["outcome"] == "granted" && !undelivered.contains(&record["seq"].as_u64().unwrap()) {
+            let code = record["permit"]["code"].as_str().unwrap().to_owned();
+            codes.entry(document.clone()).or_default().insert(code);
+        }
+        decided.insert(document);
+    }
+    (codes, decided)
+}
+
+#[test]
+fn servers_and_gateways_are_killed_under_load_and_nothing_acked_is_lost_nor_granted_twice() {
+    const PERSONS: usize = 3_000;
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 3);
+    let mut gateways: Vec<Gateway> = sites.iter().map(Site::start).collect();
+    let mut crowds: Vec<Crowd> = gateways.iter().map(|gateway| Crowd::text(&gateway.smpp, PERSONS)).collect();
+
+    crowds[0].has_acked(PERSONS / 10);
+    drop(gateways.remove(0));
+    gateways.insert(0, sites[0].start());
+    crowds[0].moved_to(&gateways[0].smpp);
+    crowds[1].has_acked(PERSONS / 4);
+    let victim = runtime.block_on(servers.primaries())[0];
+    servers.kill(victim);
+    assert!(crowds.iter().all(|crowd| !crowd.is_done()), "too late: nothing was under way");
+    runtime.block_on(servers::until(async || servers.primaries().await.len() == 3));
+    servers.restart(victim);
+    crowds[2].has_acked(PERSONS / 2);
+
+    let answers: Vec<Answers> = crowds.into_iter().map(Crowd::end).collect();
+    drop(gateways);
+    let ledgers: Vec<_> = sites.iter().map(granted_in).collect();
+    for person in 0..PERSONS {
+        let document = document(person);
+        let codes: BTreeSet<&String> =
+            ledgers.iter().flat_map(|(codes, _)| codes.get(&document).into_iter().flatten()).collect();
+        assert_eq!(codes.len(), 1, "{document} has one permit");
+        for (answers, (_, decided)) in answers.iter().zip(&ledgers) {
+            assert!(decided.contains(&document), "{document} was acknowledged");
+            let told: BTreeSet<&String> = answers.codes[&person].iter().collect();
+            assert_eq!(told, codes, "{document} is told that permit");
+        }
+    }
+    let put_off: usize = answers.iter().map(|answers| answers.put_off).sum();
+    println!("{put_off} of {} were asked to come again", PERSONS * answers.len());
 }
