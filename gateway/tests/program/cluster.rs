@@ -3,10 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use icaze_codec::pdu::Command;
 
 use crate::cli::{code, granted, icaze, refused, sms};
 use crate::crowd::{Answers, Crowd, document};
 use crate::lookups::post;
+use crate::operator::{Peer, pdu, submit};
 use crate::servers::{self, Servers};
 use crate::support::{Gateway, Site, until};
 
@@ -105,6 +110,73 @@ fn without_the_cluster_operators_are_asked_to_come_again_and_with_it_they_are_an
     ] {
         assert!(metrics.contains(name), "{name} in {metrics}");
     }
+}
+
+/// Redis forgets all that it knew.
+fn forget(runtime: &tokio::runtime::Runtime, servers: &Servers) {
+    runtime.block_on(async {
+        for index in servers.primaries().await {
+            let mut server = servers::admin(servers.ports[index]).await.unwrap();
+            let () = redis::cmd("FLUSHALL").query_async(&mut server).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_restart_confirms_what_its_ledger_holds_and_ends_what_was_granted_to_others_meanwhile() {
+    let (runtime, servers) = cluster();
+    let sites = sites(&servers, 2);
+    let (first, second) = (sites[0].start(), sites[1].start());
+    // As if the gateway had been killed between its sync and its confirmation: no reply was sent, and Redis knows nothing.
+    let mut operator = Peer::connect(&first.smpp);
+    operator.send(&pdu(Command::BIND_TRANSMITTER, 1, b"demo\0demo1234\0\0\x34\0\0\0"));
+    assert!(operator.read().unwrap().status.is_ok());
+    for (sequence, person) in [(2, 1), (3, 2)] {
+        operator.send(&submit(sequence, HOME, "8103", &format!("2 {}", document(person))));
+        assert!(operator.read_until(Command::SUBMIT_SM_RESP).unwrap().status.is_ok());
+    }
+    drop(first);
+    forget(&runtime, &servers);
+    let taken = sms(&second, HOME, &format!("2 {}", document(1)));
+
+    let first = sites[0].start();
+    let confirmed = sms(&second, HOME, &format!("2 {}", document(2)));
+    let own = granted_in(&sites[0]).0;
+    assert_eq!(own[&document(2)], BTreeSet::from([code(&confirmed).unwrap().to_owned()]), "{confirmed}");
+    until("the other one to end", || !granted_in(&sites[0]).0.contains_key(&document(1)));
+    let again = sms(&first, HOME, &format!("2 {}", document(1)));
+    assert_eq!(code(&again), code(&taken), "{again}");
+}
+
+#[test]
+fn a_decision_that_lost_its_reservation_is_undone_before_anybody_hears_of_it() {
+    let (_runtime, servers) = cluster();
+    let sites = sites(&servers, 2);
+    let second = sites[1].start();
+    // The calls of one thread are counted apart: the start goes well, and a commit under load takes longer than a reservation.
+    let hangs = "inject=fdatasync:delay_enter=16000000:when=15";
+    let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", hangs];
+    let first = sites[0].start_under(&strace, &[]);
+    let text = |person| format!("2 {}", document(person));
+    let (told, answered) = mpsc::channel();
+    let mut operator = Peer::bound(&first.smpp);
+    let texts = std::thread::spawn(move || {
+        (0..100).find(|&person| {
+            operator.send(&submit(person as u32 + 2, HOME, "8103", &text(person)));
+            let response = operator.read_until(Command::SUBMIT_SM_RESP);
+            told.send(person).unwrap();
+            response.is_none()
+        })
+    });
+    // The first text of which nothing is heard for so long is the one that hangs.
+    let quick = std::iter::from_fn(|| answered.recv_timeout(Duration::from_secs(3)).ok());
+    let hung = quick.last().map_or(0, |last| last + 1);
+    let taken = insist(&second, HOME, &text(hung));
+    assert_eq!(texts.join().unwrap(), Some(hung), "its session ends without a response");
+    assert_eq!(code(&sms(&first, HOME, &text(hung))), code(&taken));
+    assert!(!granted_in(&sites[0]).0.contains_key(&document(hung)));
+    let metrics = first.metrics();
+    assert!(metrics.contains("icaze_cluster_late_total{result=\"undone\"} 1"), "{metrics}");
 }
 
 #[test]
