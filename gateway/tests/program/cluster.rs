@@ -1,10 +1,17 @@
 //! Several gateways as one, on a real cluster of Redis.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use icaze_codec::pdu::Command;
 
 use crate::cli::{code, granted, icaze, refused, sms};
+use crate::crowd::{Answers, Crowd, document};
 use crate::lookups::post;
+use crate::operator::{Peer, pdu, submit};
 use crate::servers::{self, Servers};
 use crate::support::{Gateway, Site, until};
 
@@ -105,6 +112,73 @@ fn without_the_cluster_operators_are_asked_to_come_again_and_with_it_they_are_an
     }
 }
 
+/// Redis forgets all that it knew.
+fn forget(runtime: &tokio::runtime::Runtime, servers: &Servers) {
+    runtime.block_on(async {
+        for index in servers.primaries().await {
+            let mut server = servers::admin(servers.ports[index]).await.unwrap();
+            let () = redis::cmd("FLUSHALL").query_async(&mut server).await.unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_restart_confirms_what_its_ledger_holds_and_ends_what_was_granted_to_others_meanwhile() {
+    let (runtime, servers) = cluster();
+    let sites = sites(&servers, 2);
+    let (first, second) = (sites[0].start(), sites[1].start());
+    // As if the gateway had been killed between its sync and its confirmation: no reply was sent, and Redis knows nothing.
+    let mut operator = Peer::connect(&first.smpp);
+    operator.send(&pdu(Command::BIND_TRANSMITTER, 1, b"demo\0demo1234\0\0\x34\0\0\0"));
+    assert!(operator.read().unwrap().status.is_ok());
+    for (sequence, person) in [(2, 1), (3, 2)] {
+        operator.send(&submit(sequence, HOME, "8103", &format!("2 {}", document(person))));
+        assert!(operator.read_until(Command::SUBMIT_SM_RESP).unwrap().status.is_ok());
+    }
+    drop(first);
+    forget(&runtime, &servers);
+    let taken = sms(&second, HOME, &format!("2 {}", document(1)));
+
+    let first = sites[0].start();
+    let confirmed = sms(&second, HOME, &format!("2 {}", document(2)));
+    let own = granted_in(&sites[0]).0;
+    assert_eq!(own[&document(2)], BTreeSet::from([code(&confirmed).unwrap().to_owned()]), "{confirmed}");
+    until("the other one to end", || !granted_in(&sites[0]).0.contains_key(&document(1)));
+    let again = sms(&first, HOME, &format!("2 {}", document(1)));
+    assert_eq!(code(&again), code(&taken), "{again}");
+}
+
+#[test]
+fn a_decision_that_lost_its_reservation_is_undone_before_anybody_hears_of_it() {
+    let (_runtime, servers) = cluster();
+    let sites = sites(&servers, 2);
+    let second = sites[1].start();
+    // The calls of one thread are counted apart: the start goes well, and a commit under load takes longer than a reservation.
+    let hangs = "inject=fdatasync:delay_enter=16000000:when=15";
+    let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", hangs];
+    let first = sites[0].start_under(&strace, &[]);
+    let text = |person| format!("2 {}", document(person));
+    let (told, answered) = mpsc::channel();
+    let mut operator = Peer::bound(&first.smpp);
+    let texts = std::thread::spawn(move || {
+        (0..100).find(|&person| {
+            operator.send(&submit(person as u32 + 2, HOME, "8103", &text(person)));
+            let response = operator.read_until(Command::SUBMIT_SM_RESP);
+            told.send(person).unwrap();
+            response.is_none()
+        })
+    });
+    // The first text of which nothing is heard for so long is the one that hangs.
+    let quick = std::iter::from_fn(|| answered.recv_timeout(Duration::from_secs(3)).ok());
+    let hung = quick.last().map_or(0, |last| last + 1);
+    let taken = insist(&second, HOME, &text(hung));
+    assert_eq!(texts.join().unwrap(), Some(hung), "its session ends without a response");
+    assert_eq!(code(&sms(&first, HOME, &text(hung))), code(&taken));
+    assert!(!granted_in(&sites[0]).0.contains_key(&document(hung)));
+    let metrics = first.metrics();
+    assert!(metrics.contains("icaze_cluster_late_total{result=\"undone\"} 1"), "{metrics}");
+}
+
 #[test]
 fn a_cluster_that_loses_is_named_and_one_of_another_key_is_refused() {
     let (runtime, servers) = cluster();
@@ -130,4 +204,65 @@ fn a_cluster_that_loses_is_named_and_one_of_another_key_is_refused() {
     give_key(&sites[1], "08");
     let other = sites[1].config();
     refused(&["serve", "--config", other.to_str().unwrap()], &["store.key_file", "another key"]);
+}
+
+/// What a ledger says of each document: the codes it was granted, but for those that ended undelivered, and whether any decision
+/// names it.
+fn granted_in(site: &Site) -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
+    let (data, config) = (site.dir.path().join("data"), site.config());
+    let dump = granted(&["ledger", "dump", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
+    let records: Vec<serde_json::Value> = dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let undelivered: BTreeSet<u64> = records
+        .iter()
+        .filter(|record| record["kind"] == "undelivered")
+        .flat_map(|record| record["refers_to"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64))
+        .collect();
+    let (mut codes, mut decided) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeSet::new());
+    for record in records.iter().filter(|record| record["kind"] == "decision") {
+        let document = record["document"].as_str().unwrap().to_owned();
+        if record["outcome"] == "granted" && !undelivered.contains(&record["seq"].as_u64().unwrap()) {
+            let code = record["permit"]["code"].as_str().unwrap().to_owned();
+            codes.entry(document.clone()).or_default().insert(code);
+        }
+        decided.insert(document);
+    }
+    (codes, decided)
+}
+
+#[test]
+fn servers_and_gateways_are_killed_under_load_and_nothing_acked_is_lost_nor_granted_twice() {
+    const PERSONS: usize = 3_000;
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 3);
+    let mut gateways: Vec<Gateway> = sites.iter().map(Site::start).collect();
+    let mut crowds: Vec<Crowd> = gateways.iter().map(|gateway| Crowd::text(&gateway.smpp, PERSONS)).collect();
+
+    crowds[0].has_acked(PERSONS / 10);
+    drop(gateways.remove(0));
+    gateways.insert(0, sites[0].start());
+    crowds[0].moved_to(&gateways[0].smpp);
+    crowds[1].has_acked(PERSONS / 4);
+    let victim = runtime.block_on(servers.primaries())[0];
+    servers.kill(victim);
+    assert!(crowds.iter().all(|crowd| !crowd.is_done()), "too late: nothing was under way");
+    runtime.block_on(servers::until(async || servers.primaries().await.len() == 3));
+    servers.restart(victim);
+    crowds[2].has_acked(PERSONS / 2);
+
+    let answers: Vec<Answers> = crowds.into_iter().map(Crowd::end).collect();
+    drop(gateways);
+    let ledgers: Vec<_> = sites.iter().map(granted_in).collect();
+    for person in 0..PERSONS {
+        let document = document(person);
+        let codes: BTreeSet<&String> =
+            ledgers.iter().flat_map(|(codes, _)| codes.get(&document).into_iter().flatten()).collect();
+        assert_eq!(codes.len(), 1, "{document} has one permit");
+        for (answers, (_, decided)) in answers.iter().zip(&ledgers) {
+            assert!(decided.contains(&document), "{document} was acknowledged");
+            let told: BTreeSet<&String> = answers.codes[&person].iter().collect();
+            assert_eq!(told, codes, "{document} is told that permit");
+        }
+    }
+    let put_off: usize = answers.iter().map(|answers| answers.put_off).sum();
+    println!("{put_off} of {} were asked to come again", PERSONS * answers.len());
 }

@@ -11,6 +11,7 @@ mod alphabet;
 mod browser;
 mod cli;
 mod cluster;
+mod crowd;
 mod disk;
 /// Needs what `./check install` installs.
 #[cfg(feature = "peers")]
