@@ -62,7 +62,10 @@ impl Modify for Bearer {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let scheme = HttpBuilder::new()
             .scheme(HttpAuthScheme::Bearer)
-            .description(Some("A token of the scope that the route names; `icaze token create` makes one."));
+            .description(Some(
+                "A token of the scope that the route names: `icaze token create` makes one, or it is a JWT of the OpenID Connect issuer \
+                 that is configured.",
+            ));
         let components = openapi.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(scheme.build()));
     }
