@@ -79,7 +79,6 @@ impl Table {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "maps errors")]
 fn failed(error: impl std::fmt::Display) -> Problem {
     tracing::error!(%error, "a report could not be written");
     Problem::internal()
