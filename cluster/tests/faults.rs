@@ -1,6 +1,6 @@
 //! What a real cluster does to the shared state when servers die, hang, drop connections or are full.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod common;
 

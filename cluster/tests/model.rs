@@ -1,6 +1,6 @@
 //! The functions on a real server against a plain model of them.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[expect(dead_code, reason = "the faults are the other test's")]
 mod common;

@@ -167,7 +167,7 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(PATIENCE, wait).await.expect("in time");
+    assert!(timeout(PATIENCE, wait).await.is_ok(), "waited in vain");
 }
 
 pub(crate) fn allowance(person: u32) -> Allowance {

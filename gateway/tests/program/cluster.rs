@@ -56,7 +56,7 @@ fn insist(gateway: &Gateway, from: &str, text: &str) -> String {
 fn one_person_has_one_permit_whichever_gateway_is_texted() {
     let (_runtime, servers) = cluster();
     let sites = sites(&servers, 2);
-    let (first, second) = (sites[0].start(), sites[1].start());
+    let (first, second) = (sites[0].start_with(&["LOG__LEVEL=trace"]), sites[1].start());
     let reply = sms(&first, HOME, "2 AZE10000001");
     let permit = code(&reply).unwrap_or_else(|| panic!("no code in {reply:?}"));
     // The other card, the other gateway.
@@ -82,6 +82,12 @@ fn one_person_has_one_permit_whichever_gateway_is_texted() {
     let reply = sms(&second, HOME, &long);
     assert!(code(&reply).is_some(), "{reply}");
     assert_eq!(code(&sms(&first, HOME, "2 AZE20000005")), code(&reply));
+
+    let log = sites[0].log();
+    assert!(log.contains("settled with the cluster"), "the log was read: {log}");
+    for personal in ["501234567", "10000001", "20000005", permit] {
+        assert!(!log.contains(personal), "{personal} is in the log");
+    }
 }
 
 #[test]
@@ -180,7 +186,7 @@ fn a_decision_that_lost_its_reservation_is_undone_before_anybody_hears_of_it() {
 }
 
 #[test]
-fn a_cluster_that_loses_is_named_and_one_of_another_key_is_refused() {
+fn settings_that_lose_are_named_and_gateways_of_another_key_or_store_are_refused() {
     let (runtime, servers) = cluster();
     let sites = sites(&servers, 2);
     let config = sites[0].config();
@@ -204,6 +210,13 @@ fn a_cluster_that_loses_is_named_and_one_of_another_key_is_refused() {
     give_key(&sites[1], "08");
     let other = sites[1].config();
     refused(&["serve", "--config", other.to_str().unwrap()], &["store.key_file", "another key"]);
+
+    // A gateway that lost its disk would give the codes of the lost one again.
+    drop(sites[0].start());
+    fs::remove_dir_all(sites[0].dir.path().join("data")).unwrap();
+    refused(&["serve", "--config", config], &["node.id", "another store"]);
+    fs::remove_dir_all(sites[0].dir.path().join("data")).unwrap();
+    drop(sites[0].start_with(&["NODE__ID=2"]));
 }
 
 /// What a ledger says of each document: the codes it was granted, but for those that ended undelivered, and whether any decision
@@ -211,11 +224,14 @@ fn a_cluster_that_loses_is_named_and_one_of_another_key_is_refused() {
 fn granted_in(site: &Site) -> (BTreeMap<String, BTreeSet<String>>, BTreeSet<String>) {
     let (data, config) = (site.dir.path().join("data"), site.config());
     let dump = granted(&["ledger", "dump", data.to_str().unwrap(), "--config", config.to_str().unwrap()]);
-    let records: Vec<serde_json::Value> = dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let records: Vec<serde_json::Value> =
+        dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let undelivered: BTreeSet<u64> = records
         .iter()
         .filter(|record| record["kind"] == "undelivered")
-        .flat_map(|record| record["refers_to"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64))
+        .flat_map(|record| {
+            record["refers_to"].as_array().unwrap().iter().filter_map(serde_json::Value::as_u64)
+        })
         .collect();
     let (mut codes, mut decided) = (BTreeMap::<String, BTreeSet<String>>::new(), BTreeSet::new());
     for record in records.iter().filter(|record| record["kind"] == "decision") {

@@ -1,5 +1,7 @@
 //! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
 
+mod member;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -60,7 +62,7 @@ impl Shared {
     /// `None` if nothing is shared.
     ///
     /// # Errors
-    /// If the cluster does not answer, or is one that other keys are used with.
+    /// If the cluster does not answer, or others take part with another key or this number.
     pub async fn connect(
         config: &Config,
         key: &MasterKey,
@@ -79,13 +81,7 @@ impl Shared {
             deadline: DEADLINE,
         };
         let cluster = Cluster::connect(options).await.context("redis.nodes")?;
-        let print = key.derive::<8>("cluster fingerprint").map(|byte| format!("{byte:02x}")).concat();
-        let known = cluster.agree("key", &print).await.context("redis.nodes")?;
-        anyhow::ensure!(
-            known == print,
-            "store.key_file: the gateways of this cluster use another key, so that permit codes of two could be the same; \
-             give each the same key file before its first start"
-        );
+        member::admit(&cluster, config, key).await?;
         pipeline.share(key.derive("shared phone"));
         let telemetry = telemetry.clone();
         let shared = Self { cluster, telemetry, voided: AtomicU64::new(0), away: AtomicBool::new(false) };
