@@ -131,7 +131,8 @@ impl Shared {
                 if *gateway.phase().borrow() == Phase::Stopped {
                     return false;
                 }
-                waiter.wait(sleep(PAUSE));
+                // Made in there: a timer needs the runtime that it runs in.
+                waiter.wait(async { sleep(PAUSE).await });
             }
         }
         true
