@@ -1,6 +1,6 @@
 //! The history: which records of the ledger speak of a permit code, a document, a person, a phone, or a time.
 //!
-//! An index on disk, made from closed segments of the ledger off the commit path: a file of sorted keys for each ([`run`]). It
+//! An index on disk, made from closed segments of the ledger off the commit path: a file of sorted keys for each (`run.rs`). It
 //! holds no record: it answers with sequence numbers, and what they stand for is read from the ledger. It can be deleted at any
 //! time, and is deleted and built again whenever it is in doubt. Beside the keys stand the facts that statistics are made from.
 //!
