@@ -16,6 +16,7 @@ use siphasher::sip::SipHasher24;
 
 use super::Pipeline;
 use super::intake::{Content, Intake, Message};
+use super::limits::Allowed;
 use super::outbox::Settled;
 use super::parts::MessageKey;
 use super::permits::{Ending, Permit};
@@ -234,7 +235,9 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Option<Call> {
-        let past = self.past(request, message.found, message.phone?, world, moment);
+        // A phone beyond its limit must not hold what is another's.
+        let phone = message.phone.filter(|&phone| matches!(self.limits.peek(phone, self.time), Allowed::Yes))?;
+        let past = self.past(request, message.found, phone, world, moment);
         let (person, facts) = past.person.as_ref()?;
         let decision = decide::decide(&request, Subject::Known(facts), &past.history, moment);
         let rules = moment.rules().ok().filter(|_| decision.outcome == Outcome::Granted)?;
