@@ -236,7 +236,8 @@ impl Pipeline {
         moment: &Moment<'_>,
     ) -> Option<Call> {
         // A phone beyond its limit must not hold what is another's.
-        let phone = message.phone.filter(|&phone| matches!(self.limits.peek(phone, self.time), Allowed::Yes))?;
+        let phone =
+            message.phone.filter(|&phone| matches!(self.limits.peek(phone, self.time), Allowed::Yes))?;
         let past = self.past(request, message.found, phone, world, moment);
         let (person, facts) = past.person.as_ref()?;
         let decision = decide::decide(&request, Subject::Known(facts), &past.history, moment);
