@@ -126,11 +126,12 @@ impl Keeper {
     }
 
     fn step(&self, gateway: &Gateway, now: Timestamp) -> Result<(), ReadError> {
-        let ages = survey(&self.storage)?;
-        for step in due(&ages, &self.limits, now) {
+        let mut ages = survey(&self.storage)?;
+        let steps = due(&ages, &self.limits, now);
+        for step in &steps {
             match step {
                 Due::Destroy(number, kinds) => {
-                    destroy(&self.storage, number, &kinds)?;
+                    destroy(&self.storage, *number, kinds)?;
                     tracing::info!(segment = number, ?kinds, "personal data destroyed");
                 }
                 Due::RemoveOldest => {
@@ -139,7 +140,9 @@ impl Keeper {
                 }
             }
         }
-        let ages = survey(&self.storage)?;
+        if !steps.is_empty() {
+            ages = survey(&self.storage)?;
+        }
         let known = ages.iter().find(|age| age.person).map_or(0, |age| age.first_seq);
         gateway.history.retain(known, ages.first().map_or(0, |age| age.first_seq));
         for (subject, name) in KINDS {

@@ -35,7 +35,7 @@ fn seven_hours_ago() -> Timestamp {
     Timestamp::from_second((Timestamp::now() - MINUTE * 420).as_second() / 3600 * 3600).unwrap()
 }
 
-/// A decision every ten seconds, over five and a half hours; the last two people live where hardly anybody does.
+/// A decision every ten seconds, over five and a half hours; the last three people live where hardly anybody does.
 fn known(start: Timestamp) -> Vec<Known> {
     let known = |number: u64| Known {
         at: start + MINUTE / 6 * number as i32,
@@ -143,26 +143,32 @@ fn statistics_count_what_the_ledger_has() {
                 }
                 assert!(*count >= 5 || told[group].is_none(), "{by}: {group} is small");
             }
-            assert!(untold == 0 || by == "region,age_band", "{by}: {told:?}");
+            // But for few, all is told: nobody learns more by hiding everything.
+            assert!(untold == 0 || (by == "region,age_band" && untold <= 6), "{by}: {told:?}");
         }
         let all = ask(from, to, "&measure=persons");
         assert_eq!(all["total"], json!(within().map(|known| known.person).collect::<BTreeSet<_>>().len()));
     }
 
-    // Two people of Shusha are not told of, and so that nobody subtracts, neither is the next smallest region.
+    // Three people of Shusha are not told of, and so that nobody subtracts, neither is the next smallest region.
     let regions = ask(start_at, end, "&by=region");
     assert_eq!(
         regions["groups"].as_array().unwrap().iter().filter(|group| group["suppressed"] == true).count(),
         2
     );
     // The demo register: some hundred thousand people live in Baku, and none in Ganja.
-    let baku = &ask(start_at, end, "&by=region,outcome")["groups"][0];
+    let before_shusha = start_at + MINUTE * 300;
+    let baku = &ask(start_at, before_shusha, "&by=region,outcome")["groups"][0];
     assert_eq!(baku["values"], json!(["Baku", "granted"]));
     let rate = baku["per_1000"].as_f64().unwrap() * 100.0 / baku["count"].as_f64().unwrap();
     assert!((0.99..1.01).contains(&rate), "{baku}");
-    assert_eq!(ask(start_at, end, "&by=purpose,region")["groups"][1]["per_1000"], Value::Null);
+    assert_eq!(ask(start_at, before_shusha, "&by=purpose,region")["groups"][1]["per_1000"], Value::Null);
 
-    let csv = get(&gateway, "health", &path("statistics", start_at, end, "&by=region,outcome&format=csv"));
+    let csv = get(
+        &gateway,
+        "health",
+        &path("statistics", start_at, before_shusha, "&by=region,outcome&format=csv"),
+    );
     assert!(csv.header("content-type").starts_with("text/csv"), "{csv:?}");
     let mut lines = csv.body.lines();
     assert_eq!(lines.next(), Some("region,outcome,count,per_1000,suppressed"));

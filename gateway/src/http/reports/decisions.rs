@@ -13,10 +13,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::table::{Column, Table};
-use super::{Format, Pseudonyms, no_answer, range};
+use super::{Format, Pseudonyms, asked, no_answer, range};
 use crate::history;
 use crate::http::Shared;
-use crate::http::access::{Caller, Scope};
+use crate::http::access::Caller;
 use crate::http::openapi::{Refused, RefusedQuery};
 use crate::http::problem::Problem;
 
@@ -166,8 +166,7 @@ pub(in crate::http) async fn decisions(
     caller: Caller,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    caller.require(Scope::Health)?;
-    let Query(ask) = ask.map_err(|error| Problem::unusable("query", error.body_text()))?;
+    let ask = asked(&caller, ask)?;
     let limit = ask.limit.unwrap_or(LIMIT);
     if !(1..=LIMIT_MAX).contains(&limit) {
         return Err(Problem::unusable("limit", format!("a page has 1 to {LIMIT_MAX} decisions")));

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use axum::routing::get;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -24,6 +26,7 @@ use utoipa::ToSchema;
 
 use self::residents::Census;
 use super::Shared;
+use super::access::{Caller, Scope};
 use super::problem::Problem;
 use crate::history::ArchiveError;
 
@@ -108,6 +111,16 @@ impl Format {
             Self::Parquet => "parquet",
         }
     }
+}
+
+/// What a health authority asks.
+///
+/// # Errors
+/// 403 for everybody else, 422 if it is not what is described.
+fn asked<T>(caller: &Caller, query: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    caller.require(Scope::Health)?;
+    let Query(ask) = query.map_err(|error| Problem::unusable("query", error.body_text()))?;
+    Ok(ask)
 }
 
 /// The half-open range of time that a report is about.

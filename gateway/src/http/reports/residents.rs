@@ -43,7 +43,7 @@ impl Residents {
 /// Of which register, by when it was made and whom it has, and of which day.
 type Of = (Timestamp, u64, Date);
 
-/// Counts residents once for a register and a day: ten million take a second.
+/// Counts residents once for a register and a day.
 #[derive(Default)]
 pub(super) struct Census(Mutex<Option<(Of, Arc<Residents>)>>);
 

@@ -2,6 +2,8 @@
 
 #![allow(unused_qualifications, reason = "the macro of the parameters writes one")]
 
+use std::collections::{BTreeMap, VecDeque};
+
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -13,11 +15,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::residents::Residents;
 use super::table::{Column, Table};
-use super::{Format, Reports, no_answer, range};
+use super::{Format, asked, no_answer, range};
 use crate::clock::Now;
 use crate::history::statistics::{Counted, Dimension, GROUPS_MAX, Measure, Question, StatisticsError, Value};
 use crate::http::Shared;
-use crate::http::access::{Caller, Scope};
+use crate::http::access::Caller;
 use crate::http::openapi::{Refused, RefusedQuery};
 use crate::http::problem::Problem;
 
@@ -62,7 +64,7 @@ pub(in crate::http) struct Statistics {
     measure: Measure,
     /// All groups together; of persons, those who are in several groups once. Not told if it is small.
     total: Option<u64>,
-    /// Counts below this are not told. Where that would leave one group alone untold, the next smallest is not told either.
+    /// Counts below this are not told. Where that would leave one group alone untold, another one is not told either.
     #[schema(example = 5)]
     small: u64,
     /// By their values, in order.
@@ -96,8 +98,7 @@ pub(in crate::http) async fn statistics(
     caller: Caller,
     ask: Result<Query<Ask>, QueryRejection>,
 ) -> Result<Response, Problem> {
-    caller.require(Scope::Health)?;
-    let Query(ask) = ask.map_err(|error| Problem::unusable("query", error.body_text()))?;
+    let ask = asked(&caller, ask)?;
     let format = ask.format;
     let statistics = count(&shared, ask).await?;
     match format {
@@ -117,7 +118,7 @@ async fn count(shared: &Shared, ask: Ask) -> Result<Statistics, Problem> {
     let quarters = Question::quarters(time.start, time.end);
     let question = Question { quarters, by, measure: ask.measure, zone };
     let (archive, gateway) = (shared.archive.clone(), shared.gateway.clone());
-    let Reports { census, .. } = shared.reports.clone();
+    let census = shared.reports.census.clone();
     let make = move || {
         let durable = gateway.durable().borrow().position();
         let counted = archive.count(&gateway.history, &question, durable).map_err(|error| match error {
@@ -153,19 +154,12 @@ fn dimensions(by: &str) -> Result<Vec<Dimension>, Problem> {
 /// What may be told of the counts.
 fn told(counted: Counted, question: &Question, residents: &Residents) -> Statistics {
     let Counted { groups, total } = counted;
-    let mut small: Vec<bool> = groups.iter().map(|(_, count)| *count < SMALL).collect();
-    if small.iter().filter(|small| **small).count() == 1 {
-        // With the total, one alone would be told by the others.
-        let rest = (0..groups.len()).filter(|&place| !small[place]);
-        if let Some(next) = rest.min_by_key(|&place| groups[place].1) {
-            small[next] = true;
-        }
-    }
+    let untold = untold(&groups, question.by.len());
     let rate = |values: &[Value], count: u64| {
         let residents = residents.like(&question.by, values)?;
         Some((count as f64 * 1e6 / residents as f64).round() / 1000.0)
     };
-    let groups = groups.into_iter().zip(small).map(|((values, count), suppressed)| Group {
+    let groups = groups.into_iter().zip(untold).map(|((values, count), suppressed)| Group {
         count: (!suppressed).then_some(count),
         per_1000: if suppressed { None } else { rate(&values, count) },
         values,
@@ -183,6 +177,42 @@ fn told(counted: Counted, question: &Question, residents: &Residents) -> Statist
         total: Some(total).filter(|&total| total == 0 || total >= SMALL),
         small: SMALL,
         groups: groups.collect(),
+    }
+}
+
+/// Which counts are not told: small ones, and what would tell one. Somebody who asks by one dimension less is told the sum of the
+/// groups that differ in that one alone; where all but one of these were told, that one would be too.
+fn untold(groups: &[(Vec<Value>, u64)], dimensions: usize) -> Vec<bool> {
+    let mut sums: BTreeMap<(usize, Vec<&Value>), Vec<usize>> = BTreeMap::new();
+    for (place, (values, _)) in groups.iter().enumerate() {
+        for dimension in 0..dimensions {
+            let others = values.iter().enumerate().filter(|(at, _)| *at != dimension);
+            sums.entry((dimension, others.map(|(_, value)| value).collect())).or_default().push(place);
+        }
+    }
+    let sums: Vec<Vec<usize>> = sums.into_values().collect();
+    let mut sums_of = vec![Vec::new(); groups.len()];
+    for (sum, places) in sums.iter().enumerate() {
+        places.iter().for_each(|&place| sums_of[place].push(sum));
+    }
+    let mut untold = vec![false; groups.len()];
+    let mut counts = vec![0; sums.len()];
+    let mut next: VecDeque<usize> = (0..groups.len()).filter(|&place| groups[place].1 < SMALL).collect();
+    let mut alone: VecDeque<usize> = VecDeque::new();
+    loop {
+        while let Some(place) = next.pop_front() {
+            untold[place] = true;
+            sums_of[place].iter().for_each(|&sum| counts[sum] += 1);
+            alone.extend(&sums_of[place]);
+        }
+        let Some(sum) = alone.pop_front() else { return untold };
+        if counts[sum] == 1 {
+            // The one that makes the fewest others necessary, and of these the smallest.
+            let told = sums[sum].iter().copied().filter(|&place| !untold[place]);
+            let makes_alone =
+                |place: usize| sums_of[place].iter().filter(|&&other| counts[other] == 0).count();
+            next.extend(told.min_by_key(|&place| (makes_alone(place), groups[place].1, place)));
+        }
     }
 }
 
@@ -231,6 +261,32 @@ mod tests {
         assert_eq!(told(&[4, 60, 1]), (Some(65), vec![None, Some(60), None]));
         assert_eq!(told(&[4]), (None, vec![None]));
         assert_eq!(told(&[]), (Some(0), vec![]));
+    }
+
+    #[test]
+    fn nor_by_whoever_asks_by_one_dimension_less() {
+        let group = |region: &str, purpose, count| {
+            (vec![Value::Text(region.to_owned()), Value::Number(purpose)], count)
+        };
+        let groups = [
+            group("Baku", 1, 50),
+            group("Baku", 2, 4),
+            group("Baku", 3, 9),
+            group("Lerik", 1, 60),
+            group("Lerik", 2, 70),
+            group("Lerik", 3, 80),
+        ];
+        // Baku's sum would tell its 4, so its 9 is not told; the sums of purposes 2 and 3 would tell both, so Lerik's are not.
+        assert_eq!(untold(&groups, 2), [false, true, true, false, true, true]);
+        let told = told(
+            Counted { groups: groups.to_vec(), total: 273 },
+            &question(&[Dimension::Region, Dimension::Purpose]),
+            &Residents::default(),
+        );
+        assert_eq!(told.groups.iter().filter(|group| group.suppressed).count(), 4);
+        assert_eq!(untold(&groups[3..], 2), [false; 3]);
+        // A sum of one group tells that group, and is small itself.
+        assert_eq!(untold(&[group("Shusha", 1, 2), group("Baku", 2, 90)], 2), [true, false]);
     }
 
     #[test]
