@@ -53,10 +53,20 @@ impl Crowd {
         let (told, acked) = watch::channel(0);
         let (address, addresses) = watch::channel(address.to_owned());
         let phones = Phones { answers: Arc::clone(&answers), told, addresses, persons };
+        let seen = Arc::clone(&answers);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let all = async { tokio::time::timeout(Duration::from_secs(120), phones.all()).await };
-            assert!(runtime.block_on(all).is_ok(), "not every text was answered within two minutes");
+            if runtime.block_on(all).is_err() {
+                let answers = seen.lock().unwrap();
+                let without = answers.acked.iter().filter(|person| !answers.codes.contains_key(person));
+                panic!(
+                    "not all is answered within two minutes: {} of {persons} acknowledged, {} put off, no reply to {:?}",
+                    answers.acked.len(),
+                    answers.put_off,
+                    without.collect::<Vec<_>>()
+                );
+            }
         });
         Self { answers, acked, address, thread }
     }
