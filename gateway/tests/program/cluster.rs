@@ -155,6 +155,23 @@ fn a_restart_confirms_what_its_ledger_holds_and_ends_what_was_granted_to_others_
     assert_eq!(code(&again), code(&taken), "{again}");
 }
 
+#[test]
+fn what_redis_lost_is_confirmed_again_when_another_server_takes_over() {
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 2);
+    let (first, second) = (sites[0].start(), sites[1].start());
+    let reply = sms(&first, HOME, &request(1));
+    forget(&runtime, &servers);
+    let victim = runtime.block_on(servers.primaries())[0];
+    servers.kill(victim);
+    runtime.block_on(servers::until(async || servers.primaries().await.len() == 3));
+    servers.restart(victim);
+    runtime.block_on(servers.whole());
+    let told = "confirmed again after another server took over count=1 left=0";
+    until("the gateway to notice", || sites[0].log().contains(told));
+    assert_eq!(code(&sms(&second, HOME, &request(1))), code(&reply));
+}
+
 /// A gateway whose disk hangs for so many microseconds with one commit, once it is under way.
 fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
     // The calls of one thread are counted apart, so that the start goes well.
