@@ -72,6 +72,27 @@ impl std::fmt::Debug for Allowance {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Grant(pub String);
 
+/// The reservation that a grant takes the place of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hold {
+    /// The one of the same name, or none.
+    Own,
+    /// As its answer named it.
+    Named(Grant),
+    /// Any of this node's for this purpose: it has just started, and what it reserved before is of no more use.
+    Orphaned,
+}
+
+impl Hold {
+    fn name(&self) -> &str {
+        match self {
+            Self::Own => "",
+            Self::Named(grant) => &grant.0,
+            Self::Orphaned => "*",
+        }
+    }
+}
+
 /// Whether a confirmation may still be refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Confirm {
@@ -117,8 +138,8 @@ pub enum Call {
         allowance: Allowance,
         /// The grant's name from now on: one that the node's ledger tells, so that a restart can say it again.
         grant: Grant,
-        /// The reservation that it takes the place of, as its answer named it; `None` if it has the same name or is not known.
-        hold: Option<Grant>,
+        /// The reservation that it takes the place of.
+        hold: Hold,
         /// Milliseconds since 1970.
         now_ms: u64,
         /// When the permit ends, in milliseconds since 1970.
@@ -200,7 +221,9 @@ impl Call {
     }
 
     pub(crate) fn command(&self, node: &str) -> Cmd {
-        let mut cmd = redis::cmd("FCALL");
+        // Room for all of it: it grows with every argument otherwise.
+        let mut cmd = Cmd::with_capacity(16, 256);
+        cmd.arg("FCALL");
         let tag = tag(self.slot());
         match self {
             Self::Reserve { allowance: a, identity, now_ms, timeout_ms, repeat_ms, standing_from_ms } => cmd
@@ -217,7 +240,7 @@ impl Call {
                 .arg((&grant.0, node, now_ms))
                 .arg((a.purpose, a.day, a.week, a.quotas()))
                 .arg((until_ms, permit, mode.name()))
-                .arg(hold.as_ref().map_or("", |hold| &hold.0)),
+                .arg(hold.name()),
             Self::Release { allowance: a, grant } => cmd
                 .arg("icaze_release")
                 .arg(1)

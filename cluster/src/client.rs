@@ -1,6 +1,7 @@
 //! Calls in batches: one pipeline for each shard, with WAIT at its end, repeated until its outcome is known.
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -56,6 +57,8 @@ pub struct Cluster {
     /// The cluster's slot of each person slot.
     slots: Arc<[u16]>,
     owners: Arc<Mutex<Arc<Owners>>>,
+    /// How often the owners have changed.
+    takeovers: Arc<AtomicU64>,
 }
 
 /// Which server has which slots.
@@ -101,7 +104,8 @@ impl Cluster {
             .await?;
         let slots = answers.iter().map(redis::from_redis_value_ref).collect::<Result<Vec<u16>, _>>();
         let slots = slots.map_err(redis::RedisError::from)?.into();
-        let cluster = Self { connection, options: Arc::new(options), slots, owners: Arc::default() };
+        let (owners, takeovers) = Default::default();
+        let cluster = Self { connection, options: Arc::new(options), slots, owners, takeovers };
         cluster.learn().await?;
         Ok(cluster)
     }
@@ -205,7 +209,7 @@ impl Cluster {
         }
         let mut sent = JoinSet::new();
         for (_, slot, indices) in batches {
-            let mut pipeline = Pipeline::new();
+            let mut pipeline = Pipeline::with_capacity(indices.len() + 1);
             pipeline.ignore_errors();
             for call in indices.iter().filter_map(|&index| calls.get(index)) {
                 pipeline.add_command(call.command(&self.options.node));
@@ -232,12 +236,18 @@ impl Cluster {
         Arc::clone(&self.owners.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Asks who has which slots; whether that is not who had them when this was last asked, as after a failover.
+    /// How often it was learnt that slots had gone to another server, as after a failover.
+    #[must_use]
+    pub fn takeovers(&self) -> u64 {
+        self.takeovers.load(Ordering::Acquire)
+    }
+
+    /// Asks who has which slots.
     ///
     /// # Errors
     ///
     /// If no server answers.
-    pub async fn learn(&self) -> Result<bool, Error> {
+    pub async fn learn(&self) -> Result<(), Error> {
         let routing = RoutingInfo::SingleNode(SingleNodeRoutingInfo::RandomPrimary);
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
@@ -258,9 +268,11 @@ impl Cluster {
         }
         owners.0.sort_unstable_by_key(|(range, _)| *range.start());
         let mut known = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
-        let differs = **known != owners;
-        *known = Arc::new(owners);
-        Ok(differs)
+        if **known != owners {
+            *known = Arc::new(owners);
+            self.takeovers.fetch_add(1, Ordering::Release);
+        }
+        Ok(())
     }
 }
 

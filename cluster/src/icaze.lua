@@ -107,7 +107,8 @@ redis.register_function('icaze_reserve', function(keys, argv)
 end)
 
 -- KEYS: person, conflicts. ARGV: grant, node, now, purpose, day, week, quotas, the permit's end (ms), permit, "live" before
--- the acknowledgement, "replay" for what a ledger holds as acknowledged or "end" to bring only the end forward, and the reservation whose place it takes, or "".
+-- the acknowledgement, "replay" for what a ledger holds as acknowledged or "end" to bring only the end forward, and the
+-- reservation whose place it takes, "*" for any of this node's, or "".
 redis.register_function('icaze_confirm', function(keys, argv)
   local field, node, now = argv[1], argv[2], tonumber(argv[3])
   local purpose, day, week = tonumber(argv[4]), tonumber(argv[5]), tonumber(argv[6])
@@ -126,15 +127,18 @@ redis.register_function('icaze_confirm', function(keys, argv)
     return 'confirmed'
   end
   if mode == 'end' then return 'late' end
-  local others = {}
+  local function held(g)
+    return g.field == hold or (hold == '*' and g.state == 'R' and g.node == node and g.purpose == purpose)
+  end
+  local others, holds = {}, {}
   for _, g in ipairs(grants) do
-    if g ~= own and g.field ~= hold then others[#others + 1] = g end
+    if g ~= own then table.insert(held(g) and holds or others, g) end
   end
   -- A reservation that has not run out holds its place; one that was lost or ran out has to find one.
   local over = full(others, quotas, day, week, function(g) return counts(g, now) end) ~= ''
   if over and mode == 'live' then return 'late' end
 
-  if hold ~= '' then redis.call('HDEL', keys[1], hold) end
+  for _, g in ipairs(holds) do redis.call('HDEL', keys[1], g.field) end
   write(keys[1], {
     field = field, state = 'C', purpose = purpose, day = day, week = week, node = node, ends = ends, permit = permit,
   })

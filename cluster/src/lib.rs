@@ -10,7 +10,7 @@ mod call;
 mod client;
 mod settings;
 
-pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Per, Quota, Reserved};
+pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved};
 pub use client::{Cluster, Error, Options};
 pub use redis::Value;
 pub use settings::{Fault, members, verify};

@@ -7,7 +7,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Servers, admin, allowance};
-use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Grant, Reserved, members, verify};
+use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Grant, Hold, Reserved, members, verify};
 use rustix::process::Signal;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -28,7 +28,7 @@ fn confirm(person: u32, grant: Grant, mode: Confirm) -> Call {
     Call::Confirm {
         allowance: allowance(person),
         grant,
-        hold: None,
+        hold: Hold::Own,
         now_ms: NOW_MS,
         until_ms: NOW_MS + 7_200_000,
         permit,

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{Servers, quotas};
-use icaze_cluster::{Allowance, Call, Cluster, Confirm, Confirmed, Grant, Reserved};
+use icaze_cluster::{Allowance, Call, Cluster, Confirm, Confirmed, Grant, Hold, Reserved};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
@@ -188,7 +188,7 @@ async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
                 let call = Call::Confirm {
                     allowance: allowance(entry.day),
                     permit: format!("permit-of-{}", grant.0),
-                    hold: renamed.then_some(entry.grant),
+                    hold: if renamed { Hold::Named(entry.grant) } else { Hold::Own },
                     grant,
                     now_ms: now,
                     until_ms: now + PERMIT_MS,

@@ -35,8 +35,8 @@ const AGAIN: usize = 50_000;
 const CALLS: usize = 1_000;
 /// How often it is looked whether another server has taken over.
 const WATCH: Duration = Duration::from_secs(1);
-/// How far back a failover can have lost what was confirmed: far longer than a replica may lag.
-const LOST: SignedDuration = SignedDuration::from_secs(60);
+/// How far back a failover can have lost what was confirmed: a replica lags for less, but one that is to take over may take its time.
+const LOST: SignedDuration = SignedDuration::from_mins(10);
 
 type Outcome = Result<Value, Error>;
 
@@ -140,20 +140,18 @@ impl Shared {
 
     /// Tells it once.
     async fn told(&self, changes: Vec<Change>) -> Settled {
-        let calls: Vec<Call> = changes.iter().map(|change| change.call.clone()).collect();
+        let (seqs, calls): (Vec<u64>, Vec<Call>) =
+            changes.into_iter().map(|Change { seq, call }| (seq, call)).unzip();
         let outcomes = self.call("confirm", &calls).await;
         let (mut settled, mut conflicts) = (Settled::default(), 0);
-        for (change, outcome) in changes.into_iter().zip(outcomes) {
-            let confirmed = outcome.map(|value| Confirmed::read(&value));
-            match (&change.call, confirmed) {
-                (_, Err(_) | Ok(None)) => settled.left.push(change),
-                (
-                    Call::Confirm { mode: Confirm::Live, .. },
-                    Ok(Some(Confirmed::Late | Confirmed::Released)),
-                ) => {
-                    settled.late.push(change);
+        for ((seq, call), outcome) in seqs.into_iter().zip(calls).zip(outcomes) {
+            let live = matches!(call, Call::Confirm { mode: Confirm::Live, .. });
+            match outcome.map(|value| Confirmed::read(&value)) {
+                Err(_) | Ok(None) => settled.left.push(Change { seq, call }),
+                Ok(Some(Confirmed::Late | Confirmed::Released)) if live => {
+                    settled.late.push(Change { seq, call });
                 }
-                (_, Ok(Some(Confirmed::Conflict))) => conflicts += 1,
+                Ok(Some(Confirmed::Conflict)) => conflicts += 1,
                 _ => {}
             }
         }
@@ -241,17 +239,20 @@ pub async fn watch(gateway: Arc<Gateway>) {
     let Some(shared) = &gateway.shared else { return };
     let mut ticks = interval(WATCH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut changes = Vec::new();
+    let (mut changes, mut seen) = (Vec::new(), shared.cluster.takeovers());
     loop {
         ticks.tick().await;
         match shared.cluster.learn().await {
-            Ok(true) => changes = lately(&gateway),
-            Ok(false) => shared.away.store(false, Ordering::Relaxed),
+            Ok(()) => shared.away.store(false, Ordering::Relaxed),
             Err(error) => {
                 tracing::debug!(%error, "the cluster's servers are not known");
                 shared.away.store(true, Ordering::Relaxed);
                 continue;
             }
+        }
+        let takeovers = shared.cluster.takeovers();
+        if std::mem::replace(&mut seen, takeovers) != takeovers {
+            changes = lately(&gateway);
         }
         let count = changes.len();
         let mut left = Vec::new();

@@ -6,7 +6,7 @@
 
 use std::hash::Hasher as _;
 
-use icaze_cluster::{Allowance, Call, Confirm, Grant, Per, Quota, Reserved};
+use icaze_cluster::{Allowance, Call, Confirm, Grant, Hold, Per, Quota, Reserved};
 use icaze_config::regime::Period;
 use icaze_store::ledger::{Full, Interval, Mark};
 use icaze_store::{Day, Msisdn, Outcome, Usage, UsageTable};
@@ -96,7 +96,7 @@ impl Shared {
     }
 
     /// What a permit has come to. `None` if no rules are known for its day.
-    fn again(&self, permit: &Permit, world: &World) -> Option<Change> {
+    fn again(&self, permit: &Permit, hold: Hold, world: &World) -> Option<Change> {
         let allowance = of_permit(permit, world)?;
         let call = match permit.ended {
             Some((_, Ending::Undelivered)) => Call::Release { allowance, grant: name(permit) },
@@ -104,13 +104,13 @@ impl Shared {
             _ => {
                 let told = permit.delivery.is_some() || permit.ended.is_some();
                 let mode = if told { Confirm::Replay } else { Confirm::Live };
-                self.confirm(allowance, permit, None, mode)
+                self.confirm(allowance, permit, hold, mode)
             }
         };
         Some(Change { seq: permit.seq, call })
     }
 
-    fn confirm(&self, allowance: Allowance, permit: &Permit, hold: Option<Grant>, mode: Confirm) -> Call {
+    fn confirm(&self, allowance: Allowance, permit: &Permit, hold: Hold, mode: Confirm) -> Call {
         let Permit { code, interval, decided_at, .. } = *permit;
         let end = permit.ended.map_or(interval.end, |(at, _)| at.min(interval.end));
         let shared = SharedPermit { code, interval, decided_at, phone: self.hashed(permit.phone) };
@@ -255,7 +255,7 @@ impl Pipeline {
     /// Entry `permit.seq` grants what was reserved.
     pub(super) fn share_grant(&mut self, permit: &Permit, (hold, allowance): (Grant, Allowance)) {
         if let Some(shared) = &mut self.shared {
-            let call = shared.confirm(allowance, permit, Some(hold), Confirm::Live);
+            let call = shared.confirm(allowance, permit, Hold::Named(hold), Confirm::Live);
             shared.changes.push(Change { seq: permit.seq, call });
         }
     }
@@ -272,7 +272,7 @@ impl Pipeline {
     pub(super) fn share_end(&mut self, seq: u64, permit: &Permit) {
         if let Some(shared) = &mut self.shared {
             let allowance = bare(permit.person, permit.purpose, Date::default());
-            let call = shared.confirm(allowance, permit, None, Confirm::End);
+            let call = shared.confirm(allowance, permit, Hold::Own, Confirm::End);
             shared.changes.push(Change { seq, call });
         }
     }
@@ -288,7 +288,7 @@ impl Pipeline {
     #[must_use]
     pub fn unsettled(&self, world: &World, count: usize) -> Vec<Change> {
         let Some(shared) = &self.shared else { return Vec::new() };
-        self.last_permits(count).filter_map(|permit| shared.again(&permit, world)).collect()
+        self.last_permits(count).filter_map(|permit| shared.again(&permit, Hold::Orphaned, world)).collect()
     }
 
     /// What the others were told of permits of the last `time`, `count` of them at most: it is to be told again.
@@ -297,7 +297,7 @@ impl Pipeline {
         let Some(shared) = &self.shared else { return Vec::new() };
         let lately =
             self.last_permits(count).filter(|permit| self.time.duration_since(permit.decided_at) < time);
-        let again = lately.filter_map(|permit| shared.again(&permit, world));
+        let again = lately.filter_map(|permit| shared.again(&permit, Hold::Own, world));
         again.map(|Change { seq, call }| Change { seq, call: call.replayed() }).collect()
     }
 

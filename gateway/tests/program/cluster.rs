@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::mpsc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use icaze_codec::pdu::Command;
@@ -11,7 +12,7 @@ use icaze_codec::pdu::Command;
 use crate::cli::{code, granted, icaze, refused, sms};
 use crate::crowd::{Answers, Crowd, document};
 use crate::lookups::post;
-use crate::operator::{Peer, pdu, submit};
+use crate::operator::{Pdu, Peer, pdu, submit};
 use crate::servers::{self, Servers};
 use crate::support::{Gateway, Site, until};
 
@@ -138,20 +139,70 @@ fn a_restart_confirms_what_its_ledger_holds_and_ends_what_was_granted_to_others_
     operator.send(&pdu(Command::BIND_TRANSMITTER, 1, b"demo\0demo1234\0\0\x34\0\0\0"));
     assert!(operator.read().unwrap().status.is_ok());
     for (sequence, person) in [(2, 1), (3, 2)] {
-        operator.send(&submit(sequence, HOME, "8103", &format!("2 {}", document(person))));
+        operator.send(&submit(sequence, HOME, "8103", &request(person)));
         assert!(operator.read_until(Command::SUBMIT_SM_RESP).unwrap().status.is_ok());
     }
     drop(first);
     forget(&runtime, &servers);
-    let taken = sms(&second, HOME, &format!("2 {}", document(1)));
+    let taken = sms(&second, HOME, &request(1));
 
     let first = sites[0].start();
-    let confirmed = sms(&second, HOME, &format!("2 {}", document(2)));
+    let confirmed = sms(&second, HOME, &request(2));
     let own = granted_in(&sites[0]).0;
     assert_eq!(own[&document(2)], BTreeSet::from([code(&confirmed).unwrap().to_owned()]), "{confirmed}");
     until("the other one to end", || !granted_in(&sites[0]).0.contains_key(&document(1)));
-    let again = sms(&first, HOME, &format!("2 {}", document(1)));
+    let again = sms(&first, HOME, &request(1));
     assert_eq!(code(&again), code(&taken), "{again}");
+}
+
+#[test]
+fn what_redis_lost_is_confirmed_again_when_another_server_takes_over() {
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 2);
+    let (first, second) = (sites[0].start(), sites[1].start());
+    let reply = sms(&first, HOME, &request(1));
+    forget(&runtime, &servers);
+    let victim = runtime.block_on(servers.primaries())[0];
+    servers.kill(victim);
+    runtime.block_on(servers::until(async || servers.primaries().await.len() == 3));
+    servers.restart(victim);
+    runtime.block_on(servers.whole());
+    let told = "confirmed again after another server took over count=1 left=0";
+    until("the gateway to notice", || sites[0].log().contains(told));
+    assert_eq!(code(&sms(&second, HOME, &request(1))), code(&reply));
+}
+
+/// A gateway whose disk hangs for so many microseconds with one commit, once it is under way.
+fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
+    // The calls of one thread are counted apart, so that the start goes well.
+    let hangs = format!("inject=fdatasync:delay_enter={micros}:when=15");
+    let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &hangs];
+    site.start_under(&strace, settings)
+}
+
+/// Texts about one person after the other until the disk hangs: whose text that is, and a thread that ends with its response,
+/// `None` if the session ends without.
+fn text_until_it_hangs(gateway: &Gateway) -> (usize, JoinHandle<Option<Pdu>>) {
+    let (told, answered) = mpsc::channel();
+    let mut operator = Peer::bound(&gateway.smpp);
+    let texts = std::thread::spawn(move || {
+        for person in 0..100 {
+            operator.send(&submit(person as u32 + 2, HOME, "8103", &request(person)));
+            let response = operator.read_until(Command::SUBMIT_SM_RESP);
+            // Nobody listens any more after the one that hung.
+            if response.is_none() || told.send(person).is_err() {
+                return response;
+            }
+        }
+        panic!("the disk does not hang");
+    });
+    // The first text of which nothing is heard for so long is the one.
+    let quick = std::iter::from_fn(|| answered.recv_timeout(Duration::from_secs(2)).ok());
+    (quick.last().map_or(0, |last| last + 1), texts)
+}
+
+fn request(person: usize) -> String {
+    format!("2 {}", document(person))
 }
 
 #[test]
@@ -159,30 +210,35 @@ fn a_decision_that_lost_its_reservation_is_undone_before_anybody_hears_of_it() {
     let (_runtime, servers) = cluster();
     let sites = sites(&servers, 2);
     let second = sites[1].start();
-    // The calls of one thread are counted apart: the start goes well, and a commit under load takes longer than a reservation.
-    let hangs = "inject=fdatasync:delay_enter=16000000:when=15";
-    let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", hangs];
-    let first = sites[0].start_under(&strace, &[]);
-    let text = |person| format!("2 {}", document(person));
-    let (told, answered) = mpsc::channel();
-    let mut operator = Peer::bound(&first.smpp);
-    let texts = std::thread::spawn(move || {
-        (0..100).find(|&person| {
-            operator.send(&submit(person as u32 + 2, HOME, "8103", &text(person)));
-            let response = operator.read_until(Command::SUBMIT_SM_RESP);
-            told.send(person).unwrap();
-            response.is_none()
-        })
-    });
-    // The first text of which nothing is heard for so long is the one that hangs.
-    let quick = std::iter::from_fn(|| answered.recv_timeout(Duration::from_secs(3)).ok());
-    let hung = quick.last().map_or(0, |last| last + 1);
-    let taken = insist(&second, HOME, &text(hung));
-    assert_eq!(texts.join().unwrap(), Some(hung), "its session ends without a response");
-    assert_eq!(code(&sms(&first, HOME, &text(hung))), code(&taken));
+    // Longer than a reservation holds.
+    let first = start_hanging(&sites[0], 16_000_000, &[]);
+    let (hung, texts) = text_until_it_hangs(&first);
+    let taken = insist(&second, HOME, &request(hung));
+    assert_eq!(texts.join().unwrap(), None, "its session ends without a response");
+    assert_eq!(code(&sms(&first, HOME, &request(hung))), code(&taken));
     assert!(!granted_in(&sites[0]).0.contains_key(&document(hung)));
     let metrics = first.metrics();
     assert!(metrics.contains("icaze_cluster_late_total{result=\"undone\"} 1"), "{metrics}");
+}
+
+#[test]
+fn a_cluster_that_goes_away_before_a_confirmation_holds_acknowledgements_back_and_the_next_start_settles_them()
+ {
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 1);
+    let mut gateway = start_hanging(&sites[0], 4_000_000, &["SMPP__DRAIN_S=1"]);
+    let (hung, texts) = text_until_it_hangs(&gateway);
+    (0..6).for_each(|index| servers.kill(index));
+    until("the disk to go on", || granted_in(&sites[0]).0.contains_key(&document(hung)));
+    gateway.terminate();
+    assert_eq!(gateway.wait(), Some(0), "it ends in order all the same\n{}", sites[0].log());
+    assert_eq!(texts.join().unwrap(), None, "what is not confirmed is not acknowledged");
+    (0..6).for_each(|index| servers.restart(index));
+    runtime.block_on(servers.whole());
+    let gateway = sites[0].start();
+    let reply = sms(&gateway, HOME, &request(hung));
+    let codes = granted_in(&sites[0]).0.remove(&document(hung)).unwrap();
+    assert_eq!(codes, BTreeSet::from([code(&reply).unwrap().to_owned()]), "{reply}");
 }
 
 #[test]

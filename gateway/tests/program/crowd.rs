@@ -53,15 +53,18 @@ impl Crowd {
         let (told, acked) = watch::channel(0);
         let (address, addresses) = watch::channel(address.to_owned());
         let phones = Phones { answers: Arc::clone(&answers), told, addresses, persons };
+        let seen = Arc::clone(&answers);
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            let answers = Arc::clone(&phones.answers);
             let all = async { tokio::time::timeout(Duration::from_secs(120), phones.all()).await };
             if runtime.block_on(all).is_err() {
-                let Answers { acked, codes, put_off } = &*answers.lock().unwrap();
-                let (acked, told) = (acked.len(), codes.len());
+                let answers = seen.lock().unwrap();
+                let without = answers.acked.iter().filter(|person| !answers.codes.contains_key(person));
                 panic!(
-                    "of {persons} texts {acked} were acknowledged and {told} answered, {put_off} put off, in two minutes"
+                    "not all is answered within two minutes: {} of {persons} acknowledged, {} put off, no reply to {:?}",
+                    answers.acked.len(),
+                    answers.put_off,
+                    without.collect::<Vec<_>>()
                 );
             }
         });
