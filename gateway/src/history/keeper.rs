@@ -128,12 +128,12 @@ impl Keeper {
         if first_seq(&storage)?.is_some_and(|first| views.begin() > first) {
             return Err(KeepError::Behind);
         }
-        let (people, records) = (&history.people_from, &history.records_from);
-        views.remove_before(records.load(Ordering::Acquire))?;
-        views.forget_people(people.load(Ordering::Acquire))?;
         let mut run = views.run();
         let closed = read_closed(&storage, Some(&self.key), position, |record, _| run.add(record))?;
         run.load()?;
+        // Last, so that look-ups hear at once of what is gone: a file that is missing puts all of it in doubt.
+        views.forget_people(history.people_from.load(Ordering::Acquire))?;
+        views.remove_before(history.records_from.load(Ordering::Acquire))?;
         history.publish(views);
         Ok(closed.is_some())
     }

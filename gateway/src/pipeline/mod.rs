@@ -247,13 +247,7 @@ impl Pipeline {
         let Content::Part(part) = message.content else {
             return self.decide(operator, message, &[], world, moment);
         };
-        let key = MessageKey {
-            operator,
-            from: message.from.into(),
-            to: message.to.into(),
-            reference: part.reference,
-            total: part.total,
-        };
+        let key = MessageKey::of(operator, message, part);
         if let Some(superseded) = self.parts.supersede(&key, part.number)
             && let Err(full) = self.decide_incomplete(&superseded, world, moment)
         {

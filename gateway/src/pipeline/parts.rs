@@ -2,8 +2,11 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use icaze_codec::text::Part;
 use icaze_store::ledger::Address;
 use jiff::{SignedDuration, Timestamp};
+
+use super::intake::Message;
 
 /// An address that outlives its PDU.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -40,6 +43,15 @@ pub struct MessageKey {
     pub reference: u16,
     /// Of how many parts.
     pub total: u8,
+}
+
+impl MessageKey {
+    /// The message of an operator that `message` is this part of.
+    #[must_use]
+    pub fn of(operator: u16, message: &Message<'_>, part: Part) -> Self {
+        let (from, to) = (message.from.into(), message.to.into());
+        Self { operator, from, to, reference: part.reference, total: part.total }
+    }
 }
 
 /// One accepted part.

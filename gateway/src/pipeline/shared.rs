@@ -206,13 +206,7 @@ impl Pipeline {
             let request = match message.content {
                 Content::Text(reading) => reading.request.ok(),
                 Content::Part(part) => {
-                    let key = MessageKey {
-                        operator,
-                        from: message.from.into(),
-                        to: message.to.into(),
-                        reference: part.reference,
-                        total: part.total,
-                    };
+                    let key = MessageKey::of(operator, &message, part);
                     parts.push((key, part.number, message.text));
                     self.parts.joined(&parts).and_then(|text| read(&text).request.ok())
                 }

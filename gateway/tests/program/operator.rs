@@ -90,7 +90,8 @@ impl Peer {
     pub(crate) fn answer(&mut self, request: &Pdu) {
         let body: &[u8] = if request.command == Command::DELIVER_SM { &[0] } else { &[] };
         if !request.command.is_response() {
-            self.send(&pdu(request.command.response(), request.sequence, body));
+            // A gateway that ends may have closed the connection by now.
+            let _ = self.stream.write_all(&pdu(request.command.response(), request.sequence, body));
         }
     }
 
