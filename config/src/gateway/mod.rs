@@ -282,6 +282,8 @@ pub struct Probe {
 pub struct Http {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where other gateways of `[redis]` ask this one, `HOST:PORT`; `None`: where it listens.
+    pub advertise: Option<String>,
     /// Whether HTTP is in TLS, with the certificate of `[tls]`.
     pub tls: bool,
     /// Requests a second of one token or browser session; 0: unlimited.

@@ -1,6 +1,9 @@
 //! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
 
+mod elsewhere;
 mod member;
+pub mod peers;
+mod token;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -13,9 +16,12 @@ use icaze_store::ledger::MasterKey;
 use jiff::SignedDuration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+pub use self::elsewhere::Elsewhere;
+use self::peers::Peers;
 use crate::gateway::{Gateway, Phase};
+use crate::permit::code::CodeKey;
 use crate::pipeline::Pipeline;
-use crate::pipeline::shared::{Change, Wanted};
+use crate::pipeline::shared::{Change, Wanted, coded};
 use crate::telemetry::Telemetry;
 use crate::waiter::Waiter;
 use crate::world::World;
@@ -49,6 +55,10 @@ pub fn server(node: &str) -> String {
 /// What the node shares with others.
 pub struct Shared {
     cluster: Cluster,
+    /// The other gateways.
+    pub peers: Peers,
+    node: u8,
+    codes: CodeKey,
     telemetry: Telemetry,
     /// How often decisions were undone.
     voided: AtomicU64,
@@ -82,9 +92,18 @@ impl Shared {
         };
         let cluster = Cluster::connect(options).await.context("redis.nodes")?;
         member::admit(&cluster, config, key).await?;
+        let peers = Peers::new(config, key)?;
+        peers.learn(&cluster).await.context("redis.nodes")?;
         pipeline.share(key.derive("shared phone"));
-        let telemetry = telemetry.clone();
-        let shared = Self { cluster, telemetry, voided: AtomicU64::new(0), away: AtomicBool::new(false) };
+        let shared = Self {
+            cluster,
+            peers,
+            node: config.node,
+            codes: CodeKey::new(key.derive("permit code")),
+            telemetry: telemetry.clone(),
+            voided: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+        };
         let changes = pipeline.unsettled(world, AGAIN);
         tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
         for changes in changes.chunks(CALLS) {
@@ -140,9 +159,11 @@ impl Shared {
 
     /// Tells it once.
     async fn told(&self, changes: Vec<Change>) -> Settled {
-        let (seqs, calls): (Vec<u64>, Vec<Call>) =
+        let (seqs, mut calls): (Vec<u64>, Vec<Call>) =
             changes.into_iter().map(|Change { seq, call }| (seq, call)).unzip();
-        let outcomes = self.call("confirm", &calls).await;
+        calls.extend(self.index(&calls));
+        let mut outcomes = self.call("confirm", &calls).await;
+        let indexed = outcomes.split_off(seqs.len()).iter().all(Result::is_ok);
         let (mut settled, mut conflicts) = (Settled::default(), 0);
         for ((seq, call), outcome) in seqs.into_iter().zip(calls).zip(outcomes) {
             let live = matches!(call, Call::Confirm { mode: Confirm::Live, .. });
@@ -151,8 +172,12 @@ impl Shared {
                 Ok(Some(Confirmed::Late | Confirmed::Released)) if live => {
                     settled.late.push(Change { seq, call });
                 }
-                Ok(Some(Confirmed::Conflict)) => conflicts += 1,
-                _ => {}
+                Ok(Some(result)) => {
+                    conflicts += u64::from(result == Confirmed::Conflict);
+                    if !indexed {
+                        settled.left.push(Change { seq, call });
+                    }
+                }
             }
         }
         if conflicts > 0 {
@@ -163,6 +188,15 @@ impl Shared {
             self.telemetry.cluster_late(false, conflicts);
         }
         settled
+    }
+
+    /// What says whose the codes of these grants are.
+    fn index(&self, calls: &[Call]) -> Vec<Call> {
+        let own = calls.iter().filter_map(coded).filter_map(|(code, person)| {
+            let (node, counter) = self.codes.origin(code);
+            (node == self.node).then_some((counter, person))
+        });
+        icaze_cluster::index(own.collect())
     }
 
     async fn call(&self, what: &'static str, calls: &[Call]) -> Vec<Outcome> {
