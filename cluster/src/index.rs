@@ -65,11 +65,8 @@ mod tests {
                 _ => panic!("{call:?}"),
             })
             .collect();
-        let expected = [
-            (9, vec![0, 0, 0, 2]),
-            (4094, vec![255, 255, 255, 255, 0, 0, 0, 8]),
-            (4096, vec![0, 0, 0, 1]),
-        ];
+        let expected =
+            [(9, vec![0, 0, 0, 2]), (4094, vec![255, 255, 255, 255, 0, 0, 0, 8]), (4096, vec![0, 0, 0, 1])];
         assert_eq!(pieces, expected);
         assert!(index(Vec::new()).is_empty());
         assert_eq!((offset(4095), offset(4096)), (4095 * 4, 0));

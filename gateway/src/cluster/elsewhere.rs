@@ -55,6 +55,18 @@ impl Shared {
         self.codes.origin(code)
     }
 
+    /// This gateway's number.
+    #[must_use]
+    pub fn node(&self) -> u8 {
+        self.node
+    }
+
+    /// Whether another gateway issued a code.
+    #[must_use]
+    pub fn is_of_another(&self, code: Code) -> bool {
+        self.origin(code).0 != self.node
+    }
+
     /// What a person was granted, by whichever gateway.
     ///
     /// # Errors

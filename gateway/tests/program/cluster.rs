@@ -20,7 +20,7 @@ const HOME: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
 
 /// Gateways of one country: the same key, another number each.
-fn sites(servers: &Servers, count: usize) -> Vec<Site> {
+pub(crate) fn sites(servers: &Servers, count: usize) -> Vec<Site> {
     let nodes: Vec<String> = servers.ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
     let site = |id| Site::new(&format!("[node]\nid = {id}\n[redis]\nnodes = [{}]\n", nodes.join(", ")));
     let sites: Vec<Site> = (0..count).map(site).collect();
@@ -36,7 +36,7 @@ fn give_key(site: &Site, byte: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn cluster() -> (tokio::runtime::Runtime, Servers) {
+pub(crate) fn cluster() -> (tokio::runtime::Runtime, Servers) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let servers = runtime.block_on(Servers::start());
     (runtime, servers)
@@ -120,7 +120,7 @@ fn without_the_cluster_operators_are_asked_to_come_again_and_with_it_they_are_an
 }
 
 /// Redis forgets all that it knew.
-fn forget(runtime: &tokio::runtime::Runtime, servers: &Servers) {
+pub(crate) fn forget(runtime: &tokio::runtime::Runtime, servers: &Servers) {
     runtime.block_on(async {
         for index in servers.primaries().await {
             let mut server = servers::admin(servers.ports[index]).await.unwrap();
