@@ -40,7 +40,7 @@ fn revoke(gateway: &Gateway, code: &str) -> crate::support::Answer {
 
 #[test]
 fn every_gateway_tells_and_ends_the_permits_of_the_others_and_the_asked_ones_trail_has_who_asked() {
-    let (_runtime, servers) = cluster();
+    let (_runtime, mut servers) = cluster();
     let sites = sites(&servers, 2);
     let settings = ["LOG__LEVEL=trace", "HTTP__RATE=0"];
     let (first, second) = (sites[0].start_with(&settings), sites[1].start_with(&settings));
@@ -76,16 +76,21 @@ fn every_gateway_tells_and_ends_the_permits_of_the_others_and_the_asked_ones_tra
     }
     assert_eq!(revoke(&second, code).status, 404, "none that stands");
 
+    let kept = all_of(&servers);
+    assert!(kept.contains(":p:") && kept.contains(":n:0:") && kept.contains(":http:1"), "{kept}");
+    for personal in ["501234567", "10000001"] {
+        assert!(!kept.contains(personal), "{personal} is in Redis: {kept}");
+    }
+
+    (0..6).for_each(|index| servers.kill(index));
+    let answer = look_up(&second, "inspector", "document", "AZE10000001");
+    let ended = (json!("not_valid"), json!("revoked"), Value::Null);
+    assert_eq!(told(&answer), ended, "without Redis the others are asked: {answer}");
     for site in &sites {
         let log = site.log();
         for personal in ["501234567", "10000001", &code.replace('-', ""), code] {
             assert!(!log.contains(personal), "{personal} is in the log");
         }
-    }
-    let kept = all_of(&servers);
-    assert!(kept.contains(":p:") && kept.contains(":n:0:") && kept.contains(":http:1"), "{kept}");
-    for personal in ["501234567", "10000001"] {
-        assert!(!kept.contains(personal), "{personal} is in Redis: {kept}");
     }
 }
 
