@@ -222,9 +222,9 @@ fn servers_of_the_cluster_are_hosts_and_ports() {
     let away =
         |redis: &str| with_file(&format!("[http]\nlisten = \"0.0.0.0:8080\"\n[redis]\nnodes = [{redis}]\n"));
     let unreachable =
-        |settings| problems(settings).iter().filter(|problem| problem.key == "http.advertise").count();
-    assert_eq!(unreachable(&away("\"127.0.0.1:7000\"")), 1, "where should the others ask?");
-    assert_eq!(unreachable(&away("")), 0, "nobody asks");
+        |redis| problems(&away(redis)).iter().filter(|problem| problem.key == "http.advertise").count();
+    assert_eq!(unreachable("\"127.0.0.1:7000\""), 1, "where should the others ask?");
+    assert_eq!(unreachable(""), 0, "nobody asks");
     let told = problems(&with_file("[redis]\naway = \"grant\"\n"));
     assert_eq!((told.len(), told[0].key.as_str()), (1, "redis.away"), "{told:#?}");
 }

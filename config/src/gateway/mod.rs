@@ -380,6 +380,13 @@ pub struct Redis {
 pub enum Away {
     /// The operator is asked to send it again, by its retry status.
     Refuse,
+    /// The same at first; then it is granted by what this gateway knows.
+    Local {
+        /// The cluster must have been away for so long.
+        after: Duration,
+        /// So many grants, at most, until it is back.
+        max: u32,
+    },
 }
 
 /// `[log]`: what the process writes to stderr.

@@ -230,7 +230,11 @@ impl Check<'_> {
     fn redis(&mut self) -> Redis {
         let nodes = self.list("redis.nodes");
         self.every_is("redis.nodes", &nodes, is_address, "HOST:PORT");
-        Redis { nodes, away: self.choice("redis.away", &[("refuse", Away::Refuse)]) }
+        let local = Away::Local {
+            after: self.seconds("redis.local_after_s", 1..=DAY_S),
+            max: self.number("redis.local_max", 1..=1_000_000),
+        };
+        Redis { nodes, away: self.choice("redis.away", &[("refuse", Away::Refuse), ("local", local)]) }
     }
 
     fn replies(&mut self) -> Replies {

@@ -1,6 +1,7 @@
 //! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
 
 mod elsewhere;
+mod local;
 mod member;
 pub mod peers;
 mod token;
@@ -11,12 +12,13 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Options, Reserved, Value};
-use icaze_config::gateway::Config;
+use icaze_config::gateway::{Away, Config};
 use icaze_store::ledger::MasterKey;
 use jiff::SignedDuration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 pub use self::elsewhere::Elsewhere;
+use self::local::Local;
 use self::peers::Peers;
 use crate::gateway::{Gateway, Phase};
 use crate::permit::code::CodeKey;
@@ -64,6 +66,8 @@ pub struct Shared {
     voided: AtomicU64,
     /// Whether the last call had no answer.
     away: AtomicBool,
+    /// `None`: nothing is granted while the cluster is away.
+    local: Option<Local>,
 }
 
 impl Shared {
@@ -103,6 +107,10 @@ impl Shared {
             telemetry: telemetry.clone(),
             voided: AtomicU64::new(0),
             away: AtomicBool::new(false),
+            local: match config.redis.away {
+                Away::Refuse => None,
+                Away::Local { after, max } => Some(Local::new(after, max)),
+            },
         };
         let changes = pipeline.unsettled(world, AGAIN);
         tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
@@ -122,6 +130,11 @@ impl Shared {
 
     /// Reserves what is wanted, and says what was answered, by place. What has no answer is left out.
     pub async fn reserve(&self, wanted: Vec<Wanted>) -> Vec<(usize, Reserved)> {
+        if let Some(local) = self.alone() {
+            let held: Vec<_> = local.holds(wanted.len()).map(Reserved::Held).collect();
+            self.telemetry.cluster_local(held.len() as u64);
+            return wanted.into_iter().map(|wanted| wanted.place).zip(held).collect();
+        }
         let (places, calls): (Vec<usize>, Vec<Call>) =
             wanted.into_iter().map(|Wanted { place, call }| (place, call)).unzip();
         let outcomes = self.call("reserve", &calls).await;
@@ -137,7 +150,13 @@ impl Shared {
     /// the gateway stops before all is known. For a thread that may block.
     #[must_use]
     pub fn settle(&self, gateway: &Gateway, waiter: &Waiter, mut changes: Vec<Change>) -> bool {
-        while !changes.is_empty() {
+        loop {
+            if let Some(local) = &self.local {
+                changes = local.keep(changes, AGAIN, Instant::now());
+            }
+            if changes.is_empty() {
+                return true;
+            }
             let Settled { late, left } = waiter.wait(self.told(changes));
             changes = left;
             if !late.is_empty() {
@@ -154,7 +173,25 @@ impl Shared {
                 waiter.wait(async { sleep(PAUSE).await });
             }
         }
-        true
+    }
+
+    /// What decides here, while the cluster is away for long.
+    fn alone(&self) -> Option<&Local> {
+        self.local.as_ref().filter(|local| local.is_alone(Instant::now()))
+    }
+
+    /// Tells the others what was decided without them, if they are back.
+    async fn rejoin(&self) {
+        let Some(local) = self.alone() else { return };
+        if self.peers.learn(&self.cluster).await.is_err() {
+            return;
+        }
+        while let Some(changes) = local.take(CALLS) {
+            let left = self.told(changes).await.left;
+            if !left.is_empty() {
+                return local.put_back(left);
+            }
+        }
     }
 
     /// Tells it once.
@@ -210,6 +247,9 @@ impl Shared {
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
         let first = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
         let was_away = self.away.swap(first.is_some(), Ordering::Relaxed);
+        if let Some(local) = &self.local {
+            local.heard(failed < outcomes.len(), Instant::now());
+        }
         match first {
             Some(error) => {
                 self.telemetry.cluster_failed(
@@ -239,9 +279,16 @@ impl Shared {
     /// Why no permits can be granted; `None` if they can.
     #[must_use]
     pub fn trouble(&self) -> Option<&'static str> {
-        self.away
-            .load(Ordering::Relaxed)
-            .then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers")
+        match self.alone() {
+            Some(local) if local.is_full() => Some(
+                "the Redis cluster does not answer, and redis.local_max permits were granted without it: see CLUSTER INFO on its servers",
+            ),
+            Some(_) => None,
+            None => self
+                .away
+                .load(Ordering::Relaxed)
+                .then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers"),
+        }
     }
 }
 
@@ -276,6 +323,7 @@ pub async fn watch(gateway: Arc<Gateway>) {
     let (mut changes, mut seen) = (Vec::new(), shared.cluster.takeovers());
     loop {
         ticks.tick().await;
+        shared.rejoin().await;
         match shared.cluster.learn().await {
             Ok(()) => shared.away.store(false, Ordering::Relaxed),
             Err(error) => {

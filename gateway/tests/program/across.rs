@@ -6,8 +6,8 @@ use icaze_store::ledger::{FileStorage, MasterKey};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::cli::{code, sms};
-use crate::cluster::{cluster, forget, sites};
+use crate::cli::{code, icaze, sms};
+use crate::cluster::{cluster, forget, insist, sites};
 use crate::lookups::{ask, get, look_up, post};
 use crate::servers::Servers;
 use crate::support::{Gateway, Site, until};
@@ -205,4 +205,41 @@ fn only_gateways_of_the_same_key_are_answered_as_such_and_nowhere_else() {
     let alone = Site::new("");
     let alone = alone.start();
     assert_eq!(ask(&alone, "/peers/lookups", &good, &question), 404, "nobody shares with it");
+}
+
+#[test]
+fn gateways_that_may_decide_alone_grant_so_many_permits_and_tell_them_when_the_cluster_is_back() {
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 2);
+    let settings = ["REDIS__AWAY=local", "REDIS__LOCAL_AFTER_S=1", "REDIS__LOCAL_MAX=2"];
+    let (first, second) = (sites[0].start_with(&settings), sites[1].start_with(&settings));
+    let text =
+        |gateway: &Gateway, text: &str| icaze(&["sms", "--from", HOME, "--server", &gateway.smpp, text]);
+    (0..6).for_each(|index| servers.kill(index));
+    let once = insist(&first, HOME, "2 AZE20000001");
+    let twice = insist(&second, HOME, "2 AZE20000001");
+    assert!(code(&once).is_some() && code(&twice).is_some() && code(&once) != code(&twice), "{once} {twice}");
+    assert_eq!(code(&sms(&first, HOME, "2 AZE20000001")), code(&once), "what it knows itself counts");
+    assert_eq!(first.ask("GET /readyz", &[], "").status, 200, "it grants");
+    let other = sms(&first, HOME, "2 AZE20000002");
+    let refused = text(&first, "2 AZE20000003");
+    assert!(!refused.ok && refused.err.contains("ESME_RTHROTTLED"), "{}{}", refused.out, refused.err);
+    until("not ready", || first.ask("GET /readyz", &[], "").body.contains("redis.local_max"));
+    assert!(first.metrics().contains("icaze_cluster_local_total 2"), "{}", first.metrics());
+
+    (0..6).for_each(|index| servers.restart(index));
+    runtime.block_on(servers.whole());
+    for site in &sites {
+        until("the grants to be told", || {
+            site.log().contains("the cluster knows what was granted without it")
+        });
+    }
+    assert_eq!(code(&insist(&second, HOME, "2 AZE20000002")), code(&other));
+    assert!(code(&insist(&first, HOME, "2 AZE20000003")).is_some());
+    let conflicts = |gateway: &Gateway| {
+        let metrics = gateway.metrics();
+        metrics.lines().filter(|line| *line == "icaze_cluster_late_total{result=\"conflict\"} 1").count()
+    };
+    assert_eq!(conflicts(&first) + conflicts(&second), 1, "the one grant too many is counted");
+    until("ready", || first.ask("GET /readyz", &[], "").status == 200);
 }

@@ -43,7 +43,7 @@ pub(crate) fn cluster() -> (tokio::runtime::Runtime, Servers) {
 }
 
 /// Texts that the operator is asked to send again are sent again.
-fn insist(gateway: &Gateway, from: &str, text: &str) -> String {
+pub(crate) fn insist(gateway: &Gateway, from: &str, text: &str) -> String {
     let mut reply = None;
     until("an answer", || {
         let said = icaze(&["sms", "--from", from, "--server", &gateway.smpp, text]);
