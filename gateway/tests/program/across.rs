@@ -7,7 +7,8 @@ use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
 use crate::cli::{code, icaze, sms};
-use crate::cluster::{cluster, forget, insist, sites};
+use crate::cluster::{cluster, forget, insist, sites, start_hanging, text_until_it_hangs};
+use crate::crowd::document;
 use crate::lookups::{ask, get, look_up, post};
 use crate::servers::Servers;
 use crate::support::{Gateway, Site, until};
@@ -242,4 +243,22 @@ fn gateways_that_may_decide_alone_grant_so_many_permits_and_tell_them_when_the_c
     };
     assert_eq!(conflicts(&first) + conflicts(&second), 1, "the one grant too many is counted");
     until("ready", || first.ask("GET /readyz", &[], "").status == 200);
+}
+
+#[test]
+fn what_was_under_way_when_the_cluster_went_is_acknowledged_by_a_gateway_that_may_decide_alone() {
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 2);
+    let gateway = start_hanging(&sites[0], 4_000_000, &["REDIS__AWAY=local", "REDIS__LOCAL_AFTER_S=1"]);
+    let (hung, texts) = text_until_it_hangs(&gateway);
+    (0..6).for_each(|index| servers.kill(index));
+    let response = texts.join().unwrap();
+    assert!(response.is_some_and(|response| response.status.is_ok()), "acknowledged without the cluster");
+    (0..6).for_each(|index| servers.restart(index));
+    runtime.block_on(servers.whole());
+    until("the grant to be told", || {
+        sites[0].log().contains("the cluster knows what was granted without it")
+    });
+    let text = format!("2 {}", document(hung));
+    assert_eq!(code(&insist(&sites[1].start(), HOME, &text)), code(&sms(&gateway, HOME, &text)));
 }

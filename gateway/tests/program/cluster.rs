@@ -173,7 +173,7 @@ fn what_redis_lost_is_confirmed_again_when_another_server_takes_over() {
 }
 
 /// A gateway whose disk hangs for so many microseconds with one commit, once it is under way.
-fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
+pub(crate) fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
     // The calls of one thread are counted apart, so that the start goes well.
     let hangs = format!("inject=fdatasync:delay_enter={micros}:when=15");
     let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &hangs];
@@ -182,7 +182,7 @@ fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
 
 /// Texts about one person after the other until the disk hangs: whose text that is, and a thread that ends with its response,
 /// `None` if the session ends without.
-fn text_until_it_hangs(gateway: &Gateway) -> (usize, JoinHandle<Option<Pdu>>) {
+pub(crate) fn text_until_it_hangs(gateway: &Gateway) -> (usize, JoinHandle<Option<Pdu>>) {
     let (told, answered) = mpsc::channel();
     let mut operator = Peer::bound(&gateway.smpp);
     let texts = std::thread::spawn(move || {
