@@ -1,5 +1,6 @@
 //! Officers ask any of several gateways.
 
+use std::fs;
 use std::process::Command;
 
 use icaze_store::ledger::{FileStorage, MasterKey};
@@ -12,6 +13,7 @@ use crate::crowd::document;
 use crate::lookups::{ask, get, look_up, post};
 use crate::servers::Servers;
 use crate::support::{Gateway, Site, until};
+use crate::tls::Authority;
 
 const HOME: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
@@ -261,4 +263,32 @@ fn what_was_under_way_when_the_cluster_went_is_acknowledged_by_a_gateway_that_ma
     });
     let text = format!("2 {}", document(hung));
     assert_eq!(code(&insist(&sites[1].start(), HOME, &text)), code(&sms(&gateway, HOME, &text)));
+}
+
+#[test]
+fn gateways_ask_each_other_in_tls_and_not_whom_nobody_vouches_for() {
+    let (_runtime, servers) = cluster();
+    let sites = sites(&servers, 3);
+    let (authority, dir) = (Authority::new(), sites[0].dir.path());
+    authority.sign("127.0.0.1").save(dir, "gateway");
+    let roots = dir.join("roots.pem");
+    fs::write(&roots, &authority.1).unwrap();
+    let first = sites[0].start_with(&[
+        "HTTP__TLS=true",
+        &format!("TLS__CERTIFICATE={}", dir.join("gateway.pem").display()),
+        &format!("TLS__KEY={}", dir.join("gateway.key").display()),
+    ]);
+    let trusting =
+        sites[1].start_under(&["env", &format!("SSL_CERT_FILE={}", roots.display())], &["HTTP__RATE=0"]);
+    let doubting = sites[2].start_with(&["HTTP__RATE=0"]);
+    let reply = sms(&first, HOME, "2 AZE10000001");
+    until("it to be asked", || {
+        look_up(&trusting, "inspector", "code", code(&reply).unwrap())["missing_nodes"].is_null()
+    });
+    let answer = look_up(&trusting, "inspector", "document", "AZE10000001");
+    assert_eq!(answer["permits"][0]["document"], "AZE10000001", "{answer}");
+    let answer = look_up(&doubting, "inspector", "document", "AZE10000001");
+    assert_eq!(told(&answer), (json!("valid"), json!("valid"), json!([0])), "only Redis tells it: {answer}");
+    let log = sites[2].log();
+    assert!(log.contains("a look-up misses a gateway") && !log.contains("nobody has heard of it"), "{log}");
 }
