@@ -2,6 +2,8 @@
 
 use redis::{Cmd, Value};
 
+use crate::index;
+
 /// Person slots: how many hash tags the persons are spread over. A constant of the stored keys.
 pub(crate) const PERSON_SLOTS: u32 = 1024;
 
@@ -156,6 +158,13 @@ pub enum Call {
         /// Its name.
         grant: Grant,
     },
+    /// Writes down whose neighbouring codes of this node are; [`index`](crate::index()) makes it.
+    Index {
+        /// The counter of the first.
+        counter: u32,
+        /// The persons, as the blocks have them.
+        persons: Vec<u8>,
+    },
 }
 
 /// The answer to [`Call::Reserve`].
@@ -195,8 +204,8 @@ impl Call {
     /// Whether both are about the same purpose of the same person.
     #[must_use]
     pub fn is_for_the_same(&self, other: &Self) -> bool {
-        let key = |call: &Self| (call.allowance().person, call.allowance().purpose);
-        key(self) == key(other)
+        let key = |call: &Self| call.allowance().map(|allowance| (allowance.person, allowance.purpose));
+        key(self).is_some_and(|own| key(other) == Some(own))
     }
 
     /// The same as something that a ledger holds as acknowledged.
@@ -208,16 +217,22 @@ impl Call {
         self
     }
 
-    fn allowance(&self) -> &Allowance {
+    fn allowance(&self) -> Option<&Allowance> {
         match self {
             Self::Reserve { allowance, .. }
             | Self::Confirm { allowance, .. }
-            | Self::Release { allowance, .. } => allowance,
+            | Self::Release { allowance, .. } => Some(allowance),
+            Self::Index { .. } => None,
         }
     }
 
     pub(crate) fn slot(&self) -> u32 {
-        self.allowance().slot()
+        match self {
+            Self::Reserve { allowance, .. }
+            | Self::Confirm { allowance, .. }
+            | Self::Release { allowance, .. } => allowance.slot(),
+            Self::Index { counter, .. } => index::slot(*counter),
+        }
     }
 
     pub(crate) fn command(&self, node: &str) -> Cmd {
@@ -246,6 +261,10 @@ impl Call {
                 .arg(1)
                 .arg(format!("{tag}:p:{}", a.person))
                 .arg((&grant.0, node, a.purpose, a.day, a.week)),
+            Self::Index { counter, persons } => {
+                index::write(&mut cmd, node, *counter, persons);
+                &mut cmd
+            }
         };
         cmd
     }

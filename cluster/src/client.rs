@@ -177,7 +177,7 @@ impl Cluster {
             if outcomes.iter().all(Option::is_some) || Instant::now() >= deadline {
                 break;
             }
-            sleep(self.options.timeout / 10).await;
+            sleep(self.pause()).await;
             // What cannot be learnt now is learnt in the next round; the old owners answer MOVED meanwhile.
             if let Err(error) = self.learn().await {
                 last = error.to_string();
@@ -230,6 +230,15 @@ impl Cluster {
             });
         }
         sent.join_all().await
+    }
+
+    pub(crate) fn connection(&self) -> ClusterConnection {
+        self.connection.clone()
+    }
+
+    /// Between two attempts.
+    pub(crate) fn pause(&self) -> Duration {
+        self.options.timeout / 10
     }
 
     fn owners(&self) -> Arc<Owners> {

@@ -159,3 +159,10 @@ redis.register_function('icaze_release', function(keys, argv)
   })
   return 'released'
 end)
+
+-- KEYS: block of a node's codes. ARGV: where in it, and the persons of the codes from there on.
+redis.register_function('icaze_index', function(keys, argv)
+  redis.call('SETRANGE', keys[1], argv[1], argv[2])
+  redis.call('EXPIRE', keys[1], KEPT_S)
+  return 'indexed'
+end)

@@ -8,10 +8,14 @@
 
 mod call;
 mod client;
+mod index;
+mod look;
 mod settings;
 
 pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved};
 pub use client::{Cluster, Error, Options};
+pub use index::index;
+pub use look::Kept;
 pub use redis::Value;
 pub use settings::{Fault, members, verify};
 

@@ -214,6 +214,17 @@ fn servers_of_the_cluster_are_hosts_and_ports() {
         let told = problems(&with_file(&format!("[redis]\nnodes = [{wrong:?}]\n")));
         assert_eq!((told.len(), told[0].key.as_str()), (1, "redis.nodes"), "{wrong}: {told:#?}");
     }
+    let advertised = |address: &str| with_file(&format!("[http]\nadvertise = {address:?}\n"));
+    let config = advertised("icaze-2.example:8080").validate().unwrap();
+    assert_eq!(config.http.advertise.as_deref(), Some("icaze-2.example:8080"));
+    let told = problems(&advertised("http://icaze-2.example"));
+    assert_eq!((told.len(), told[0].key.as_str()), (1, "http.advertise"), "{told:#?}");
+    let away =
+        |redis: &str| with_file(&format!("[http]\nlisten = \"0.0.0.0:8080\"\n[redis]\nnodes = [{redis}]\n"));
+    let unreachable =
+        |redis| problems(&away(redis)).iter().filter(|problem| problem.key == "http.advertise").count();
+    assert_eq!(unreachable("\"127.0.0.1:7000\""), 1, "where should the others ask?");
+    assert_eq!(unreachable(""), 0, "nobody asks");
     let told = problems(&with_file("[redis]\naway = \"grant\"\n"));
     assert_eq!((told.len(), told[0].key.as_str()), (1, "redis.away"), "{told:#?}");
 }

@@ -192,6 +192,7 @@ impl Node {
         tokio::spawn(tick(Arc::clone(&gateway)));
         tokio::spawn(timeline::keep(Arc::clone(&gateway)));
         tokio::spawn(cluster::watch(Arc::clone(&gateway)));
+        tokio::spawn(cluster::peers::keep(Arc::clone(&gateway), cluster::peers::address(config, http_addr)));
         Ok(Self {
             gateway,
             smpp: smpp_addr,

@@ -120,6 +120,11 @@ impl Telemetry {
         });
     }
 
+    /// So many permits may be granted although the cluster is away.
+    pub fn cluster_local(&self, grants: u64) {
+        with_local_recorder(&*self.recorder, || counter!("icaze_cluster_local_total").increment(grants));
+    }
+
     /// A bind, or a connection before it, was turned away.
     pub fn bind_refused(&self, cause: &str) {
         with_local_recorder(&*self.recorder, || {
@@ -239,6 +244,10 @@ fn describe() {
     describe_counter!(
         "icaze_cluster_late_total",
         "Grants whose reservation was lost: undone before anybody heard of them, or one too many"
+    );
+    describe_counter!(
+        "icaze_cluster_local_total",
+        "Permits that were decided without the shared allowances, while those were away"
     );
     describe_histogram!(
         "icaze_cluster_round_trip_seconds",

@@ -282,6 +282,8 @@ pub struct Probe {
 pub struct Http {
     /// Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Where other gateways of `[redis]` ask this one, `HOST:PORT`; `None`: where it listens.
+    pub advertise: Option<String>,
     /// Whether HTTP is in TLS, with the certificate of `[tls]`.
     pub tls: bool,
     /// Requests a second of one token or browser session; 0: unlimited.
@@ -378,6 +380,13 @@ pub struct Redis {
 pub enum Away {
     /// The operator is asked to send it again, by its retry status.
     Refuse,
+    /// The same at first; then it is granted by what this gateway knows.
+    Local {
+        /// The cluster must have been away for so long.
+        after: Duration,
+        /// So many grants, at most, until it is back.
+        max: u32,
+    },
 }
 
 /// `[log]`: what the process writes to stderr.

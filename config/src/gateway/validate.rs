@@ -58,11 +58,7 @@ impl Check<'_> {
             node: self.number("node.id", 0..=15),
             smpp: self.smpp(),
             tls: self.identity("tls.certificate", "tls.key"),
-            http: Http {
-                listen: self.listen("http.listen"),
-                tls: self.switch("http.tls"),
-                rate: self.number("http.rate", 0..=1_000_000),
-            },
+            http: self.http(),
             limits: Limits {
                 phone_max: self.number("limits.phone_max", 1..=1_000_000),
                 phone_window: self.seconds("limits.phone_window_s", 1..=DAY_S),
@@ -104,6 +100,7 @@ impl Check<'_> {
         let public =
             listeners.into_iter().find(|(_, listen)| listen.is_some_and(|listen| !listen.ip().is_loopback()));
         self.tls_listener(&config);
+        self.advertised(&config);
         let operators = self.operators(public.map(|(key, _)| key), &config);
         Config { operators, ..config }
     }
@@ -205,15 +202,39 @@ impl Check<'_> {
         probe
     }
 
+    fn http(&mut self) -> Http {
+        let advertise = Some(self.text("http.advertise")).filter(|said| !said.is_empty());
+        if advertise.as_deref().is_some_and(|said| !is_address(said)) {
+            self.problem("http.advertise", "is not HOST:PORT", "write one such as icaze-2.example:8080");
+        }
+        Http {
+            listen: self.listen("http.listen"),
+            advertise,
+            tls: self.switch("http.tls"),
+            rate: self.number("http.rate", 0..=1_000_000),
+        }
+    }
+
+    /// Gateways that share ask each other.
+    fn advertised(&mut self, config: &Config) {
+        let Http { listen, advertise, .. } = &config.http;
+        if !config.redis.nodes.is_empty() && advertise.is_none() && listen.ip().is_unspecified() {
+            self.problem(
+                "http.advertise",
+                "is empty, and http.listen names no address that other gateways could ask",
+                "write HOST:PORT as the other gateways of redis.nodes reach this one",
+            );
+        }
+    }
+
     fn redis(&mut self) -> Redis {
         let nodes = self.list("redis.nodes");
-        let is_address = |node: &str| {
-            let (host, port) = node.rsplit_once(':').unwrap_or_default();
-            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
-            !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
-        };
         self.every_is("redis.nodes", &nodes, is_address, "HOST:PORT");
-        Redis { nodes, away: self.choice("redis.away", &[("refuse", Away::Refuse)]) }
+        let local = Away::Local {
+            after: self.seconds("redis.local_after_s", 1..=DAY_S),
+            max: self.number("redis.local_max", 1..=1_000_000),
+        };
+        Redis { nodes, away: self.choice("redis.away", &[("refuse", Away::Refuse), ("local", local)]) }
     }
 
     fn replies(&mut self) -> Replies {
@@ -403,6 +424,13 @@ impl Check<'_> {
 
 fn names<T>(choices: &[(&str, T)]) -> String {
     choices.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+}
+
+/// `HOST:PORT`.
+fn is_address(text: &str) -> bool {
+    let (host, port) = text.rsplit_once(':').unwrap_or_default();
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
+    !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
 }
 
 fn is_digits(text: &str) -> bool {

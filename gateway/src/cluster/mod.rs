@@ -1,6 +1,10 @@
 //! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
 
+mod elsewhere;
+mod local;
 mod member;
+pub mod peers;
+mod token;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -8,14 +12,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Options, Reserved, Value};
-use icaze_config::gateway::Config;
+use icaze_config::gateway::{Away, Config};
 use icaze_store::ledger::MasterKey;
 use jiff::SignedDuration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+pub use self::elsewhere::Elsewhere;
+use self::local::Local;
+use self::peers::Peers;
 use crate::gateway::{Gateway, Phase};
+use crate::permit::code::CodeKey;
 use crate::pipeline::Pipeline;
-use crate::pipeline::shared::{Change, Wanted};
+use crate::pipeline::shared::{Change, Wanted, coded};
 use crate::telemetry::Telemetry;
 use crate::waiter::Waiter;
 use crate::world::World;
@@ -49,11 +57,17 @@ pub fn server(node: &str) -> String {
 /// What the node shares with others.
 pub struct Shared {
     cluster: Cluster,
+    /// The other gateways.
+    pub peers: Peers,
+    node: u8,
+    codes: CodeKey,
     telemetry: Telemetry,
     /// How often decisions were undone.
     voided: AtomicU64,
     /// Whether the last call had no answer.
     away: AtomicBool,
+    /// `None`: nothing is granted while the cluster is away.
+    local: Option<Local>,
 }
 
 impl Shared {
@@ -82,9 +96,22 @@ impl Shared {
         };
         let cluster = Cluster::connect(options).await.context("redis.nodes")?;
         member::admit(&cluster, config, key).await?;
+        let peers = Peers::new(config, key)?;
+        peers.learn(&cluster).await.context("redis.nodes")?;
         pipeline.share(key.derive("shared phone"));
-        let telemetry = telemetry.clone();
-        let shared = Self { cluster, telemetry, voided: AtomicU64::new(0), away: AtomicBool::new(false) };
+        let shared = Self {
+            cluster,
+            peers,
+            node: config.node,
+            codes: CodeKey::new(key.derive("permit code")),
+            telemetry: telemetry.clone(),
+            voided: AtomicU64::new(0),
+            away: AtomicBool::new(false),
+            local: match config.redis.away {
+                Away::Refuse => None,
+                Away::Local { after, max } => Some(Local::new(after, max)),
+            },
+        };
         let changes = pipeline.unsettled(world, AGAIN);
         tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
         for changes in changes.chunks(CALLS) {
@@ -103,6 +130,11 @@ impl Shared {
 
     /// Reserves what is wanted, and says what was answered, by place. What has no answer is left out.
     pub async fn reserve(&self, wanted: Vec<Wanted>) -> Vec<(usize, Reserved)> {
+        if let Some(local) = self.alone() {
+            let held: Vec<_> = local.holds(wanted.len()).map(Reserved::Held).collect();
+            self.telemetry.cluster_local(held.len() as u64);
+            return wanted.into_iter().map(|wanted| wanted.place).zip(held).collect();
+        }
         let (places, calls): (Vec<usize>, Vec<Call>) =
             wanted.into_iter().map(|Wanted { place, call }| (place, call)).unzip();
         let outcomes = self.call("reserve", &calls).await;
@@ -118,7 +150,13 @@ impl Shared {
     /// the gateway stops before all is known. For a thread that may block.
     #[must_use]
     pub fn settle(&self, gateway: &Gateway, waiter: &Waiter, mut changes: Vec<Change>) -> bool {
-        while !changes.is_empty() {
+        loop {
+            if let Some(local) = &self.local {
+                changes = local.keep(changes, AGAIN, Instant::now());
+            }
+            if changes.is_empty() {
+                return true;
+            }
             let Settled { late, left } = waiter.wait(self.told(changes));
             changes = left;
             if !late.is_empty() {
@@ -135,14 +173,34 @@ impl Shared {
                 waiter.wait(async { sleep(PAUSE).await });
             }
         }
-        true
+    }
+
+    /// What decides here, while the cluster is away for long.
+    fn alone(&self) -> Option<&Local> {
+        self.local.as_ref().filter(|local| local.is_alone(Instant::now()))
+    }
+
+    /// Tells the others what was decided without them, if they are back.
+    async fn rejoin(&self) {
+        let Some(local) = self.alone() else { return };
+        if self.peers.learn(&self.cluster).await.is_err() {
+            return;
+        }
+        while let Some(changes) = local.take(CALLS) {
+            let left = self.told(changes).await.left;
+            if !left.is_empty() {
+                return local.put_back(left);
+            }
+        }
     }
 
     /// Tells it once.
     async fn told(&self, changes: Vec<Change>) -> Settled {
-        let (seqs, calls): (Vec<u64>, Vec<Call>) =
+        let (seqs, mut calls): (Vec<u64>, Vec<Call>) =
             changes.into_iter().map(|Change { seq, call }| (seq, call)).unzip();
-        let outcomes = self.call("confirm", &calls).await;
+        calls.extend(self.index(&calls));
+        let mut outcomes = self.call("confirm", &calls).await;
+        let indexed = outcomes.split_off(seqs.len()).iter().all(Result::is_ok);
         let (mut settled, mut conflicts) = (Settled::default(), 0);
         for ((seq, call), outcome) in seqs.into_iter().zip(calls).zip(outcomes) {
             let live = matches!(call, Call::Confirm { mode: Confirm::Live, .. });
@@ -151,8 +209,12 @@ impl Shared {
                 Ok(Some(Confirmed::Late | Confirmed::Released)) if live => {
                     settled.late.push(Change { seq, call });
                 }
-                Ok(Some(Confirmed::Conflict)) => conflicts += 1,
-                _ => {}
+                Ok(Some(result)) => {
+                    conflicts += u64::from(result == Confirmed::Conflict);
+                    if !indexed {
+                        settled.left.push(Change { seq, call });
+                    }
+                }
             }
         }
         if conflicts > 0 {
@@ -163,6 +225,15 @@ impl Shared {
             self.telemetry.cluster_late(false, conflicts);
         }
         settled
+    }
+
+    /// What says whose the codes of these grants are.
+    fn index(&self, calls: &[Call]) -> Vec<Call> {
+        let own = calls.iter().filter_map(coded).filter_map(|(code, person)| {
+            let (node, counter) = self.codes.origin(code);
+            (node == self.node).then_some((counter, person))
+        });
+        icaze_cluster::index(own.collect())
     }
 
     async fn call(&self, what: &'static str, calls: &[Call]) -> Vec<Outcome> {
@@ -176,6 +247,9 @@ impl Shared {
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
         let first = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
         let was_away = self.away.swap(first.is_some(), Ordering::Relaxed);
+        if let Some(local) = &self.local {
+            local.heard(failed < outcomes.len(), Instant::now());
+        }
         match first {
             Some(error) => {
                 self.telemetry.cluster_failed(
@@ -205,9 +279,16 @@ impl Shared {
     /// Why no permits can be granted; `None` if they can.
     #[must_use]
     pub fn trouble(&self) -> Option<&'static str> {
-        self.away
-            .load(Ordering::Relaxed)
-            .then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers")
+        match self.alone() {
+            Some(local) if local.is_full() => Some(
+                "the Redis cluster does not answer, and redis.local_max permits were granted without it: see CLUSTER INFO on its servers",
+            ),
+            Some(_) => None,
+            None => self
+                .away
+                .load(Ordering::Relaxed)
+                .then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers"),
+        }
     }
 }
 
@@ -242,6 +323,7 @@ pub async fn watch(gateway: Arc<Gateway>) {
     let (mut changes, mut seen) = (Vec::new(), shared.cluster.takeovers());
     loop {
         ticks.tick().await;
+        shared.rejoin().await;
         match shared.cluster.learn().await {
             Ok(()) => shared.away.store(false, Ordering::Relaxed),
             Err(error) => {

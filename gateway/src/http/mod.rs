@@ -50,6 +50,7 @@ pub async fn serve(
 
 /// Everything that is answered.
 pub fn router(shared: Shared) -> Router {
+    let peers = shared.gateway.shared.is_some().then(lookups::peers::routes);
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
@@ -58,6 +59,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/v1/events", get(events::events))
         .merge(access::routes())
         .merge(lookups::routes())
+        .merge(peers.unwrap_or_default())
         .merge(reports::routes())
         .merge(pages::routes())
         .fallback(async |_: Uri| Problem::not_found("no such page; /openapi.json names them all"))

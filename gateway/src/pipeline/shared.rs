@@ -22,6 +22,7 @@ use super::parts::MessageKey;
 use super::permits::{Ending, Permit};
 use crate::clock::Now;
 use crate::permit::Request;
+use crate::permit::code::Code;
 use crate::permit::decide::{self, PersonFacts, Standing, Subject};
 use crate::permit::moment::{Moment, Rules};
 use crate::permit::read::read;
@@ -127,10 +128,13 @@ impl Shared {
 }
 
 /// What a node keeps for the others of a permit: they can answer with it.
-struct SharedPermit {
-    code: u64,
-    interval: Interval,
-    decided_at: Timestamp,
+pub struct SharedPermit {
+    /// Its code.
+    pub code: u64,
+    /// When it holds, unless it ended earlier.
+    pub interval: Interval,
+    /// When it was decided.
+    pub decided_at: Timestamp,
     /// Hashed.
     phone: u64,
 }
@@ -143,7 +147,8 @@ impl SharedPermit {
     }
 
     /// `None` if another version wrote it.
-    fn read(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
         let mut words = text.split(' ');
         let code = words.next()?.parse().ok()?;
         let mut number = || words.next()?.parse().ok();
@@ -156,6 +161,18 @@ impl SharedPermit {
             decided_at: Timestamp::from_microsecond(decided_at).ok()?,
             phone,
         })
+    }
+}
+
+/// The code of a permit that this call grants, and whose it is.
+#[must_use]
+pub fn coded(call: &Call) -> Option<(Code, u32)> {
+    match call {
+        Call::Confirm { allowance, permit, mode: Confirm::Live | Confirm::Replay, .. } => {
+            let code = permit.split(' ').next()?.parse().ok()?;
+            Some((Code::from_u64(code)?, allowance.person))
+        }
+        _ => None,
     }
 }
 

@@ -20,7 +20,7 @@ const HOME: &str = "+994501234567";
 const OTHER: &str = "+994507654321";
 
 /// Gateways of one country: the same key, another number each.
-fn sites(servers: &Servers, count: usize) -> Vec<Site> {
+pub(crate) fn sites(servers: &Servers, count: usize) -> Vec<Site> {
     let nodes: Vec<String> = servers.ports.iter().map(|port| format!("\"127.0.0.1:{port}\"")).collect();
     let site = |id| Site::new(&format!("[node]\nid = {id}\n[redis]\nnodes = [{}]\n", nodes.join(", ")));
     let sites: Vec<Site> = (0..count).map(site).collect();
@@ -36,14 +36,14 @@ fn give_key(site: &Site, byte: &str) {
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
-fn cluster() -> (tokio::runtime::Runtime, Servers) {
+pub(crate) fn cluster() -> (tokio::runtime::Runtime, Servers) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let servers = runtime.block_on(Servers::start());
     (runtime, servers)
 }
 
 /// Texts that the operator is asked to send again are sent again.
-fn insist(gateway: &Gateway, from: &str, text: &str) -> String {
+pub(crate) fn insist(gateway: &Gateway, from: &str, text: &str) -> String {
     let mut reply = None;
     until("an answer", || {
         let said = icaze(&["sms", "--from", from, "--server", &gateway.smpp, text]);
@@ -120,7 +120,7 @@ fn without_the_cluster_operators_are_asked_to_come_again_and_with_it_they_are_an
 }
 
 /// Redis forgets all that it knew.
-fn forget(runtime: &tokio::runtime::Runtime, servers: &Servers) {
+pub(crate) fn forget(runtime: &tokio::runtime::Runtime, servers: &Servers) {
     runtime.block_on(async {
         for index in servers.primaries().await {
             let mut server = servers::admin(servers.ports[index]).await.unwrap();
@@ -173,7 +173,7 @@ fn what_redis_lost_is_confirmed_again_when_another_server_takes_over() {
 }
 
 /// A gateway whose disk hangs for so many microseconds with one commit, once it is under way.
-fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
+pub(crate) fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
     // The calls of one thread are counted apart, so that the start goes well.
     let hangs = format!("inject=fdatasync:delay_enter={micros}:when=15");
     let strace = ["strace", "-D", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync", "-e", &hangs];
@@ -182,7 +182,7 @@ fn start_hanging(site: &Site, micros: u32, settings: &[&str]) -> Gateway {
 
 /// Texts about one person after the other until the disk hangs: whose text that is, and a thread that ends with its response,
 /// `None` if the session ends without.
-fn text_until_it_hangs(gateway: &Gateway) -> (usize, JoinHandle<Option<Pdu>>) {
+pub(crate) fn text_until_it_hangs(gateway: &Gateway) -> (usize, JoinHandle<Option<Pdu>>) {
     let (told, answered) = mpsc::channel();
     let mut operator = Peer::bound(&gateway.smpp);
     let texts = std::thread::spawn(move || {

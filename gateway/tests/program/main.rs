@@ -1,6 +1,7 @@
 //! The program from outside: its commands, its SMPP port, and other people's software bound to it.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod across;
 mod agreements;
 mod alerts;
 /// Needs what `./check peers` installs.

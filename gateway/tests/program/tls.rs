@@ -18,16 +18,16 @@ use crate::operator::pdu;
 use crate::support::{Gateway, Site, until};
 
 /// An authority, and what it has signed so far.
-struct Authority(Issuer<'static, KeyPair>, String);
+pub(crate) struct Authority(Issuer<'static, KeyPair>, pub(crate) String);
 
 /// A certificate and its key, both PEM.
-struct Signed {
+pub(crate) struct Signed {
     certificate: String,
     key: String,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -35,7 +35,7 @@ impl Authority {
         Self(Issuer::new(params, key), certificate)
     }
 
-    fn sign(&self, name: &str) -> Signed {
+    pub(crate) fn sign(&self, name: &str) -> Signed {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
@@ -50,7 +50,7 @@ impl Authority {
 }
 
 impl Signed {
-    fn save(&self, dir: &Path, name: &str) {
+    pub(crate) fn save(&self, dir: &Path, name: &str) {
         fs::write(dir.join(format!("{name}.pem")), &self.certificate).unwrap();
         fs::write(dir.join(format!("{name}.key")), &self.key).unwrap();
     }

@@ -84,7 +84,7 @@ where
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750, 2.1).
-fn bearer(value: &str) -> Option<&str> {
+pub(in crate::http) fn bearer(value: &str) -> Option<&str> {
     let (scheme, token) = value.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }

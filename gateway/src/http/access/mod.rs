@@ -20,6 +20,7 @@ use icaze_config::gateway::Config;
 use super::problem::Problem;
 use crate::pipeline::pace::Pace;
 
+pub(super) use caller::bearer;
 pub use caller::{Caller, SessionForm};
 pub(super) use login::routes;
 use oidc::{Arrived, Issuer};

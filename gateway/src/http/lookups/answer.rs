@@ -1,12 +1,12 @@
 //! What a look-up is answered with.
 
-use icaze_store::ledger::Mark;
+use icaze_store::ledger::{Interval, Mark};
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::find::Found;
-use crate::http::Shared;
+use crate::cluster::Elsewhere;
 use crate::permit::code::Code;
 use crate::permit::moment::Moment;
 use crate::pipeline::permits::{Ending, Permit};
@@ -23,26 +23,40 @@ pub(in crate::http) struct Answer {
     /// Newest first, at most 100.
     #[schema(max_items = 100)]
     pub(in crate::http) permits: Vec<PermitAnswer>,
+    /// The numbers of gateways that may know more, and did not answer. Left out if none is missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::http) missing_nodes: Vec<u8>,
 }
 
 /// Whether one of the permits is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::http) enum Verdict {
+    /// One is.
     Valid,
+    /// None is.
     NotValid,
+    /// None that is known is, and a gateway that may know of one did not answer.
+    Unknown,
+}
+
+/// A permit, and whose it is.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Held {
+    pub(super) person: u32,
+    pub(super) permit: PermitAnswer,
 }
 
 /// A permit.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Permit)]
 pub(in crate::http) struct PermitAnswer {
     /// As it was told by SMS.
     #[schema(example = "7K3M-9QXF")]
     pub(in crate::http) code: String,
-    /// The document that it was asked with.
+    /// The document that it was asked with; `null` where only the gateway that holds the permit knows it, and that one did not answer.
     #[schema(example = "AZE10000002")]
-    pub(in crate::http) document: String,
+    pub(in crate::http) document: Option<String>,
     /// The purpose's digit.
     #[schema(example = 2, maximum = 9)]
     pub(in crate::http) purpose: u8,
@@ -59,7 +73,7 @@ pub(in crate::http) struct PermitAnswer {
 }
 
 /// Half-open: the end is the first instant without the permit.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[schema(as = Interval)]
 pub(in crate::http) struct IntervalAnswer {
     /// The first instant.
@@ -71,7 +85,7 @@ pub(in crate::http) struct IntervalAnswer {
 }
 
 /// What is the matter with a permit at the instant that is asked about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::http) enum State {
     /// It holds.
@@ -87,7 +101,7 @@ pub(in crate::http) enum State {
 }
 
 /// What became of the reply that carries the code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::http) enum Delivery {
     /// It has not left, or nobody knows yet.
@@ -101,41 +115,79 @@ pub(in crate::http) enum Delivery {
 }
 
 impl Answer {
-    pub(super) fn of(found: &Found, at: Timestamp, shared: &Shared) -> Self {
-        let world = shared.gateway.world();
-        let moment = world.moment(at);
-        let permits: Vec<_> =
-            found.permits.iter().map(|permit| PermitAnswer::of(permit, at, &moment, &world)).collect();
-        let valid = permits.iter().any(|permit| permit.state == State::Valid);
-        Self { verdict: if valid { Verdict::Valid } else { Verdict::NotValid }, at, permits }
+    /// What was found, at the instant that it was looked for.
+    pub(super) fn of(found: Found, at: Timestamp) -> Self {
+        let Found { held, missing, sure, .. } = found;
+        let permits: Vec<_> = held.into_iter().map(|held| held.permit).collect();
+        let verdict = match permits.iter().any(|permit| permit.state == State::Valid) {
+            true => Verdict::Valid,
+            false if sure => Verdict::NotValid,
+            false => Verdict::Unknown,
+        };
+        Self { verdict, at, permits, missing_nodes: missing }
     }
 }
 
-impl PermitAnswer {
-    fn of(permit: &Permit, at: Timestamp, moment: &Moment<'_>, world: &World) -> Self {
-        Self {
-            code: Code::from_u64(permit.code).map(|code| code.to_string()).unwrap_or_default(),
-            document: permit.document.to_string(),
-            purpose: permit.purpose,
-            intervals: [IntervalAnswer { start: permit.interval.start, end: permit.interval.end }],
-            state: State::of(permit, at, moment),
-            decided_at: permit.decided_at,
+impl Held {
+    /// A permit of this gateway's, at an instant.
+    pub(super) fn of(permit: &Permit, at: Timestamp, world: &World) -> Self {
+        let &Permit { code, person, purpose, interval, ended, decided_at, .. } = permit;
+        let answer = PermitAnswer {
+            code: Code::from_u64(code).map(|code| code.to_string()).unwrap_or_default(),
+            document: Some(permit.document.to_string()),
+            purpose,
+            intervals: [IntervalAnswer::of(interval)],
+            state: State::of(interval, ended, decided_at, (at, &world.moment(at))),
+            decided_at,
             delivery: Delivery::of(permit.delivery),
-            regime: world.regimes.at(permit.decided_at).map(|regime| regime.id.to_string()),
-        }
+            regime: regime(decided_at, world),
+        };
+        Self { person, permit: answer }
+    }
+
+    /// A permit of another gateway's as Redis knows it, at an instant; `None` if it ended undelivered: when it held is not known.
+    pub(super) fn elsewhere(permit: &Elsewhere, at: Timestamp, world: &World) -> Option<Self> {
+        let &Elsewhere { code, person, purpose, decided_at, holds, .. } = permit;
+        let (interval, until) = holds?;
+        // Nothing else brings the end of a permit forward that stands in Redis.
+        let ended = (until < interval.end).then_some((until, Ending::Revoked));
+        let answer = PermitAnswer {
+            code: code.to_string(),
+            document: None,
+            purpose,
+            intervals: [IntervalAnswer::of(interval)],
+            state: State::of(interval, ended, decided_at, (at, &world.moment(at))),
+            decided_at,
+            delivery: Delivery::Waiting,
+            regime: regime(decided_at, world),
+        };
+        Some(Self { person, permit: answer })
+    }
+}
+
+fn regime(decided_at: Timestamp, world: &World) -> Option<String> {
+    world.regimes.at(decided_at).map(|regime| regime.id.to_string())
+}
+
+impl IntervalAnswer {
+    fn of(Interval { start, end }: Interval) -> Self {
+        Self { start, end }
     }
 }
 
 impl State {
-    fn of(permit: &Permit, at: Timestamp, moment: &Moment<'_>) -> Self {
-        match permit.ended {
+    fn of(
+        interval: Interval,
+        ended: Option<(Timestamp, Ending)>,
+        decided_at: Timestamp,
+        (at, moment): (Timestamp, &Moment<'_>),
+    ) -> Self {
+        match ended {
             Some((ended, Ending::Undelivered)) if ended <= at => Self::Undelivered,
             Some((ended, Ending::Revoked)) if ended <= at => Self::Revoked,
             // A regime may have ended it before its time.
-            _ if at >= permit.interval.end || !moment.stands(permit.decided_at, permit.interval) => {
-                Self::Ended
-            }
-            _ if at < permit.interval.start => Self::NotYetValid,
+            _ if at >= interval.end || !moment.stands(decided_at, interval) => Self::Ended,
+            _ if at < interval.start => Self::NotYetValid,
             _ => Self::Valid,
         }
     }

@@ -4,8 +4,10 @@
 //! Serials and numbers travel in bodies only. Nothing is told before the trail has it.
 
 pub(super) mod about;
+mod across;
 mod answer;
 mod find;
+pub(super) mod peers;
 pub(super) mod revocation;
 
 use axum::extract::State;
@@ -13,12 +15,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use icaze_store::audit::Action;
 use jiff::Timestamp;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-pub(super) use self::answer::{Answer, Delivery, PermitAnswer, State as PermitState};
 #[cfg(test)]
-pub(super) use self::answer::{IntervalAnswer, Verdict};
+pub(super) use self::answer::IntervalAnswer;
+pub(super) use self::answer::{Answer, Delivery, PermitAnswer, State as PermitState, Verdict};
 use super::Shared;
 use super::access::{Caller, Scope};
 use super::body::Body;
@@ -40,7 +42,7 @@ pub(super) fn routes() -> Router<Shared> {
 }
 
 /// What is looked up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum By {
     /// A permit by its code.
@@ -146,9 +148,9 @@ async fn audited(shared: &Shared, caller: &Caller, ask: &Ask) -> Result<Answer, 
         shared.audit.write(deed).await?;
         return Err(forbidden);
     }
-    let found = find::find(shared, ask.by, &ask.value, ask.at).await?;
+    let found = find::find(shared, ask.by, &ask.value, (ask.at, now)).await?;
     let subjects = found.subjects(&shared.audit.keys, &ask.value);
     shared.audit.write(Deed { allowed: true, subjects, ..deed }).await?;
     shared.gateway.telemetry.looked_up(&caller.institution, shared.bulk.count(caller, Now::read().monotonic));
-    Ok(Answer::of(&found, ask.at.unwrap_or(now), shared))
+    Ok(Answer::of(found, ask.at.unwrap_or(now)))
 }

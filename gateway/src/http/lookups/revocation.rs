@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 use super::By;
 use super::answer::Answer;
 use super::find::find;
-use super::reason;
+use super::{peers, reason};
 use crate::clock::Now;
 use crate::http::Shared;
 use crate::http::access::{Caller, Scope};
@@ -23,7 +23,7 @@ use crate::http::trail::Deed;
 use crate::permit::code::Code;
 
 /// The ledger takes milliseconds; a disk that takes longer than this has failed.
-const DURABLE_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const DURABLE_WITHIN: Duration = Duration::from_secs(5);
 
 /// The end of a permit.
 #[derive(Deserialize, ToSchema)]
@@ -37,7 +37,8 @@ pub(in crate::http) struct Ask {
 
 /// Ends a permit now.
 ///
-/// Scope admin. Answers as a look-up by the code does, once the end of the permit is on disk. Its allowance stays spent.
+/// Scope admin. Answers as a look-up by the code does, once the end of the permit is on disk. Its allowance stays spent. A permit of
+/// another gateway's is ended by that one; while it does not answer, this is refused with 503, which names it.
 #[utoipa::path(post, path = "/v1/permits/{code}/revocation", tag = "permits", request_body = Ask,
     params(("code" = String, Path, description = "The permit's code, in any spelling", example = "7K3M-9QXF")),
     responses((status = 200, description = "It has ended", body = Answer),
@@ -66,18 +67,35 @@ pub(in crate::http) async fn revoke(
         return Err(forbidden);
     }
     let wanted: Code = code.parse().map_err(|error| Problem::unusable("code", format!("{error}")))?;
-    let subjects = find(&shared, By::Code, &code, None).await?.subjects(&shared.audit.keys, &code);
+    let found = find(&shared, By::Code, &code, (None, Now::read().wall)).await?;
+    let subjects = found.subjects(&shared.audit.keys, &code);
     shared.audit.write(Deed { allowed: true, subjects, ..deed }).await?;
+    match &shared.gateway.shared {
+        Some(cluster) if cluster.is_of_another(wanted) => peers::revoke(cluster, wanted).await?,
+        _ => end(&shared, wanted).await?,
+    }
+    let now = Now::read().wall;
+    let found = find(&shared, By::Code, &code, (None, now)).await?;
+    Ok(Json(Answer::of(found, now)))
+}
 
-    let revoked = shared.gateway.pipeline().revoke(wanted, Now::read());
+/// Ends a permit of this gateway's, and waits until that is on disk.
+///
+/// # Errors
+/// 404 if none stands, or is to begin; 503 if the ledger does not take it.
+pub(super) async fn end(shared: &Shared, code: Code) -> Result<(), Problem> {
+    let revoked = shared.gateway.pipeline().revoke(code, Now::read());
     let entry = revoked.map_err(|_| Problem::unavailable("the ledger has no room now; ask again"))?;
-    let entry = entry.ok_or_else(|| Problem::not_found("no permit with this code stands, or is to begin"))?;
+    let entry = entry.ok_or_else(none)?;
     shared.gateway.wake_committer();
     let mut durable = shared.gateway.durable();
     let on_disk = durable.wait_for(|durable| durable.position() >= entry);
-    if !matches!(timeout(DURABLE_WITHIN, on_disk).await, Ok(Ok(_))) {
-        return Err(Problem::unavailable("the disk is too slow: look the permit up to see whether it ended"));
+    match timeout(DURABLE_WITHIN, on_disk).await {
+        Ok(Ok(_)) => Ok(()),
+        _ => Err(Problem::unavailable("the disk is too slow: look the permit up to see whether it ended")),
     }
-    let found = find(&shared, By::Code, &code, None).await?;
-    Ok(Json(Answer::of(&found, Now::read().wall, &shared)))
+}
+
+pub(super) fn none() -> Problem {
+    Problem::not_found("no permit with this code stands, or is to begin")
 }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::page::Page;
 use super::words::CheckWords;
-use crate::http::lookups::{Answer, Delivery, PermitAnswer, PermitState};
+use crate::http::lookups::{Answer, Delivery, PermitAnswer, PermitState, Verdict};
 use crate::world::World;
 
 /// The page, empty or with an answer.
@@ -22,13 +22,16 @@ pub(super) struct Check {
 
 /// What the officer reads.
 pub(super) struct Told {
-    valid: bool,
-    /// VALID, or NOT VALID.
+    /// How the verdict looks.
+    class: &'static str,
+    /// VALID, NOT VALID, or that nobody knows.
     verdict: &'static str,
     /// Until when.
     until: Option<String>,
     /// What was asked for is nobody's.
     none: bool,
+    /// Which gateways may know more.
+    missing: Option<String>,
     /// When this was so.
     now: String,
     permits: Vec<Line>,
@@ -53,11 +56,17 @@ impl Told {
         let clock = Clock { zone, at: answer.at };
         let standing = answer.permits.iter().filter(|permit| permit.state == PermitState::Valid);
         let until = standing.map(|permit| permit.intervals[0].end).max();
+        let (class, verdict) = match answer.verdict {
+            Verdict::Valid => ("valid", &words.valid),
+            Verdict::NotValid => ("invalid", &words.not_valid),
+            Verdict::Unknown => ("unknown", &words.unknown),
+        };
         Self {
-            valid: until.is_some(),
-            verdict: if until.is_some() { &words.valid } else { &words.not_valid },
+            class,
+            verdict,
             until: until.map(|end| clock.say(end)),
-            none: answer.permits.is_empty(),
+            none: answer.permits.is_empty() && answer.verdict != Verdict::Unknown,
+            missing: missing(&answer.missing_nodes, words),
             now: clock.say(answer.at),
             permits: answer
                 .permits
@@ -66,6 +75,11 @@ impl Told {
                 .collect(),
         }
     }
+}
+
+fn missing(nodes: &[u8], words: &CheckWords) -> Option<String> {
+    let numbers: Vec<String> = nodes.iter().map(u8::to_string).collect();
+    (!nodes.is_empty()).then(|| words.missing.replace("{nodes}", &numbers.join(", ")))
 }
 
 impl Line {
@@ -91,7 +105,7 @@ impl Line {
             stands: permit.state == PermitState::Valid,
             state,
             times: format!("{} – {}", clock.say(interval.start), clock.say(interval.end)),
-            document: permit.document.clone(),
+            document: permit.document.clone().unwrap_or_else(|| words.no_document.clone()),
             purpose: purpose.map_or_else(
                 || permit.purpose.to_string(),
                 |known| format!("{} {}", permit.purpose, known.name),
@@ -126,7 +140,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
-    use crate::http::lookups::{IntervalAnswer, Verdict};
+    use crate::http::lookups::IntervalAnswer;
     use crate::http::pages::page::Place;
     use crate::http::pages::words::Words;
     use crate::world::Contacts;
@@ -151,8 +165,18 @@ mod tests {
     }
 
     fn shown(language: Language, permits: Vec<PermitAnswer>) -> String {
+        let valid = permits.iter().any(|permit| permit.state == PermitState::Valid);
+        told(language, if valid { Verdict::Valid } else { Verdict::NotValid }, permits, Vec::new())
+    }
+
+    fn told(
+        language: Language,
+        verdict: Verdict,
+        permits: Vec<PermitAnswer>,
+        missing_nodes: Vec<u8>,
+    ) -> String {
         let page = Page { words: Words::of(language), language, place: Place::Check, reader: None };
-        let answer = Answer { verdict: Verdict::NotValid, at: now(), permits };
+        let answer = Answer { verdict, at: now(), permits, missing_nodes };
         let told = Some(Told::of(&answer, &world(), &page));
         Check { page, told, problem: None }.render().unwrap()
     }
@@ -160,7 +184,7 @@ mod tests {
     fn permit(state: PermitState, start: Timestamp, delivery: Delivery) -> PermitAnswer {
         PermitAnswer {
             code: "7K3M-9QXF".to_owned(),
-            document: "AZE10000002".to_owned(),
+            document: Some("AZE10000002".to_owned()),
             purpose: 2,
             intervals: [IntervalAnswer { start, end: start + HOUR * 3 }],
             state,
@@ -197,5 +221,25 @@ mod tests {
     fn a_reply_that_has_not_arrived_is_told() {
         let page = shown(Language::En, vec![permit(PermitState::Valid, now() - HOUR, Delivery::Waiting)]);
         assert!(page.contains("received 14:10, reply not delivered"), "{page}");
+    }
+
+    #[test]
+    fn what_nobody_knows_is_not_told_to_be_invalid_and_who_is_missing_is_named() {
+        for (language, unknown, sentence) in [
+            (Language::Az, "MƏLUM DEYİL", "cavab verməyən şlüzlər: 2, 5"),
+            (Language::En, "NOT KNOWN", "Gateways that do not answer: 2, 5"),
+            (Language::Ru, "НЕИЗВЕСТНО", "Шлюзы, которые не отвечают: 2, 5"),
+        ] {
+            let page = told(language, Verdict::Unknown, Vec::new(), vec![2, 5]);
+            assert!(page.contains("verdict unknown") && page.contains(unknown), "{page}");
+            assert!(page.contains(sentence), "{page}");
+            let words = &Words::of(language).check;
+            assert!(!page.contains(&words.not_valid) && !page.contains(&words.none), "{page}");
+
+            let mut elsewhere = permit(PermitState::Valid, now() - HOUR, Delivery::Waiting);
+            elsewhere.document = None;
+            let page = told(language, Verdict::Valid, vec![elsewhere], vec![2]);
+            assert!(page.contains("verdict valid") && page.contains(&words.no_document), "{page}");
+        }
     }
 }

@@ -22,7 +22,7 @@ section!(Login: lead token hint submit failed by refused);
 section!(Denied: title lead);
 section!(CheckWords:
     title value hint reason street road asked other submit again valid until not_valid now none permits not_yet ended revoked
-    undelivered not_delivered unreadable unavailable
+    undelivered not_delivered unreadable unavailable unknown missing no_document
 );
 section!(AuditWords:
     title document hint submit person trail withheld whole refused nobody older unreadable unavailable look_up_by_code
