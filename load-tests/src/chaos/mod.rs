@@ -57,6 +57,8 @@ pub(crate) struct Args {
 const TWO_PERCENT: u64 = 30;
 /// How long nothing is wrong between two rounds, in ms at most.
 const PAUSE_MS: u64 = 2_000;
+/// One phone in so many is out of reach for a while: seldom, so that replies are as fast as gateways are.
+const OUT_OF_REACH: u64 = 20_000;
 /// So many more acknowledgements show that it goes on.
 const GOES_ON: u64 = 50;
 
@@ -112,7 +114,8 @@ impl<'a> Chaos<'a> {
     fn new(args: &'a Args) -> anyhow::Result<Self> {
         let servers = Servers::start(args.replicas)?;
         let mut gateways = Gateways::new(&args.icaze, args.documents, &servers.nodes())?;
-        let operator = Operator::new(args.account.clone(), args.seed, args.documents.into(), args.rate);
+        let operator =
+            Operator::new(args.account.clone(), args.seed, args.documents.into(), args.rate, OUT_OF_REACH);
         let load = Load::start(operator);
         for number in 0..gateways::COUNT {
             load.tell(Order::Here(number, gateways.start(number)?.smpp))?;

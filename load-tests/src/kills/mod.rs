@@ -51,6 +51,8 @@ pub(crate) struct Args {
 /// Segments are small, so that many are begun and finished.
 const SETTINGS: &[(&str, &str)] = &[("STORE__SEGMENT_MIB", "1")];
 
+/// One phone in so many is out of reach for a while.
+const OUT_OF_REACH: u64 = 500;
 /// A life lasts so long from its ready line, in ms; the short ones are the most.
 const LIFE_MS: std::ops::RangeInclusive<u64> = 50..=1500;
 /// So many kills in a hundred come before the ready line.
@@ -82,7 +84,13 @@ impl<'a> Kills<'a> {
         Ok(Self {
             args,
             site: Site::new(&args.icaze, args.documents, SETTINGS)?,
-            operator: Operator::new(args.account.clone(), args.seed, args.documents.into(), args.rate),
+            operator: Operator::new(
+                args.account.clone(),
+                args.seed,
+                args.documents.into(),
+                args.rate,
+                OUT_OF_REACH,
+            ),
             random: Random::of(args.seed, 2),
             start: Duration::ZERO,
             report: Report::default(),

@@ -32,6 +32,8 @@ pub(crate) struct Operator {
     pub(crate) random: Random,
     /// New messages/s.
     pub(crate) rate: u64,
+    /// One phone in so many is out of reach for a while. The gateway takes that for a wish to slow down.
+    out_of_reach: u64,
     seed: u64,
 }
 
@@ -47,7 +49,7 @@ struct Bind {
 }
 
 impl Operator {
-    pub(crate) fn new(account: Account, seed: u64, documents: u64, rate: u64) -> Self {
+    pub(crate) fn new(account: Account, seed: u64, documents: u64, rate: u64, out_of_reach: u64) -> Self {
         Self {
             account,
             phones: Phones::of(seed),
@@ -55,6 +57,7 @@ impl Operator {
             witness: Witness::default(),
             random: Random::of(seed, 1),
             rate,
+            out_of_reach,
             seed,
         }
     }
@@ -133,7 +136,7 @@ impl Operator {
 
     /// Everything that can be without waiting; whether all binds are open.
     pub(crate) fn turn(&mut self, binds: &mut Binds) -> bool {
-        let Self { witness, phones, random, seed, .. } = self;
+        let Self { witness, phones, random, seed, out_of_reach, .. } = self;
         let mut open = true;
         for Bind { gateway, connection, .. } in &mut binds.0 {
             let now = Instant::now();
@@ -159,7 +162,7 @@ impl Operator {
                             witness.replied(phone, read(&message), now);
                             return Status::ESME_RINVDSTADR;
                         }
-                        if random.below(500) == 0 {
+                        if random.below(*out_of_reach) == 0 {
                             return Status::ESME_RX_T_APPN;
                         }
                         witness.replied(phone, read(&message), now);
