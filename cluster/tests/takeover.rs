@@ -1,0 +1,143 @@
+//! Two gateways after the same allowances, while the servers beneath them change their roles.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod common;
+
+use std::collections::BTreeMap;
+
+use common::{Servers, admin, allowance};
+use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Grant, Hold, Reserved};
+use rustix::process::Signal;
+
+const NOW_MS: u64 = 1_800_000_000_000;
+const PERSONS: u32 = 1_500;
+
+/// Asks for every person's allowance until it is known whose it is; the grants that this node may acknowledge.
+async fn ask_for_all(node: Cluster, identity: &str) -> Vec<(u32, Grant)> {
+    let (mut left, mut grants) = ((0..PERSONS).collect::<Vec<_>>(), Vec::new());
+    while !left.is_empty() {
+        let mut again = Vec::new();
+        for batch in left.chunks(25) {
+            let reserve = |&person| Call::Reserve {
+                allowance: allowance(person),
+                identity: identity.to_owned(),
+                now_ms: NOW_MS,
+                timeout_ms: 60_000,
+                repeat_ms: 600_000,
+                standing_from_ms: 0,
+            };
+            let calls: Vec<_> = batch.iter().map(reserve).collect();
+            let (mut held, mut confirm) = (Vec::new(), Vec::new());
+            for (&person, answer) in batch.iter().zip(node.call(&calls).await) {
+                match Reserved::read(&answer.unwrap()).unwrap() {
+                    Reserved::Held(grant) => {
+                        confirm.push(Call::Confirm {
+                            allowance: allowance(person),
+                            grant: grant.clone(),
+                            hold: Hold::Own,
+                            now_ms: NOW_MS,
+                            until_ms: NOW_MS + 7_200_000,
+                            permit: format!("of {identity}"),
+                            mode: Confirm::Live,
+                        });
+                        held.push((person, grant));
+                    }
+                    Reserved::Standing(..) => {}
+                    Reserved::Busy => again.push(person),
+                    other => panic!("{other:?}"),
+                }
+            }
+            for (grant, answer) in held.into_iter().zip(node.call(&confirm).await) {
+                match Confirmed::read(&answer.unwrap()).unwrap() {
+                    Confirmed::Granted => grants.push(grant),
+                    Confirmed::Late => again.push(grant.0),
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+        left = again;
+    }
+    grants
+}
+
+/// Everybody was granted once, by one of them, and that grant is what the cluster has.
+async fn each_has_one(node: Cluster, loads: [tokio::task::JoinHandle<Vec<(u32, Grant)>>; 2]) {
+    let mut of_person: BTreeMap<u32, Vec<Grant>> = BTreeMap::new();
+    for load in loads {
+        for (person, grant) in load.await.unwrap() {
+            of_person.entry(person).or_default().push(grant);
+        }
+    }
+    for person in 0..PERSONS {
+        let grants = of_person.remove(&person).unwrap_or_default();
+        assert_eq!(grants.len(), 1, "person {person}");
+        let asked = Call::Reserve {
+            allowance: allowance(person),
+            identity: "third".to_owned(),
+            now_ms: NOW_MS + 1,
+            timeout_ms: 60_000,
+            repeat_ms: 600_000,
+            standing_from_ms: 0,
+        };
+        let answer = Reserved::read(&node.call(&[asked]).await.remove(0).unwrap()).unwrap();
+        let Reserved::Standing(stands, _) = answer else { panic!("person {person}: {answer:?}") };
+        assert_eq!(grants, [stands], "person {person}");
+    }
+    assert_eq!(node.conflicts().await.unwrap(), 0);
+}
+
+async fn loads(servers: &Servers) -> [tokio::task::JoinHandle<Vec<(u32, Grant)>>; 2] {
+    let (one, other) = (servers.connect("a").await, servers.connect("b").await);
+    [tokio::spawn(ask_for_all(one, "first")), tokio::spawn(ask_for_all(other, "second"))]
+}
+
+#[tokio::test]
+async fn a_replica_is_killed_under_load_and_its_shard_waits_for_it() {
+    let mut servers = Servers::start().await;
+    let loads = loads(&servers).await;
+    let primaries = servers.primaries().await;
+    let victim = (0..6).find(|index| !primaries.contains(index)).unwrap();
+    servers.kill(victim);
+    assert!(!loads[0].is_finished() && !loads[1].is_finished(), "too late: nothing was under way");
+    // Its primary notices, and takes no writes before it is back.
+    common::until(async || {
+        let mut without = 0;
+        for &index in &primaries {
+            let mut server = admin(servers.ports[index]).await.unwrap();
+            let said: String = redis::cmd("INFO").arg("replication").query_async(&mut server).await.unwrap();
+            without += usize::from(said.contains("min_slaves_good_slaves:0"));
+        }
+        without == 1
+    })
+    .await;
+    assert!(!loads[0].is_finished() && !loads[1].is_finished(), "the shard takes writes without a replica");
+    servers.restart(victim);
+    servers.whole().await;
+    each_has_one(servers.connect("c").await, loads).await;
+}
+
+#[tokio::test]
+async fn a_primary_that_does_not_know_of_its_successor_acknowledges_nothing() {
+    let servers = Servers::start().await;
+    let loads = loads(&servers).await;
+    let old = servers.primaries().await[0];
+    let mut server = admin(servers.ports[old]).await.unwrap();
+    let said: String = redis::cmd("INFO").arg("replication").query_async(&mut server).await.unwrap();
+    let line = said.lines().find(|line| line.starts_with("slave0:")).unwrap();
+    let port: u16 = line.split("port=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
+    servers.signal(old, Signal::STOP);
+    assert!(!loads[0].is_finished() && !loads[1].is_finished(), "too late: nothing was under way");
+    // Without asking the others: then there are two primaries, and calls wait in the sockets of the old one.
+    let mut replica = admin(port).await.unwrap();
+    let _: redis::Value =
+        redis::cmd("CLUSTER").arg(&["FAILOVER", "TAKEOVER"]).query_async(&mut replica).await.unwrap();
+    common::until(async || {
+        let said: String = redis::cmd("INFO").arg("replication").query_async(&mut replica).await.unwrap();
+        said.contains("role:master")
+    })
+    .await;
+    servers.signal(old, Signal::CONT);
+    servers.whole().await;
+    each_has_one(servers.connect("c").await, loads).await;
+}
