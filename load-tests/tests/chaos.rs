@@ -1,7 +1,5 @@
 //! A minute of chaos on the gateway that was built beside this test. A file of its own, so that nothing runs beside it.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::path::Path;
 use std::process::Command;
 

@@ -137,9 +137,14 @@ impl Report {
     fn verdict(verdict: &Verdict) -> String {
         let wrong = verdict.lost.len() + verdict.doubled.len();
         let mut text = if wrong == 0 {
-            "Verdict: nothing that was acknowledged was lost, nobody was granted more than the rules allow, and every request\n\
-             was answered.\n"
-                .to_owned()
+            let but = match verdict.conflicts {
+                0 => String::new(),
+                conflicts => format!(" but for {conflicts} grants that are counted as conflicts"),
+            };
+            format!(
+                "Verdict: nothing that was acknowledged was lost, nobody was granted more than the rules allow{but}, and every request\n\
+                 was answered.\n"
+            )
         } else {
             format!(
                 "Verdict: **failed**, {} lost, {} doubled.\n\n",
