@@ -1,4 +1,4 @@
-//! Two gateways after the same allowances, while the servers beneath them change their roles.
+//! Several gateways after the same allowances, while the servers beneath them change their roles.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,19 +9,27 @@ use std::collections::BTreeMap;
 use common::{Servers, admin, allowance};
 use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Grant, Hold, Reserved};
 use rustix::process::Signal;
+use tokio::task::JoinHandle;
 
 const NOW_MS: u64 = 1_800_000_000_000;
-const PERSONS: u32 = 1_500;
+const PERSONS: u32 = 1_200;
+/// Gateways.
+const LOADS: u32 = 6;
+
+type Load = JoinHandle<Vec<(u32, Grant)>>;
 
 /// Asks for every person's allowance until it is known whose it is; the grants that this node may acknowledge.
-async fn ask_for_all(node: Cluster, identity: &str) -> Vec<(u32, Grant)> {
-    let (mut left, mut grants) = ((0..PERSONS).collect::<Vec<_>>(), Vec::new());
+async fn ask_for_all(node: Cluster, number: u32) -> Vec<(u32, Grant)> {
+    let identity = number.to_string();
+    // Each begins with others, and all meet.
+    let from = number * PERSONS / LOADS;
+    let (mut left, mut grants) = ((from..PERSONS).chain(0..from).collect::<Vec<_>>(), Vec::new());
     while !left.is_empty() {
         let mut again = Vec::new();
         for batch in left.chunks(25) {
             let reserve = |&person| Call::Reserve {
                 allowance: allowance(person),
-                identity: identity.to_owned(),
+                identity: identity.clone(),
                 now_ms: NOW_MS,
                 timeout_ms: 60_000,
                 repeat_ms: 600_000,
@@ -62,7 +70,7 @@ async fn ask_for_all(node: Cluster, identity: &str) -> Vec<(u32, Grant)> {
 }
 
 /// Everybody was granted once, by one of them, and that grant is what the cluster has.
-async fn each_has_one(node: Cluster, loads: [tokio::task::JoinHandle<Vec<(u32, Grant)>>; 2]) {
+async fn each_has_one(node: Cluster, loads: Vec<Load>) {
     let mut of_person: BTreeMap<u32, Vec<Grant>> = BTreeMap::new();
     for load in loads {
         for (person, grant) in load.await.unwrap() {
@@ -87,9 +95,26 @@ async fn each_has_one(node: Cluster, loads: [tokio::task::JoinHandle<Vec<(u32, G
     assert_eq!(node.conflicts().await.unwrap(), 0);
 }
 
-async fn loads(servers: &Servers) -> [tokio::task::JoinHandle<Vec<(u32, Grant)>>; 2] {
-    let (one, other) = (servers.connect("a").await, servers.connect("b").await);
-    [tokio::spawn(ask_for_all(one, "first")), tokio::spawn(ask_for_all(other, "second"))]
+async fn loads(servers: &Servers) -> Vec<Load> {
+    let mut loads = Vec::new();
+    for number in 0..LOADS {
+        let node = servers.connect(&number.to_string()).await;
+        loads.push(tokio::spawn(ask_for_all(node, number)));
+    }
+    loads
+}
+
+/// Sets how many replicas a primary must see to take writes.
+async fn demand_replicas(servers: &Servers, count: &str) {
+    for &port in &servers.ports {
+        let mut server = admin(port).await.unwrap();
+        let asked = ["SET", "min-replicas-to-write", count];
+        let _: redis::Value = redis::cmd("CONFIG").arg(&asked).query_async(&mut server).await.unwrap();
+    }
+}
+
+fn are_under_way(loads: &[Load]) -> bool {
+    loads.iter().all(|load| !load.is_finished())
 }
 
 #[tokio::test]
@@ -99,7 +124,7 @@ async fn a_replica_is_killed_under_load_and_its_shard_waits_for_it() {
     let primaries = servers.primaries().await;
     let victim = (0..6).find(|index| !primaries.contains(index)).unwrap();
     servers.kill(victim);
-    assert!(!loads[0].is_finished() && !loads[1].is_finished(), "too late: nothing was under way");
+    assert!(are_under_way(&loads), "too late: nothing was under way");
     // Its primary notices, and takes no writes before it is back.
     common::until(async || {
         let mut without = 0;
@@ -111,15 +136,17 @@ async fn a_replica_is_killed_under_load_and_its_shard_waits_for_it() {
         without == 1
     })
     .await;
-    assert!(!loads[0].is_finished() && !loads[1].is_finished(), "the shard takes writes without a replica");
+    assert!(are_under_way(&loads), "the shard takes writes without a replica");
     servers.restart(victim);
     servers.whole().await;
     each_has_one(servers.connect("c").await, loads).await;
 }
 
 #[tokio::test]
-async fn a_primary_that_does_not_know_of_its_successor_acknowledges_nothing() {
+async fn a_primary_returns_to_a_successor_that_it_does_not_know_and_no_grant_is_lost_or_doubled() {
     let servers = Servers::start().await;
+    // Nothing but WAIT and the slots' owners stands between the two primaries.
+    demand_replicas(&servers, "0").await;
     let loads = loads(&servers).await;
     let old = servers.primaries().await[0];
     let mut server = admin(servers.ports[old]).await.unwrap();
@@ -127,7 +154,7 @@ async fn a_primary_that_does_not_know_of_its_successor_acknowledges_nothing() {
     let line = said.lines().find(|line| line.starts_with("slave0:")).unwrap();
     let port: u16 = line.split("port=").nth(1).unwrap().split(',').next().unwrap().parse().unwrap();
     servers.signal(old, Signal::STOP);
-    assert!(!loads[0].is_finished() && !loads[1].is_finished(), "too late: nothing was under way");
+    assert!(are_under_way(&loads), "too late: nothing was under way");
     // Without asking the others: then there are two primaries, and calls wait in the sockets of the old one.
     let mut replica = admin(port).await.unwrap();
     let _: redis::Value =
@@ -138,6 +165,8 @@ async fn a_primary_that_does_not_know_of_its_successor_acknowledges_nothing() {
     })
     .await;
     servers.signal(old, Signal::CONT);
+    common::until(async || servers.primaries().await.len() == 3).await;
+    demand_replicas(&servers, "1").await;
     servers.whole().await;
     each_has_one(servers.connect("c").await, loads).await;
 }
