@@ -101,7 +101,9 @@ redis.register_function('icaze_reserve', function(keys, argv)
   end
   local field = string.format('%s@%.0f', identity, now)
   write(keys[1], {
-    field = field, state = 'R', purpose = purpose, day = day, week = week, node = node, ends = now + timeout, permit = '',
+    field = field, state = 'R', purpose = purpose, day = day, week = week, node = node, ends = now + timeout,
+    -- Its confirmation has to know which permits stand.
+    permit = argv[10],
   })
   return { 'reserved', field, '' }
 end)
@@ -130,12 +132,21 @@ redis.register_function('icaze_confirm', function(keys, argv)
   local function held(g)
     return g.field == hold or (hold == '*' and g.state == 'R' and g.node == node and g.purpose == purpose)
   end
-  local others, holds = {}, {}
+  local others, holds, standing_from = {}, {}, own and tonumber(own.permit) or 0
   for _, g in ipairs(grants) do
+    if held(g) then standing_from = math.max(standing_from, tonumber(g.permit) or 0) end
     if g ~= own then table.insert(held(g) and holds or others, g) end
   end
+  -- There is one permit for a purpose at once, whatever quotas say: those that stand within this one's time, by state.
+  local from = tonumber(field:match('@(%d+)$')) or now
+  local function stands(fits)
+    return last(others, function(g)
+      return g.purpose == purpose and g.ends > from and g.at < ends and g.at >= standing_from and fits(g)
+    end) ~= nil
+  end
   -- A reservation that has not run out holds its place; one that was lost or ran out has to find one.
-  local over = full(others, quotas, day, week, function(g) return counts(g, now) end) ~= ''
+  local function counting(g) return counts(g, now) end
+  local over = stands(counting) or full(others, quotas, day, week, counting) ~= ''
   if over and mode == 'live' then return 'late' end
 
   for _, g in ipairs(holds) do redis.call('HDEL', keys[1], g.field) end
@@ -143,7 +154,8 @@ redis.register_function('icaze_confirm', function(keys, argv)
     field = field, state = 'C', purpose = purpose, day = day, week = week, node = node, ends = ends, permit = permit,
   })
   -- Only grants against grants: a reservation that stands here has yet to be confirmed, and will be told.
-  if full(others, quotas, day, week, function(g) return g.state == 'C' end) ~= '' then
+  local function granted(g) return g.state == 'C' end
+  if stands(granted) or full(others, quotas, day, week, granted) ~= '' then
     redis.call('SADD', keys[2], field)
     return 'conflict'
   end

@@ -153,6 +153,31 @@ async fn lost_writes_are_replayed_and_a_grant_too_many_is_counted_once() {
 }
 
 #[tokio::test]
+async fn a_purpose_without_a_quota_has_one_permit_at_a_time_whoever_comes_late() {
+    let servers = Servers::start().await;
+    let (mut slow, mut quick) = (servers.connect("a").await, servers.connect("b").await);
+    let without_quota = |mut call: Call| {
+        let (Call::Reserve { allowance, .. } | Call::Confirm { allowance, .. }) = &mut call else { panic!() };
+        allowance.quotas.clear();
+        call
+    };
+    let [first, mut second] = ["first", "second"].map(|identity| without_quota(reserve(1, identity)));
+    let Reserved::Held(lost) = reserved(&mut slow, &[first]).await.remove(0) else { panic!() };
+    // By the time of the other gateway that one ran out.
+    if let Call::Reserve { now_ms, .. } = &mut second {
+        *now_ms += 120_000;
+    }
+    let Reserved::Held(taken) = reserved(&mut quick, &[second]).await.remove(0) else { panic!() };
+    let taken = without_quota(confirm(1, taken, Confirm::Live));
+    assert_eq!(confirmed(&mut quick, &[taken]).await, [Confirmed::Granted]);
+    let late = |mode| without_quota(confirm(1, lost.clone(), mode));
+    assert_eq!(confirmed(&mut slow, &[late(Confirm::Live)]).await, [Confirmed::Late]);
+    // What somebody has heard of stands, and is counted.
+    assert_eq!(confirmed(&mut slow, &[late(Confirm::Replay)]).await, [Confirmed::Conflict]);
+    assert_eq!(slow.conflicts().await.unwrap(), 1);
+}
+
+#[tokio::test]
 async fn a_full_server_refuses_and_recovers() {
     let servers = Servers::start().await;
     let node = servers.connect("a").await;

@@ -127,7 +127,13 @@ impl Model {
             State::Reserved => {}
         }
         let own = usize::from(entry.ends_ms > now);
-        if mode == Confirm::Live && self.used(entry.day, now) - own >= DAY_MAX.into() {
+        let others =
+            self.entries.iter().enumerate().filter(|(other, _)| *other != index).map(|(_, other)| other);
+        let within = |other: &&Entry| other.ends_ms > entry.asked_ms && other.asked_ms < now + PERMIT_MS;
+        let stands = others.clone().filter(within).any(|other| other.state == State::Granted);
+        let counts = others.filter(within).any(|other| other.state == State::Reserved && other.ends_ms > now);
+        let over = stands || counts || self.used(entry.day, now) - own >= DAY_MAX.into();
+        if mode == Confirm::Live && over {
             return Confirmed::Late;
         }
         let before = self.granted(entry.day);
@@ -137,7 +143,7 @@ impl Model {
             // Nobody asks as a permit's code.
             (entry.grant, entry.identity) = (grant.clone(), u8::MAX);
         }
-        if before >= DAY_MAX.into() { Confirmed::Conflict } else { Confirmed::Granted }
+        if stands || before >= DAY_MAX.into() { Confirmed::Conflict } else { Confirmed::Granted }
     }
 }
 

@@ -149,6 +149,11 @@ impl Connection {
         self.closed
     }
 
+    /// Ends it without a word: what was not read is lost. [`Self::take`] afterwards.
+    pub(crate) fn reset(&mut self) {
+        self.session.disconnected();
+    }
+
     /// Asks the gateway to end the session.
     pub(crate) fn unbind(&mut self) {
         self.session.unbind(Instant::now());

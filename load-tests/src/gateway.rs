@@ -1,7 +1,7 @@
 //! The real gateway, as a process of its own on a store of its own.
 
 use std::fs::{self, File};
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, BufWriter, Write as _};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -21,7 +21,7 @@ pub(crate) struct Site {
     icaze: PathBuf,
     dir: TempDir,
     register: PathBuf,
-    settings: &'static [(&'static str, &'static str)],
+    settings: Vec<(String, String)>,
 }
 
 /// A running gateway. Killed when it is dropped.
@@ -29,35 +29,28 @@ pub(crate) struct Gateway {
     child: Child,
 }
 
+/// Where a gateway listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) smpp: SocketAddr,
+    pub(crate) http: SocketAddr,
+}
+
 /// How a start ended.
 pub(crate) enum Started {
-    /// The SMPP port, and how long it took.
-    Ready(SocketAddr, Duration),
+    /// Where it listens, and how long it took.
+    Ready(Ports, Duration),
     /// It was not ready when it was to be killed.
     Early,
 }
 
 impl Site {
     /// A fresh store with a register of so many documents from AZE20000000 on, and `settings`, as `SECTION__KEY` and value.
-    pub(crate) fn new(
-        icaze: &Path,
-        documents: u32,
-        settings: &'static [(&'static str, &'static str)],
-    ) -> anyhow::Result<Self> {
+    pub(crate) fn new(icaze: &Path, documents: u32, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let icaze = program(icaze)?;
         let dir = TempDir::with_prefix("icaze-")?;
-        let mut register = std::io::BufWriter::new(File::create(dir.path().join("residents.csv"))?);
-        writeln!(register, "document,person,birth_date,document_expires,status,region,flags")?;
-        for index in 0..documents {
-            writeln!(
-                register,
-                "AZE{},{},1985-03-12,2149-12-31,valid,Baku,",
-                20_000_000 + index,
-                1000 + index
-            )?;
-        }
-        register.into_inner()?.sync_all()?;
         let register = dir.path().join("residents.csv");
+        write_register(&register, documents)?;
         Self::of(icaze, dir, register, settings)
     }
 
@@ -65,7 +58,7 @@ impl Site {
     pub(crate) fn with_register(
         icaze: &Path,
         register: &Path,
-        settings: &'static [(&'static str, &'static str)],
+        settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
         Self::of(program(icaze)?, TempDir::with_prefix("icaze-")?, register.to_owned(), settings)
     }
@@ -74,8 +67,10 @@ impl Site {
         icaze: PathBuf,
         dir: TempDir,
         register: PathBuf,
-        settings: &'static [(&'static str, &'static str)],
+        settings: &[(&str, &str)],
     ) -> anyhow::Result<Self> {
+        let settings =
+            settings.iter().map(|(key, value)| (format!("ICAZE_{key}"), (*value).to_owned())).collect();
         fs::write(dir.path().join("gateway.toml"), "")?;
         Ok(Self { icaze, dir, register, settings })
     }
@@ -98,7 +93,7 @@ impl Site {
             .env("ICAZE_STORE__KEY_FILE", path("ledger.key"))
             .env("ICAZE_REGISTER__PATH", &self.register)
             .env("ICAZE_LOG__LEVEL", "warn")
-            .envs(self.settings.iter().map(|(key, value)| (format!("ICAZE_{key}"), value)))
+            .envs(self.settings.iter().map(|(key, value)| (key, value)))
             .stdin(Stdio::null());
         command
     }
@@ -120,7 +115,7 @@ impl Site {
         });
         let until = kill_at.unwrap_or(began + PATIENCE);
         match ready.recv_timeout(until.saturating_duration_since(began)) {
-            Ok(Some(line)) => Ok((gateway, Started::Ready(smpp_address(&line)?, began.elapsed()))),
+            Ok(Some(line)) => Ok((gateway, Started::Ready(ports(&line)?, began.elapsed()))),
             Ok(None) => bail!("the gateway ended before it was ready:\n{}", self.log()),
             Err(_) if kill_at.is_some() => {
                 gateway.kill()?;
@@ -179,9 +174,14 @@ impl Gateway {
         Ok(self.child.try_wait()?)
     }
 
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: Signal) -> anyhow::Result<()> {
+        Ok(kill_process(Pid::from_child(&self.child), signal)?)
+    }
+
     /// Asks it to drain and end.
     pub(crate) fn terminate(&self) -> anyhow::Result<()> {
-        Ok(kill_process(Pid::from_child(&self.child), Signal::TERM)?)
+        self.signal(Signal::TERM)
     }
 }
 
@@ -198,9 +198,22 @@ fn program(icaze: &Path) -> anyhow::Result<PathBuf> {
     })
 }
 
-fn smpp_address(line: &str) -> anyhow::Result<SocketAddr> {
-    let address = line.strip_prefix("ready smpp=").and_then(|rest| rest.split(' ').next()?.parse().ok());
-    address.with_context(|| format!("the gateway's first line is not its ready line: {line}"))
+fn ports(line: &str) -> anyhow::Result<Ports> {
+    let port = |name| line.split(' ').find_map(|word| word.strip_prefix(name)?.parse().ok());
+    let ports =
+        line.starts_with("ready ").then(|| Some(Ports { smpp: port("smpp=")?, http: port("http=")? }));
+    ports.flatten().with_context(|| format!("the gateway's first line is not its ready line: {line}"))
+}
+
+/// A register of so many documents from AZE20000000 on, of one person each.
+pub(crate) fn write_register(path: &Path, documents: u32) -> anyhow::Result<()> {
+    let mut register = BufWriter::new(File::create(path)?);
+    writeln!(register, "document,person,birth_date,document_expires,status,region,flags")?;
+    for index in 0..documents {
+        let (document, person) = (20_000_000 + index, 1000 + index);
+        writeln!(register, "AZE{document},{person},1985-03-12,2149-12-31,valid,Baku,")?;
+    }
+    Ok(register.into_inner()?.sync_all()?)
 }
 
 #[cfg(test)]
@@ -208,9 +221,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_ready_line_names_the_port() {
-        let address = smpp_address("ready smpp=127.0.0.1:40123 http=127.0.0.1:40124").unwrap();
-        assert_eq!(address, "127.0.0.1:40123".parse().unwrap());
-        assert!(smpp_address("icaze 0.1.0").is_err());
+    fn the_ready_line_names_the_ports() {
+        let ready = ports("ready smpp=127.0.0.1:40123 http=127.0.0.1:40124").unwrap();
+        assert_eq!(ready.smpp, "127.0.0.1:40123".parse().unwrap());
+        assert_eq!(ready.http, "127.0.0.1:40124".parse().unwrap());
+        assert!(ports("icaze 0.1.0").is_err());
+        assert!(ports("ready smpp=127.0.0.1:40123").is_err());
     }
 }

@@ -1,11 +1,13 @@
 //! Simulated operators and phones, against the gateway as a black box.
 
+mod chaos;
 mod connection;
 mod gateway;
 mod kills;
 mod load;
 mod machine;
 mod phone;
+mod proof;
 mod random;
 
 use std::process::ExitCode;
@@ -44,6 +46,8 @@ enum Command {
     Echo,
     /// Kills a gateway again and again under load; fails if anything it acknowledged was lost or doubled.
     Kills(kills::Args),
+    /// Kills, stops, cuts off and fills gateways and servers of a cluster under load; fails if anything was lost or doubled.
+    Chaos(chaos::Args),
 }
 
 #[expect(clippy::print_stderr, reason = "a command's error is for the person who typed it")]
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         Command::Targets(args) => load::targets::run(&args),
         Command::Echo => load::echo(),
         Command::Kills(args) => kills::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

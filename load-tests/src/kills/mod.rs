@@ -1,25 +1,23 @@
 //! `kills`: the gateway is killed again and again under load, and nothing that it acknowledged may be lost or doubled.
 
-mod ledger;
-mod operator;
-mod reconcile;
 mod report;
-mod script;
-mod witness;
 
+use std::collections::HashSet;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use icaze_codec::pdu::BindKind;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use self::ledger::Ledger;
-use self::operator::Operator;
-use self::reconcile::{Verdict, reconcile};
 use self::report::Report;
 use crate::connection::Account;
 use crate::gateway::{Gateway, Site, Started};
+use crate::proof::ledger::Ledger;
+use crate::proof::operator::{Binds, Operator};
+use crate::proof::reconcile::{Verdict, reconcile};
 use crate::random::Random;
 
 /// How often, and against what.
@@ -53,6 +51,8 @@ pub(crate) struct Args {
 /// Segments are small, so that many are begun and finished.
 const SETTINGS: &[(&str, &str)] = &[("STORE__SEGMENT_MIB", "1")];
 
+/// One phone in so many is out of reach for a while.
+const OUT_OF_REACH: u64 = 500;
 /// A life lasts so long from its ready line, in ms; the short ones are the most.
 const LIFE_MS: std::ops::RangeInclusive<u64> = 50..=1500;
 /// So many kills in a hundred come before the ready line.
@@ -84,7 +84,13 @@ impl<'a> Kills<'a> {
         Ok(Self {
             args,
             site: Site::new(&args.icaze, args.documents, SETTINGS)?,
-            operator: Operator::new(args.account.clone(), args.seed, args.documents.into(), args.rate),
+            operator: Operator::new(
+                args.account.clone(),
+                args.seed,
+                args.documents.into(),
+                args.rate,
+                OUT_OF_REACH,
+            ),
             random: Random::of(args.seed, 2),
             start: Duration::ZERO,
             report: Report::default(),
@@ -130,7 +136,7 @@ impl<'a> Kills<'a> {
             return Ok(());
         }
         let (mut gateway, target) = self.start()?;
-        let mut binds = self.operator.bind(target)?;
+        let mut binds = self.bind(target)?;
         let share = (0..3).map(|_| self.random.below(1000)).min().unwrap_or_default();
         let life = LIFE_MS.start() + (LIFE_MS.end() - LIFE_MS.start()) * share / 1000;
         let kept = self.operator.text(&mut binds, Instant::now() + Duration::from_millis(life));
@@ -143,12 +149,26 @@ impl<'a> Kills<'a> {
     }
 
     /// Starts the gateway and waits until it is ready.
-    fn start(&mut self) -> anyhow::Result<(Gateway, std::net::SocketAddr)> {
+    fn start(&mut self) -> anyhow::Result<(Gateway, SocketAddr)> {
         let (gateway, started) = self.site.start(None)?;
-        let Started::Ready(target, took) = started else { bail!("a start without a kill was killed") };
+        let Started::Ready(ports, took) = started else { bail!("a start without a kill was killed") };
         self.start = took;
         self.report.start_max = self.report.start_max.max(took);
-        Ok((gateway, target))
+        Ok((gateway, ports.smpp))
+    }
+
+    /// Two transceivers, or one, a transmitter and a receiver.
+    fn bind(&mut self, target: SocketAddr) -> anyhow::Result<Binds> {
+        let kinds: &[_] = if self.random.percent(50) {
+            &[BindKind::Transceiver, BindKind::Transceiver]
+        } else {
+            &[BindKind::Transceiver, BindKind::Transmitter, BindKind::Receiver]
+        };
+        let mut binds = Binds::default();
+        for &kind in kinds {
+            self.operator.bind(&mut binds, 0, target, kind)?;
+        }
+        Ok(binds)
     }
 
     /// A bind has ended that nobody killed.
@@ -163,7 +183,7 @@ impl<'a> Kills<'a> {
     /// A life in which everything gets its answer, and that ends in order.
     fn last_life(&mut self) -> anyhow::Result<()> {
         let (mut gateway, target) = self.start()?;
-        let mut binds = self.operator.bind(target)?;
+        let mut binds = self.bind(target)?;
         let finished = self.operator.finish(&mut binds, QUIET, PATIENCE);
         ensure!(
             finished,
@@ -190,7 +210,7 @@ impl<'a> Kills<'a> {
         let mut ledger = Ledger::default();
         let phones = self.operator.phones;
         self.site.dump(|line| ledger.line(line, phones))?;
-        let verdict = reconcile(&self.operator.witness, &ledger, all_in);
+        let verdict = reconcile(&self.operator.witness, &ledger, &HashSet::new(), all_in);
         self.report.row(kills, &verdict);
         Ok(verdict)
     }

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use super::reconcile::Verdict;
 use crate::machine;
+use crate::proof::reconcile::Verdict;
 
 /// Of what is lost, and of what is doubled, so many lines are told.
 const TOLD_MAX: usize = 20;

@@ -132,14 +132,14 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     );
     let site = Site::new(&args.icaze, DOCUMENTS, SETTINGS)?;
     let (gateway, started) = site.start(None)?;
-    let Started::Ready(target, _) = started else { bail!("a start without a kill was killed") };
+    let Started::Ready(ports, _) = started else { bail!("a start without a kill was killed") };
     let documents: Documents =
         format!("AZE20000000:{DOCUMENTS}").parse().map_err(|error| anyhow!("{error}"))?;
     let seed = super::clock_seed();
     let plan = Plan::new(Profile::Steady, documents, vec![1, 2], None, u64::from(u32::MAX), seed);
     let side = |name: &str, window, part| {
         let account = Account { system_id: name.into(), password: "secret".into(), to: "8103".into() };
-        let connection = Connection::bind(target, &account, BindKind::Transceiver, window)?;
+        let connection = Connection::bind(ports.smpp, &account, BindKind::Transceiver, window)?;
         let phones = Phones::of(seed + part);
         anyhow::Ok(Side { connection, plan: &plan, phones, payload: Vec::new(), due: Vec::new() })
     };

@@ -86,7 +86,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let made = Register::of(args)?;
     let site = Site::with_register(&args.icaze, &made.path, &[("LIMITS__PHONE_MAX", "1000")])?;
     let (gateway, started) = site.start(None)?;
-    let Started::Ready(target, took) = started else { anyhow::bail!("the gateway was not ready") };
+    let Started::Ready(ports, took) = started else { anyhow::bail!("the gateway was not ready") };
     say(&format!(
         "{}\nready after {:.2} s with {} documents",
         machine::line(),
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let mut loads = Loads { args, asked: 0 };
     for round in 1..=args.rounds {
         say(&format!("\nround {round} of {}", args.rounds));
-        loads.round(target, &gateway, site.path(), &mut best)?;
+        loads.round(ports.smpp, &gateway, site.path(), &mut best)?;
     }
     let rows = rows(&best);
     say(&format!("\n{:<58} {:>12} {:>14}", "", "measured", "target"));

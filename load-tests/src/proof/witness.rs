@@ -1,6 +1,7 @@
-//! What the operator knows: which messages it handed over, what the gateway said of them, and which replies came.
+//! What the operator knows: which messages it handed over, what the gateways said of them, and which replies came.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::time::Instant;
 
 use super::script::Mo;
 
@@ -10,8 +11,9 @@ struct Handed {
     mo: Mo,
     /// The bind that it went out on last.
     bind: usize,
-    /// Whether the gateway has ever said that it has it.
-    acked: bool,
+    at: Instant,
+    /// When a gateway first said that it has it.
+    acked_at: Option<Instant>,
     /// Whether it is on a bind now, without its response.
     open: bool,
 }
@@ -22,21 +24,36 @@ pub(crate) struct Witness {
     handed: Vec<Handed>,
     /// Messages to deliver once more, in order.
     again: VecDeque<u64>,
-    /// message_id to phone, as the gateway gave them out.
-    acks: BTreeMap<String, u64>,
+    /// Gateway and message_id to phone, as it gave them out.
+    acks: BTreeMap<(u8, String), u64>,
     /// Replies by phone and text, and how often each came.
     replies: HashMap<(u64, String), u64>,
+    /// When each phone's first reply came.
+    heard: HashMap<u64, Instant>,
     seen: u64,
     /// What cannot be, in words.
     pub(crate) impossible: Vec<String>,
     /// Responses that asked to come again later.
     pub(crate) throttled: u64,
+    /// How often messages went out, each of them counted as often as it did.
+    pub(crate) deliveries: u64,
+}
+
+/// How a message fared.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fate {
+    /// When it was handed over first.
+    pub(crate) at: Instant,
+    /// When a gateway first said that it has it.
+    pub(crate) acked_at: Option<Instant>,
+    /// When its phone first heard of anything, if it is the phone's first message.
+    pub(crate) heard_at: Option<Instant>,
 }
 
 impl Witness {
-    /// Takes a new message into the books.
-    pub(crate) fn hand(&mut self, mo: Mo) -> u64 {
-        self.handed.push(Handed { mo, bind: 0, acked: false, open: false });
+    /// Takes a new message into the books, as if it had been on `bind` before.
+    pub(crate) fn hand(&mut self, mo: Mo, bind: usize, at: Instant) -> u64 {
+        self.handed.push(Handed { mo, bind, at, acked_at: None, open: false });
         self.handed.len() as u64 - 1
     }
 
@@ -51,25 +68,27 @@ impl Witness {
 
     /// Message `token` goes out on a bind: what to send.
     pub(crate) fn send(&mut self, token: u64, bind: usize) -> Option<&Mo> {
+        self.deliveries += 1;
         let handed = self.handed(token)?;
         handed.bind = bind;
         handed.open = true;
         Some(&handed.mo)
     }
 
-    /// The bind that message `token` went out on last.
-    pub(crate) fn bind_of(&self, token: u64) -> usize {
-        usize::try_from(token).ok().and_then(|index| self.handed.get(index)).map_or(0, |handed| handed.bind)
+    /// Message `token`, and the bind that it went out on last.
+    pub(crate) fn last(&self, token: u64) -> Option<(&Mo, usize)> {
+        let handed = self.handed.get(usize::try_from(token).ok()?)?;
+        Some((&handed.mo, handed.bind))
     }
 
-    /// The gateway has message `token`, and calls it `message_id`.
-    pub(crate) fn acked(&mut self, token: u64, message_id: &[u8]) {
+    /// A gateway has message `token`, and calls it `message_id`.
+    pub(crate) fn acked(&mut self, token: u64, gateway: u8, message_id: &[u8], at: Instant) {
         let Some(handed) = self.handed(token) else { return };
-        handed.acked = true;
+        handed.acked_at.get_or_insert(at);
         handed.open = false;
         let phone = handed.mo.phone;
         let message_id = String::from_utf8_lossy(message_id).into_owned();
-        if *self.acks.entry(message_id.clone()).or_insert(phone) != phone {
+        if *self.acks.entry((gateway, message_id.clone())).or_insert(phone) != phone {
             self.impossible.push(format!("message_id {message_id} was given to the messages of two phones"));
         }
     }
@@ -92,7 +111,7 @@ impl Witness {
 
     /// The operator has lost an answer that did come, and delivers message `token` once more.
     pub(crate) fn forget(&mut self, token: u64) {
-        if self.handed(token).is_some_and(|handed| handed.acked && !handed.open) {
+        if self.handed(token).is_some_and(|handed| handed.acked_at.is_some() && !handed.open) {
             self.again.push_back(token);
         }
     }
@@ -112,8 +131,9 @@ impl Witness {
     }
 
     /// A reply has come for a phone of ours.
-    pub(crate) fn replied(&mut self, phone: u64, text: String) {
+    pub(crate) fn replied(&mut self, phone: u64, text: String, at: Instant) {
         self.seen += 1;
+        self.heard.entry(phone).or_insert(at);
         *self.replies.entry((phone, text)).or_default() += 1;
     }
 
@@ -127,13 +147,23 @@ impl Witness {
         self.handed.len() as u64
     }
 
-    /// Whether the gateway has every message.
-    pub(crate) fn has_all_acked(&self) -> bool {
-        self.again.is_empty() && self.handed.iter().all(|handed| handed.acked && !handed.open)
+    /// How every message fared, in the order they were handed over.
+    pub(crate) fn fates(&self) -> impl Iterator<Item = Fate> {
+        let mut heard = self.heard.clone();
+        self.handed.iter().map(move |handed| Fate {
+            at: handed.at,
+            acked_at: handed.acked_at,
+            heard_at: heard.remove(&handed.mo.phone),
+        })
     }
 
-    /// What the gateway called the messages, and whose they are.
-    pub(crate) const fn acks(&self) -> &BTreeMap<String, u64> {
+    /// Whether the gateways have every message.
+    pub(crate) fn has_all_acked(&self) -> bool {
+        self.again.is_empty() && self.handed.iter().all(|handed| handed.acked_at.is_some() && !handed.open)
+    }
+
+    /// What each gateway called the messages, and whose they are.
+    pub(crate) const fn acks(&self) -> &BTreeMap<(u8, String), u64> {
         &self.acks
     }
 

@@ -1,4 +1,4 @@
-//! The operator of a run of kills: its binds for as long as one life of the gateway, and what it does on them.
+//! The operator of a run: its binds to one gateway or several, and what it does on them.
 
 use std::net::SocketAddr;
 use std::thread;
@@ -19,11 +19,11 @@ const WINDOW: usize = 50;
 /// the gateway knows a message as the same (`smpp.dedupe_s`). Later it is a new request, and so no fault.
 const RECENT: u64 = 1000;
 /// How often the binds are looked at.
-const TURN: Duration = Duration::from_millis(1);
+pub(crate) const TURN: Duration = Duration::from_millis(1);
 /// How long what was written before a death is read.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
-/// Who is in a run, whichever life it is in.
+/// Who is in a run, whichever lives the gateways are in.
 pub(crate) struct Operator {
     pub(crate) account: Account,
     pub(crate) phones: Phones,
@@ -32,14 +32,24 @@ pub(crate) struct Operator {
     pub(crate) random: Random,
     /// New messages/s.
     pub(crate) rate: u64,
+    /// One phone in so many is out of reach for a while. The gateway takes that for a wish to slow down.
+    out_of_reach: u64,
     seed: u64,
 }
 
-/// The binds of one life.
-pub(crate) struct Binds(Vec<(BindKind, Connection)>);
+/// The binds that are open, or were when they were last looked at.
+#[derive(Default)]
+pub(crate) struct Binds(Vec<Bind>);
+
+struct Bind {
+    /// Which gateway it is to.
+    gateway: u8,
+    kind: BindKind,
+    connection: Connection,
+}
 
 impl Operator {
-    pub(crate) fn new(account: Account, seed: u64, documents: u64, rate: u64) -> Self {
+    pub(crate) fn new(account: Account, seed: u64, documents: u64, rate: u64, out_of_reach: u64) -> Self {
         Self {
             account,
             phones: Phones::of(seed),
@@ -47,22 +57,22 @@ impl Operator {
             witness: Witness::default(),
             random: Random::of(seed, 1),
             rate,
+            out_of_reach,
             seed,
         }
     }
 
-    /// Two transceivers, or one, a transmitter and a receiver.
-    pub(crate) fn bind(&mut self, target: SocketAddr) -> anyhow::Result<Binds> {
-        let kinds: &[_] = if self.random.percent(50) {
-            &[BindKind::Transceiver, BindKind::Transceiver]
-        } else {
-            &[BindKind::Transceiver, BindKind::Transmitter, BindKind::Receiver]
-        };
-        let mut binds = Vec::new();
-        for &kind in kinds {
-            binds.push((kind, Connection::bind(target, &self.account, kind, WINDOW)?));
-        }
-        Ok(Binds(binds))
+    /// One more bind to a gateway.
+    pub(crate) fn bind(
+        &self,
+        binds: &mut Binds,
+        gateway: u8,
+        target: SocketAddr,
+        kind: BindKind,
+    ) -> anyhow::Result<()> {
+        let connection = Connection::bind(target, &self.account, kind, WINDOW)?;
+        binds.0.push(Bind { gateway, kind, connection });
+        Ok(())
     }
 
     /// Texts until `until`; whether the gateway kept every bind open.
@@ -77,18 +87,24 @@ impl Operator {
             if !self.turn(binds) {
                 return false;
             }
-            let elapsed = u64::try_from(now.duration_since(began).as_millis()).unwrap_or(u64::MAX);
-            while sent < elapsed.saturating_mul(self.rate) / 1000 {
-                sent += 1;
-                let mo = self.script.next();
-                let token = self.witness.hand(mo);
-                self.send(binds, token, now);
-                if self.random.percent(3) {
-                    self.witness.forget(token - self.random.below(RECENT.min(token + 1)));
-                }
-            }
+            self.hand_over(binds, began, &mut sent, now);
             self.redeliver(binds, now);
             thread::sleep(TURN);
+        }
+    }
+
+    /// Sends the new messages that are due at `now`, where `sent` were since `began`.
+    pub(crate) fn hand_over(&mut self, binds: &mut Binds, began: Instant, sent: &mut u64, now: Instant) {
+        let elapsed = u64::try_from(now.duration_since(began).as_millis()).unwrap_or(u64::MAX);
+        while *sent < elapsed.saturating_mul(self.rate) / 1000 {
+            *sent += 1;
+            let mo = self.script.next();
+            let bind = self.random.below(binds.0.len() as u64);
+            let token = self.witness.hand(mo, usize::try_from(bind).unwrap_or_default(), now);
+            self.send(binds, token, now);
+            if self.random.percent(3) {
+                self.witness.forget(token - self.random.below(RECENT.min(token + 1)));
+            }
         }
     }
 
@@ -96,15 +112,11 @@ impl Operator {
     /// within `patience`.
     pub(crate) fn finish(&mut self, binds: &mut Binds, quiet: Duration, patience: Duration) -> bool {
         let began = Instant::now();
-        let mut heard = (0, began);
+        let mut heard = Heard { replies: 0, at: began };
         while began.elapsed() < patience && self.turn(binds) {
             let now = Instant::now();
             self.redeliver(binds, now);
-            let replies = self.witness.replies_seen();
-            if heard.0 != replies || !self.witness.has_all_acked() {
-                heard = (replies, now);
-            }
-            if now.duration_since(heard.1) > quiet {
+            if heard.nothing_for(quiet, &self.witness, now) {
                 return true;
             }
             thread::sleep(TURN);
@@ -115,7 +127,7 @@ impl Operator {
     /// Reads what the gateway wrote before it died, and puts what is without a response on the pile.
     pub(crate) fn bury(&mut self, binds: &mut Binds) {
         let began = Instant::now();
-        while began.elapsed() < LAST_WORDS && binds.0.iter().any(|(_, connection)| !connection.is_closed()) {
+        while began.elapsed() < LAST_WORDS && binds.0.iter().any(|bind| !bind.connection.is_closed()) {
             self.turn(binds);
             thread::sleep(TURN);
         }
@@ -123,15 +135,16 @@ impl Operator {
     }
 
     /// Everything that can be without waiting; whether all binds are open.
-    fn turn(&mut self, binds: &mut Binds) -> bool {
-        let Self { witness, phones, random, seed, .. } = self;
+    pub(crate) fn turn(&mut self, binds: &mut Binds) -> bool {
+        let Self { witness, phones, random, seed, out_of_reach, .. } = self;
         let mut open = true;
-        for (_, connection) in &mut binds.0 {
+        for Bind { gateway, connection, .. } in &mut binds.0 {
+            let now = Instant::now();
             connection.pump();
-            connection.take(Instant::now(), |incoming| {
+            connection.take(now, |incoming| {
                 match incoming {
                     Incoming::Response { token, status, message_id } => match status {
-                        Status::ESME_ROK => witness.acked(token, message_id),
+                        Status::ESME_ROK => witness.acked(token, *gateway, message_id, now),
                         Status::ESME_RTHROTTLED => {
                             witness.throttled += 1;
                             witness.bring_again(token);
@@ -146,13 +159,13 @@ impl Operator {
                         };
                         // Some phones are gone for good, some are out of reach for a while.
                         if Random::of(*seed, phone).percent(1) {
-                            witness.replied(phone, read(&message));
+                            witness.replied(phone, read(&message), now);
                             return Status::ESME_RINVDSTADR;
                         }
-                        if random.below(500) == 0 {
+                        if random.below(*out_of_reach) == 0 {
                             return Status::ESME_RX_T_APPN;
                         }
-                        witness.replied(phone, read(&message));
+                        witness.replied(phone, read(&message), now);
                     }
                 }
                 Status::ESME_ROK
@@ -162,7 +175,8 @@ impl Operator {
         open
     }
 
-    fn redeliver(&mut self, binds: &mut Binds, now: Instant) {
+    /// Sends what is to be brought again, as far as there is room.
+    pub(crate) fn redeliver(&mut self, binds: &mut Binds, now: Instant) {
         while binds.has_room()
             && let Some(token) = self.witness.next_again()
         {
@@ -170,15 +184,18 @@ impl Operator {
         }
     }
 
-    /// Sends a message on the first transmitting bind with room, beginning behind the one it was on before.
+    /// Sends a message on the first transmitting bind with room, beginning behind the one it was on before. The parts of one
+    /// text begin at the same one: nobody else can put them together.
     fn send(&mut self, binds: &mut Binds, token: u64, now: Instant) {
         let count = binds.0.len();
-        let first = self.witness.bind_of(token) + 1;
-        let place = (first..first + count).map(|place| place % count).find(|&place| {
-            binds.0.get(place).is_some_and(|(kind, bind)| kind.transmits() && bind.window_free() > 0)
-        });
+        let Some((mo, last)) = self.witness.last(token) else { return };
+        let by_phone = usize::try_from(mo.phone).unwrap_or_default();
+        let first = if mo.esm_class & UDHI != 0 { by_phone } else { last + 1 };
+        let place = (0..count)
+            .map(|step| (first + step) % count)
+            .find(|&place| binds.0.get(place).is_some_and(Bind::has_room));
         let Some(place) = place else { return self.witness.keep(token) };
-        let Some((_, bind)) = binds.0.get_mut(place) else { return };
+        let Some(Bind { connection: bind, .. }) = binds.0.get_mut(place) else { return };
         let Some(mo) = self.witness.send(token, place) else { return };
         let text = Text {
             from: &self.phones.digits(mo.phone),
@@ -193,9 +210,47 @@ impl Operator {
     }
 }
 
+/// When something last happened.
+pub(crate) struct Heard {
+    pub(crate) replies: u64,
+    pub(crate) at: Instant,
+}
+
+impl Heard {
+    /// Whether all is acknowledged, and no reply has come for so long.
+    pub(crate) fn nothing_for(&mut self, quiet: Duration, witness: &Witness, now: Instant) -> bool {
+        let replies = witness.replies_seen();
+        if self.replies != replies || !witness.has_all_acked() {
+            *self = Self { replies, at: now };
+        }
+        now.duration_since(self.at) > quiet
+    }
+}
+
+impl Bind {
+    fn has_room(&self) -> bool {
+        self.kind.transmits() && !self.connection.is_closed() && self.connection.window_free() > 0
+    }
+}
+
 impl Binds {
     fn has_room(&self) -> bool {
-        self.0.iter().any(|(kind, bind)| kind.transmits() && bind.window_free() > 0)
+        self.0.iter().any(Bind::has_room)
+    }
+
+    /// Ends those to a gateway as a broken network does.
+    pub(crate) fn cut(&mut self, gateway: u8) {
+        self.0.iter_mut().filter(|bind| bind.gateway == gateway).for_each(|bind| bind.connection.reset());
+    }
+
+    /// Lets those go that have ended, once [`Operator::turn`] has taken what came before.
+    pub(crate) fn sweep(&mut self) {
+        self.0.retain(|bind| !bind.connection.is_closed());
+    }
+
+    /// How many there are to a gateway.
+    pub(crate) fn to(&self, gateway: u8) -> usize {
+        self.0.iter().filter(|bind| bind.gateway == gateway).count()
     }
 }
 

@@ -1,6 +1,7 @@
-//! The ledger as its dump tells it (`icaze ledger dump`): the fields that the reconciliation needs.
+//! Ledgers as their dumps tell them (`icaze ledger dump`): the fields that the reconciliation needs.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -10,6 +11,7 @@ use crate::phone::Phones;
 /// One line of the dump.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Line<'a> {
+    node: u8,
     seq: u64,
     #[serde(borrow)]
     kind: Cow<'a, str>,
@@ -53,10 +55,24 @@ enum RefersTo {
     Many(Vec<u64>),
 }
 
+/// A record's place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Place {
+    /// The gateway's number.
+    pub(crate) node: u8,
+    pub(crate) seq: u64,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of gateway {}", self.seq, self.node)
+    }
+}
+
 /// A message's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
-    pub(crate) seq: u64,
+    pub(crate) place: Place,
     pub(crate) message_id: String,
     pub(crate) phone: Option<u64>,
     pub(crate) decided_at: Timestamp,
@@ -72,7 +88,7 @@ pub(crate) enum What {
     Decision {
         identity: String,
         /// The records of the earlier parts.
-        parts: Vec<u64>,
+        parts: Vec<Place>,
         /// The text that the phone is owed.
         reply: Option<String>,
         /// Set where a permit was issued.
@@ -97,18 +113,19 @@ pub(crate) enum End {
     Refused,
 }
 
-/// What the ledger says.
+/// What the ledgers say.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     pub(crate) records: Vec<Record>,
     /// Decisions whose replies ended.
-    pub(crate) ends: Vec<(u64, End)>,
+    pub(crate) ends: Vec<(Place, End)>,
 }
 
 impl Ledger {
-    /// Adds a line of the dump.
+    /// Adds a line of a dump.
     pub(crate) fn line(&mut self, line: &str, phones: Phones) -> anyhow::Result<()> {
         let line: Line<'_> = serde_json::from_str(line)?;
+        let place = |seq| Place { node: line.node, seq };
         let end = match &*line.kind {
             "expired" => Some(End::Expired),
             "undelivered" | "rejected" => Some(End::Refused),
@@ -116,8 +133,8 @@ impl Ledger {
         };
         if let Some(end) = end {
             match line.refers_to {
-                Some(RefersTo::One(seq)) => self.ends.push((seq, end)),
-                Some(RefersTo::Many(seqs)) => self.ends.extend(seqs.into_iter().map(|seq| (seq, end))),
+                Some(RefersTo::One(seq)) => self.ends.push((place(seq), end)),
+                Some(RefersTo::Many(seqs)) => self.ends.extend(seqs.into_iter().map(|seq| (place(seq), end))),
                 None => {}
             }
             return Ok(());
@@ -127,7 +144,7 @@ impl Ledger {
             "part" => What::Part,
             "decision" => What::Decision {
                 identity: line.identity.unwrap_or_default(),
-                parts: line.parts,
+                parts: line.parts.into_iter().map(place).collect(),
                 reply: line.reply.and_then(|reply| reply.text),
                 grant: line.permit.filter(|_| line.outcome.as_deref() == Some("granted")).map(|permit| {
                     Grant {
@@ -140,7 +157,7 @@ impl Ledger {
             _ => return Ok(()),
         };
         self.records.push(Record {
-            seq: line.seq,
+            place: place(line.seq),
             message_id: line.message_id.unwrap_or_default(),
             phone,
             decided_at: line.decided_at.unwrap_or_default(),
