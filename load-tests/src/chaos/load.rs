@@ -86,7 +86,10 @@ impl AtWork {
         loop {
             let mut now = Instant::now();
             match self.orders.try_recv() {
-                Ok(Order::Finish) => finish = Some((now + PATIENCE, Heard { replies: 0, at: now })),
+                Ok(Order::Finish) => {
+                    self.operator.complete(&mut binds, now);
+                    finish = Some((now + PATIENCE, Heard { replies: 0, at: now }));
+                }
                 Ok(order) => self.heard(order, &mut binds),
                 Err(TryRecvError::Empty) => {}
                 Err(TryRecvError::Disconnected) if finish.is_some() => {}

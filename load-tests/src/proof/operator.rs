@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use icaze_codec::pdu::{BindKind, Message, Status};
 use icaze_codec::text::{self, Alphabet};
 
-use super::script::Script;
+use super::script::{Mo, Script};
 use super::witness::Witness;
 use crate::connection::{Account, Connection, Incoming, Text, UDHI};
 use crate::phone::Phones;
@@ -99,20 +99,33 @@ impl Operator {
         while *sent < elapsed.saturating_mul(self.rate) / 1000 {
             *sent += 1;
             let mo = self.script.next();
-            let bind = self.random.below(binds.0.len() as u64);
-            let token = self.witness.hand(mo, usize::try_from(bind).unwrap_or_default(), now);
-            self.send(binds, token, now);
+            let token = self.hand(binds, mo, now);
             if self.random.percent(3) {
                 self.witness.forget(token - self.random.below(RECENT.min(token + 1)));
             }
         }
     }
 
-    /// Brings what is to be brought again, and takes replies, until there is nothing more to come; whether that was
-    /// within `patience`.
+    fn hand(&mut self, binds: &mut Binds, mo: Mo, now: Instant) -> u64 {
+        let bind = self.random.below(binds.0.len() as u64);
+        let token = self.witness.hand(mo, usize::try_from(bind).unwrap_or_default(), now);
+        self.send(binds, token, now);
+        token
+    }
+
+    /// Hands over what a text in parts still lacks.
+    pub(crate) fn complete(&mut self, binds: &mut Binds, now: Instant) {
+        while let Some(mo) = self.script.rest() {
+            self.hand(binds, mo, now);
+        }
+    }
+
+    /// Hands over what a text in parts still lacks, brings what is to be brought again, and takes replies, until there is
+    /// nothing more to come; whether that was within `patience`.
     pub(crate) fn finish(&mut self, binds: &mut Binds, quiet: Duration, patience: Duration) -> bool {
         let began = Instant::now();
         let mut heard = Heard { replies: 0, at: began };
+        self.complete(binds, began);
         while began.elapsed() < patience && self.turn(binds) {
             let now = Instant::now();
             self.redeliver(binds, now);

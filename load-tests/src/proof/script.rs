@@ -74,6 +74,11 @@ impl Script {
         }
     }
 
+    /// The part that a text still lacks, if the last message was its first.
+    pub(crate) fn rest(&mut self) -> Option<Mo> {
+        self.due.pop_front()
+    }
+
     fn phone(&mut self) -> u64 {
         self.phones += 1;
         self.phones - 1
