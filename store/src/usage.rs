@@ -86,6 +86,13 @@ impl UsageTable {
         self.lines.get(person)?.newest.checked_sub(1)
     }
 
+    /// Reads the line of `person`, so that it is in the processor's cache when it is wanted. What is returned is of no use but to
+    /// be used.
+    #[must_use]
+    pub fn touch(&self, person: u32) -> u64 {
+        self.lines.get(person).map_or(0, |line| line.newest)
+    }
+
     /// Keeps a number below `u64::MAX` for `person`.
     pub fn set_newest(&mut self, person: u32, newest: u64) {
         self.lines.line_mut(person).newest = newest.saturating_add(1);

@@ -157,9 +157,22 @@ impl Intake {
         self.documents.clear();
         self.documents.extend(self.messages.iter().filter_map(|slot| slot.content.document()));
         register.find_batch(&self.documents, &mut self.found);
-        for entry in self.found.iter().flatten() {
-            hint::black_box(register.person(entry.person));
-        }
+        hint::black_box(self.persons().fold(0, |read, person| read ^ register.touch(person)));
+    }
+
+    /// What makes each message the same message.
+    pub fn identities(&self) -> impl Iterator<Item = u128> {
+        self.messages.iter().map(|slot| slot.identity)
+    }
+
+    /// The senders that are subscribers.
+    pub fn phones(&self) -> impl Iterator<Item = Msisdn> {
+        self.messages.iter().filter_map(|slot| slot.phone)
+    }
+
+    /// Those who are asked for and known to the register.
+    pub fn persons(&self) -> impl Iterator<Item = u32> {
+        self.found.iter().flatten().map(|entry| entry.person)
     }
 
     /// Notes what other nodes said of the message at `place`.

@@ -217,17 +217,13 @@ impl Pipeline {
     }
 
     /// Reads what the messages' decisions will read, one message beside the other: none waits for what another one's reading
-    /// brings, so that the processor has them all under way at once.
+    /// brings, so that the processor has them all under way at once. Each table in a loop of its own, which does nothing else:
+    /// so more of them fit into what the processor looks ahead.
     fn touch(&self, intake: &Intake) {
-        let mut read = 0;
-        for message in intake.iter() {
-            read ^= self.requests.touch(message.identity);
-            read ^= message.phone.map_or(0, |phone| self.limits.touch(phone));
-            if let Some(Some(entry)) = message.found {
-                read ^= self.usage.newest(entry.person).unwrap_or_default() as u32;
-            }
-        }
-        hint::black_box(read);
+        let requests = intake.identities().fold(0, |read, identity| read ^ self.requests.touch(identity));
+        let limits = intake.phones().fold(0, |read, phone| read ^ self.limits.touch(phone));
+        let usage = intake.persons().fold(0, |read, person| read ^ self.usage.touch(person));
+        hint::black_box((requests, limits, usage));
     }
 
     fn message(

@@ -113,6 +113,13 @@ impl Register {
         self.persons.get(person)
     }
 
+    /// Reads where the facts of a person are, so that they are in the processor's cache when they are wanted. What is returned is of
+    /// no use but to be used.
+    #[must_use]
+    pub fn touch(&self, person: u32) -> u16 {
+        self.persons.facts.get(person).map_or(0, |facts| facts.region())
+    }
+
     /// The number that decisions name this register by: 1 and up for snapshots, 0 for one read from CSV.
     #[must_use]
     pub fn generation(&self) -> u32 {
