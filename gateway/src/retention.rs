@@ -129,6 +129,7 @@ impl Keeper {
         let mut ages = survey(&self.storage)?;
         let steps = due(&ages, &self.limits, now);
         for step in &steps {
+            let _segments = gateway.history.segments_change();
             match step {
                 Due::Destroy(number, kinds) => {
                     destroy(&self.storage, *number, kinds)?;

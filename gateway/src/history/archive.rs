@@ -104,7 +104,7 @@ impl Archive {
     ) -> Result<Vec<Permit>, ArchiveError> {
         let seqs = history.look_up(|index| wanted.decisions(index, at)).ok_or(ArchiveError::NotReady)?;
         let mut permits = Vec::new();
-        self.read(seqs, |record| {
+        self.read(history, seqs, |record| {
             if let Entry::Decision(decision) = &record.entry
                 && let Some(permit) = self.permit(record, decision)
                 && wanted.is_met_by(&permit)
@@ -117,7 +117,7 @@ impl Archive {
             let marks = permits.iter().map(|permit| index.marks(permit.seq));
             Ok(marks.collect::<Result<Vec<_>, _>>()?.concat())
         });
-        self.read(later.ok_or(ArchiveError::NotReady)?, |record| {
+        self.read(history, later.ok_or(ArchiveError::NotReady)?, |record| {
             for permit in &mut permits {
                 tell_what_became(permit, record);
             }
@@ -129,6 +129,7 @@ impl Archive {
     /// The records that the history does not have yet: those behind `position`, up to `durable`.
     pub(super) fn newer(
         &self,
+        history: &History,
         position: u64,
         durable: u64,
         visit: impl FnMut(&Record<'_>),
@@ -136,11 +137,16 @@ impl Archive {
         if durable.saturating_sub(position) > NEWER_MAX {
             return Err(ArchiveError::NotReady);
         }
-        self.read((position + 1..durable + 1).collect(), visit)
+        self.read(history, (position + 1..durable + 1).collect(), visit)
     }
 
-    pub(super) fn read(&self, seqs: Vec<u64>, visit: impl FnMut(&Record<'_>)) -> Result<(), ArchiveError> {
-        let mut visit = visit;
+    pub(super) fn read(
+        &self,
+        history: &History,
+        seqs: Vec<u64>,
+        mut visit: impl FnMut(&Record<'_>),
+    ) -> Result<(), ArchiveError> {
+        let _segments = history.segments_stay();
         let storage = FileStorage::read_only(&self.store)
             .map_err(|source| ArchiveError::Store { store: self.store.clone(), source })?;
         Ok(read_some(&storage, Some(&self.key), seqs, |record, _| visit(record))?)

@@ -48,7 +48,7 @@ impl Archive {
         while end > oldest && items.len() < limit {
             let start = end.saturating_sub(STRIDE).max(oldest);
             let mut taken = Vec::new();
-            self.read((start..end).collect(), |record| {
+            self.read(history, (start..end).collect(), |record| {
                 if let Entry::Decision(decision) = &record.entry
                     && decision.channel == Channel::Sms
                     && decision.outcome != Outcome::Ignored

@@ -123,6 +123,7 @@ impl Keeper {
         if position > durable {
             return Err(KeepError::Ahead);
         }
+        let segments = history.segments_stay();
         let source = |source| KeepError::Store { store: self.store.clone(), source };
         let storage = FileStorage::read_only(&self.store).map_err(source)?;
         if first_seq(&storage)?.is_some_and(|first| views.begin() > first) {
@@ -130,6 +131,7 @@ impl Keeper {
         }
         let mut run = views.run();
         let closed = read_closed(&storage, Some(&self.key), position, |record, _| run.add(record))?;
+        drop(segments);
         run.load()?;
         // Last, so that look-ups hear at once of what is gone: a file that is missing puts all of it in doubt.
         views.forget_people(history.people_from.load(Ordering::Acquire))?;
@@ -157,6 +159,7 @@ fn yield_to_others() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use icaze_store::ledger::retention::{remove_oldest, survey};
     use icaze_store::ledger::{Entry, Ledger, Mark, Options};
     use jiff::Timestamp;
 
@@ -203,6 +206,28 @@ mod tests {
         let mut views = None;
         assert_eq!(keeper.step(&history, durable, &mut views), POLL, "nothing is read twice");
         assert_eq!(history.position(), last);
+    }
+
+    #[test]
+    fn segments_that_go_meanwhile_are_no_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let (keeper, durable) = keeper(dir.path());
+        let history = History::default();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let storage = FileStorage::open(dir.path()).unwrap();
+                while survey(&storage).unwrap().len() > 2 {
+                    let _segments = history.segments_change();
+                    remove_oldest(&storage).unwrap();
+                }
+            });
+            let mut views = None;
+            while survey(&FileStorage::read_only(dir.path()).unwrap()).map_or(true, |ages| ages.len() > 2) {
+                assert_ne!(keeper.step(&history, durable, &mut views), RETRY);
+                views = None;
+                std::fs::remove_dir_all(dir.path().join("views")).unwrap();
+            }
+        });
     }
 
     #[test]

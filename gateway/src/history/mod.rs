@@ -6,7 +6,7 @@ mod keeper;
 pub mod statistics;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use icaze_store::views::{Index, Views, ViewsError};
 
@@ -25,6 +25,8 @@ pub struct History {
     /// People are known from this record on, and records are there from this one on.
     people_from: AtomicU64,
     records_from: AtomicU64,
+    /// Shared by those who read segments of the ledger: a reader that finds one gone would take the ledger for damaged.
+    segments: RwLock<()>,
 }
 
 impl History {
@@ -51,6 +53,16 @@ impl History {
     pub fn retain(&self, people_from: u64, records_from: u64) {
         self.people_from.store(people_from, Ordering::Release);
         self.records_from.store(records_from, Ordering::Release);
+    }
+
+    /// Held while a segment of the ledger is removed or loses a key. Nobody reads segments meanwhile.
+    pub fn segments_change(&self) -> RwLockWriteGuard<'_, ()> {
+        self.segments.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Held while segments are read. None goes meanwhile.
+    fn segments_stay(&self) -> RwLockReadGuard<'_, ()> {
+        self.segments.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn index(&self) -> MutexGuard<'_, Option<Index>> {

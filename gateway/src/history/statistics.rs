@@ -165,7 +165,7 @@ impl Archive {
         let index = history.look_up(|index| Ok(index.clone())).ok_or(ArchiveError::NotReady)?;
         let mut classes = Classes { question, numbers: HashMap::new(), too_fine: false };
         let mut tail = Vec::new();
-        self.newer(index.position(), durable, |record| {
+        self.newer(history, index.position(), durable, |record| {
             if let Some((fact, someone)) = index.fact(record)
                 && question.quarters.contains(&fact.quarter)
                 && let Some(class) = classes.of(&fact)
