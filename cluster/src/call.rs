@@ -2,6 +2,7 @@
 
 use redis::{Cmd, Value};
 
+use crate::handover::Queue;
 use crate::index;
 
 /// Person slots: how many hash tags the persons are spread over. A constant of the stored keys.
@@ -165,6 +166,20 @@ pub enum Call {
         /// The persons, as the blocks have them.
         persons: Vec<u8>,
     },
+    /// Keeps replies, sealed, in case this node dies before they have left. For at most [`Call::REPLIES_MAX`] at once.
+    Keep {
+        /// Of this node.
+        queue: Queue,
+        /// By entry.
+        replies: Vec<(u64, Vec<u8>)>,
+    },
+    /// The ledger says how the replies of these entries ended: they need not be kept. As many at once.
+    Drop {
+        /// Of this node.
+        queue: Queue,
+        /// Their entries.
+        seqs: Vec<u64>,
+    },
 }
 
 /// The answer to [`Call::Reserve`].
@@ -201,6 +216,9 @@ pub enum Confirmed {
 }
 
 impl Call {
+    /// Replies in one call: a server does one call at a time.
+    pub const REPLIES_MAX: usize = 500;
+
     /// Whether both are about the same purpose of the same person.
     #[must_use]
     pub fn is_for_the_same(&self, other: &Self) -> bool {
@@ -222,7 +240,7 @@ impl Call {
             Self::Reserve { allowance, .. }
             | Self::Confirm { allowance, .. }
             | Self::Release { allowance, .. } => Some(allowance),
-            Self::Index { .. } => None,
+            Self::Index { .. } | Self::Keep { .. } | Self::Drop { .. } => None,
         }
     }
 
@@ -232,6 +250,7 @@ impl Call {
             | Self::Confirm { allowance, .. }
             | Self::Release { allowance, .. } => allowance.slot(),
             Self::Index { counter, .. } => index::slot(*counter),
+            Self::Keep { queue, .. } | Self::Drop { queue, .. } => queue.slot(),
         }
     }
 
@@ -263,6 +282,14 @@ impl Call {
                 .arg((&grant.0, node, a.purpose, a.day, a.week)),
             Self::Index { counter, persons } => {
                 index::write(&mut cmd, node, *counter, persons);
+                &mut cmd
+            }
+            Self::Keep { queue, replies } => {
+                queue.keep(&mut cmd, replies);
+                &mut cmd
+            }
+            Self::Drop { queue, seqs } => {
+                queue.drop_ended(&mut cmd, seqs);
                 &mut cmd
             }
         };

@@ -154,7 +154,12 @@ impl Cluster {
     /// An answer is given only once [`Options::replicas`] hold what the call changed. Calls for one person take effect in their
     /// order, unless some of them had to be repeated.
     pub async fn call(&self, calls: &[Call]) -> Vec<Outcome> {
-        let deadline = Instant::now() + self.options.deadline;
+        self.call_within(self.options.deadline, calls).await
+    }
+
+    /// The same with another deadline than [`Options::deadline`].
+    pub async fn call_within(&self, time: Duration, calls: &[Call]) -> Vec<Outcome> {
+        let deadline = Instant::now() + time;
         let mut outcomes: Vec<Option<Outcome>> = calls.iter().map(|_| None).collect();
         let mut last = String::from("nothing was sent");
         loop {

@@ -178,3 +178,74 @@ redis.register_function('icaze_index', function(keys, argv)
   redis.call('EXPIRE', keys[1], KEPT_S)
   return 'indexed'
 end)
+
+-- One hash holds the replies of one node to one operator. Field: the ledger's entry. Value: who holds the reply ("-" the node
+-- that decided it, a number another node, "=" nobody: it has ended), and the sealed reply or how it ended.
+local function holder_of(value)
+  local blank = value:find(' ', 1, true)
+  return value:sub(1, blank - 1), value:sub(blank + 1)
+end
+
+-- KEYS: replies. ARGV: entry and value, again and again. What is there stays: a late repeat takes nothing from who claimed it.
+redis.register_function('icaze_keep', function(keys, argv)
+  for i = 1, #argv, 2 do redis.call('HSETNX', keys[1], argv[i], argv[i + 1]) end
+  redis.call('EXPIRE', keys[1], KEPT_S)
+  return 'kept'
+end)
+
+-- KEYS: replies. ARGV: entries whose ends are in their node's ledger.
+redis.register_function('icaze_drop', function(keys, argv)
+  redis.call('HDEL', keys[1], unpack(argv))
+  redis.call('EXPIRE', keys[1], KEPT_S)
+  return 'dropped'
+end)
+
+-- KEYS: the lease of the replies' node, replies. ARGV: who claims, whether it wants what it holds again, cursor, page, and which
+-- nodes are gone. A lease that is held keeps others away from what its node holds.
+redis.register_function('icaze_claim', function(keys, argv)
+  local by, again, gone = argv[1], argv[2] == '1', {}
+  for i = 5, #argv do gone[argv[i]] = true end
+  gone['-'] = redis.call('EXISTS', keys[1]) == 0
+  local page = redis.call('HSCAN', keys[2], argv[3], 'COUNT', argv[4])
+  local claimed = {}
+  for i = 1, #page[2], 2 do
+    local holder, rest = holder_of(page[2][i + 1])
+    if holder ~= by and gone[holder] then
+      redis.call('HSET', keys[2], page[2][i], by .. ' ' .. rest)
+    elseif not (holder == by and again) then
+      rest = nil
+    end
+    if rest then
+      claimed[#claimed + 1] = page[2][i]
+      claimed[#claimed + 1] = rest
+    end
+  end
+  return { page[1], claimed }
+end)
+
+-- KEYS: replies. ARGV: cursor, page. What its node does not hold, without the replies themselves.
+redis.register_function('icaze_whereabouts', function(keys, argv)
+  local page = redis.call('HSCAN', keys[1], argv[1], 'COUNT', argv[2])
+  local away = {}
+  for i = 1, #page[2], 2 do
+    local holder, rest = holder_of(page[2][i + 1])
+    if holder ~= '-' then
+      away[#away + 1] = page[2][i]
+      away[#away + 1] = holder .. ' ' .. (holder == '=' and rest or '')
+    end
+  end
+  return { page[1], away }
+end)
+
+-- KEYS: replies. ARGV: who holds them, and entry and how it ended, again and again; "back": another may send it.
+redis.register_function('icaze_end', function(keys, argv)
+  for i = 2, #argv, 2 do
+    local holder, rest
+    local value = redis.call('HGET', keys[1], argv[i])
+    if value then holder, rest = holder_of(value) end
+    if holder == argv[1] then
+      redis.call('HSET', keys[1], argv[i], argv[i + 1] == 'back' and '- ' .. rest or '= ' .. argv[i + 1])
+    end
+  end
+  return 'ended'
+end)

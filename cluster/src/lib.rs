@@ -8,12 +8,14 @@
 
 mod call;
 mod client;
+mod handover;
 mod index;
 mod look;
 mod settings;
 
 pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved};
 pub use client::{Cluster, Error, Options};
+pub use handover::{Fate, Queue, Whereabouts};
 pub use index::index;
 pub use look::Kept;
 pub use redis::Value;

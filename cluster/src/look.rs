@@ -103,7 +103,7 @@ impl Cluster {
             .collect())
     }
 
-    async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
+    pub(crate) async fn ask<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Error> {
         let mut attempt = 1;
         loop {
             match command.query_async(&mut self.connection()).await {

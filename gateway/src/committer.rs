@@ -7,7 +7,7 @@ use icaze_store::ledger::{Batch, CommitError, Ledger, Storage};
 
 use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
-use crate::pipeline::shared::Change;
+use crate::pipeline::shared::News;
 use crate::waiter::Waiter;
 
 /// How long marks may wait for a commit that a message causes, before they get one of their own.
@@ -30,7 +30,7 @@ pub fn run<S: Storage>(
     waiter: &Waiter,
 ) -> Result<(), CommitError> {
     let mut batch = gateway.pipeline().spare_batch();
-    let mut changes = Vec::new();
+    let mut news = News::default();
     // An end in the middle of something may have left records that a start carries over.
     let mut began = Some(Now::read().monotonic);
     loop {
@@ -42,7 +42,7 @@ pub fn run<S: Storage>(
                 Err(error) => return fail(gateway, error),
             }
         }
-        let stopped = next_batch(gateway, &mut batch, &mut changes, ledger.has_room());
+        let stopped = next_batch(gateway, &mut batch, &mut news, ledger.has_room());
         if batch.is_empty() {
             make_room(gateway, &mut ledger)?;
             if stopped {
@@ -56,7 +56,7 @@ pub fn run<S: Storage>(
                 began.get_or_insert(now);
                 gateway.telemetry.committed(now.elapsed(), records);
                 if let Some(shared) = &gateway.shared
-                    && !shared.settle(gateway, waiter, std::mem::take(&mut changes))
+                    && !shared.settle(gateway, waiter, std::mem::take(&mut news))
                 {
                     // Nobody has heard of what was not settled: the next start sees to it.
                     return Ok(());
@@ -88,7 +88,7 @@ fn fail(gateway: &Gateway, error: CommitError) -> Result<(), CommitError> {
 }
 
 /// Waits for something to commit and takes it, unless `batch` still waits for room; whether the gateway has stopped.
-fn next_batch(gateway: &Gateway, batch: &mut Batch, changes: &mut Vec<Change>, room: bool) -> bool {
+fn next_batch(gateway: &Gateway, batch: &mut Batch, news: &mut News, room: bool) -> bool {
     let mut pipeline = gateway.pipeline();
     let stopped = || *gateway.phase().borrow() == Phase::Stopped;
     pipeline.set_room(room);
@@ -101,6 +101,6 @@ fn next_batch(gateway: &Gateway, batch: &mut Batch, changes: &mut Vec<Change>, r
         pipeline = waited.unwrap_or_else(PoisonError::into_inner).0;
     }
     pipeline.take_batch(batch);
-    pipeline.take_changes(changes);
+    pipeline.take_news(batch, news);
     stopped()
 }

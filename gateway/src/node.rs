@@ -192,6 +192,7 @@ impl Node {
         tokio::spawn(tick(Arc::clone(&gateway)));
         tokio::spawn(timeline::keep(Arc::clone(&gateway)));
         tokio::spawn(cluster::watch(Arc::clone(&gateway)));
+        tokio::spawn(cluster::handover::keep(Arc::clone(&gateway)));
         tokio::spawn(cluster::peers::keep(Arc::clone(&gateway), cluster::peers::address(config, http_addr)));
         Ok(Self {
             gateway,
@@ -242,6 +243,9 @@ impl Node {
         };
         if tokio::time::timeout(drain, drained).await.is_err() {
             tracing::warn!(links = self.open.links(), "not drained in time");
+        }
+        if let Some(shared) = &self.gateway.shared {
+            shared.leave(&self.gateway).await;
         }
         self.gateway.pipeline().stop();
         self.gateway.set_phase(Phase::Stopped);

@@ -125,6 +125,11 @@ impl Telemetry {
         with_local_recorder(&*self.recorder, || counter!("icaze_cluster_local_total").increment(grants));
     }
 
+    /// So many replies of other gateways were claimed.
+    pub fn cluster_claimed(&self, replies: u64) {
+        with_local_recorder(&*self.recorder, || counter!("icaze_cluster_claimed_total").increment(replies));
+    }
+
     /// A bind, or a connection before it, was turned away.
     pub fn bind_refused(&self, cause: &str) {
         with_local_recorder(&*self.recorder, || {
@@ -248,6 +253,10 @@ fn describe() {
     describe_counter!(
         "icaze_cluster_local_total",
         "Permits that were decided without the shared allowances, while those were away"
+    );
+    describe_counter!(
+        "icaze_cluster_claimed_total",
+        "Unsent replies that were taken over from gateways that are gone"
     );
     describe_histogram!(
         "icaze_cluster_round_trip_seconds",

@@ -15,6 +15,7 @@ use icaze_gateway::permit::code::{Code, CodeKey};
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::intake::{Body, Intake};
 use icaze_gateway::pipeline::outbox::Verdict;
+use icaze_gateway::pipeline::shared::News;
 use icaze_gateway::pipeline::{self, Operator, Pipeline};
 use icaze_gateway::world::{Contacts, World};
 use icaze_store::Msisdn;
@@ -514,9 +515,9 @@ impl Node {
     }
 
     fn changes(&mut self) -> Vec<Call> {
-        let mut changes = Vec::new();
-        self.pipeline.take_changes(&mut changes);
-        changes.into_iter().map(|change| change.call).collect()
+        let mut news = News::default();
+        self.pipeline.take_news(&self.spare, &mut news);
+        news.changes.into_iter().map(|change| change.call).collect()
     }
 
     /// Somebody else's permit as it would be told from now on.

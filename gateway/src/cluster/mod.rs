@@ -1,13 +1,14 @@
 //! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
 
 mod elsewhere;
+pub mod handover;
 mod local;
 mod member;
 pub mod peers;
 mod token;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -18,12 +19,13 @@ use jiff::SignedDuration;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 pub use self::elsewhere::Elsewhere;
+use self::handover::Sealing;
 use self::local::Local;
 use self::peers::Peers;
 use crate::gateway::{Gateway, Phase};
 use crate::permit::code::CodeKey;
 use crate::pipeline::Pipeline;
-use crate::pipeline::shared::{Change, Wanted, coded};
+use crate::pipeline::shared::{Change, News, Wanted, coded};
 use crate::telemetry::Telemetry;
 use crate::waiter::Waiter;
 use crate::world::World;
@@ -68,6 +70,9 @@ pub struct Shared {
     away: AtomicBool,
     /// `None`: nothing is granted while the cluster is away.
     local: Option<Local>,
+    sealing: Sealing,
+    /// Replies that need not be kept any more, which is yet to be told.
+    untold: Mutex<Vec<(u16, u64)>>,
 }
 
 impl Shared {
@@ -111,6 +116,8 @@ impl Shared {
                 Away::Refuse => None,
                 Away::Local { after, max } => Some(Local::new(after, max)),
             },
+            sealing: Sealing::new(key)?,
+            untold: Mutex::default(),
         };
         let changes = pipeline.unsettled(world, AGAIN);
         tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
@@ -125,6 +132,7 @@ impl Shared {
                 "redis.nodes: the cluster did not answer in time about the permits of the last run; see CLUSTER INFO on its servers"
             );
         }
+        shared.resume(pipeline).await.context("redis.nodes")?;
         Ok(Some(shared))
     }
 
@@ -137,7 +145,7 @@ impl Shared {
         }
         let (places, calls): (Vec<usize>, Vec<Call>) =
             wanted.into_iter().map(|Wanted { place, call }| (place, call)).unzip();
-        let outcomes = self.call("reserve", &calls).await;
+        let outcomes = self.call("reserve", DEADLINE, &calls).await;
         let read = |outcome: Outcome| Reserved::read(&outcome.ok()?);
         places
             .into_iter()
@@ -149,7 +157,16 @@ impl Shared {
     /// Tells the others what has become durable, and waits until they know; decisions that came too late are undone. `false` if
     /// the gateway stops before all is known. For a thread that may block.
     #[must_use]
-    pub fn settle(&self, gateway: &Gateway, waiter: &Waiter, mut changes: Vec<Change>) -> bool {
+    pub fn settle(&self, gateway: &Gateway, waiter: &Waiter, news: News) -> bool {
+        let confirmed = self.confirm(gateway, waiter, news.changes);
+        if confirmed {
+            // Not before: nobody else may send a reply that is about to be undone.
+            self.keep_replies(gateway, waiter, news.entries, news.ended);
+        }
+        confirmed
+    }
+
+    fn confirm(&self, gateway: &Gateway, waiter: &Waiter, mut changes: Vec<Change>) -> bool {
         loop {
             if let Some(local) = &self.local {
                 changes = local.keep(changes, AGAIN, Instant::now());
@@ -173,6 +190,11 @@ impl Shared {
                 waiter.wait(async { sleep(PAUSE).await });
             }
         }
+    }
+
+    /// Whether it is of no use to ask anything now.
+    fn is_away(&self) -> bool {
+        self.away.load(Ordering::Relaxed) || self.alone().is_some()
     }
 
     /// What decides here, while the cluster is away for long.
@@ -199,7 +221,7 @@ impl Shared {
         let (seqs, mut calls): (Vec<u64>, Vec<Call>) =
             changes.into_iter().map(|Change { seq, call }| (seq, call)).unzip();
         calls.extend(self.index(&calls));
-        let mut outcomes = self.call("confirm", &calls).await;
+        let mut outcomes = self.call("confirm", DEADLINE, &calls).await;
         let indexed = outcomes.split_off(seqs.len()).iter().all(Result::is_ok);
         let (mut settled, mut conflicts) = (Settled::default(), 0);
         for ((seq, call), outcome) in seqs.into_iter().zip(calls).zip(outcomes) {
@@ -236,12 +258,12 @@ impl Shared {
         icaze_cluster::index(own.collect())
     }
 
-    async fn call(&self, what: &'static str, calls: &[Call]) -> Vec<Outcome> {
+    async fn call(&self, what: &'static str, time: Duration, calls: &[Call]) -> Vec<Outcome> {
         if calls.is_empty() {
             return Vec::new();
         }
         let began = Instant::now();
-        let outcomes = self.cluster.call(calls).await;
+        let outcomes = self.cluster.call_within(time, calls).await;
         self.telemetry.cluster_called(what, calls.len(), began.elapsed());
         // They mostly fail together.
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();

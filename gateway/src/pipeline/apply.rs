@@ -140,6 +140,7 @@ impl Pipeline {
             let reply = self.outbox.apply(seq, mark);
             if let Some((operator, _)) = reply {
                 self.stats.replied(operator, mark);
+                self.share_reply_end(operator, seq);
             }
             let issued = reply.and_then(|(_, issued)| issued);
             // A receipt may come when its reply is forgotten.

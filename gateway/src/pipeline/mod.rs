@@ -10,6 +10,7 @@ pub mod codes;
 mod decide;
 mod fifo;
 mod generation;
+pub mod handover;
 pub mod intake;
 mod landmarks;
 pub mod limits;
@@ -36,10 +37,11 @@ use icaze_store::{Msisdn, UsageTable};
 use jiff::Timestamp;
 
 use self::codes::Codes;
+use self::handover::Handover;
 use self::intake::{Content, Intake, Message};
 use self::landmarks::{Landmark, Landmarks};
 use self::limits::{Allowed, Limits};
-use self::outbox::{Envelope, Outbox, Settled};
+use self::outbox::{ADOPTED, Envelope, Outbox, Settled};
 use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
 use self::permits::{Holder, Number, Permit, Permits};
@@ -127,6 +129,7 @@ pub struct Pipeline {
     stats: Stats,
     /// What is shared with other nodes; `None` if nothing is.
     shared: Option<Shared>,
+    handover: Handover,
     /// The text being rendered.
     reply: String,
     started: Instant,
@@ -180,6 +183,7 @@ impl Pipeline {
             marks: Vec::new(),
             stats: Stats::default(),
             shared: None,
+            handover: Handover::default(),
             reply: String::new(),
             started: now.monotonic,
             settings,
@@ -295,9 +299,7 @@ impl Pipeline {
                 break;
             }
         }
-        while let Some(settled) = self.outbox.expire(wall) {
-            self.marks.push(settled);
-        }
+        self.expire(wall);
         self.forget();
         self.write_marks();
         self.pass_landmark(self.open.last_seq() + 1);
@@ -364,22 +366,22 @@ impl Pipeline {
     /// latter a start would take the reply for one that nobody can have seen.
     pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, u64, Envelope<'_>)> {
         let wall = self.advance(now);
-        while let Some(settled) = self.outbox.expire(wall) {
-            self.marks.push(settled);
-        }
-        if self.outbox.waiting(operator) == 0 {
+        self.expire(wall);
+        if self.outbox.waiting(operator) == 0 || !self.handover.may_send(now.monotonic) {
             return None;
         }
         let noted = self.operators.get(usize::from(operator)).and_then(|operator| operator.receiver_entry);
         let noted = noted.or_else(|| self.note_receiver(operator))?;
         let (seq, envelope) = self.outbox.take(operator, now.monotonic, wall)?;
-        Some((seq, seq.max(noted), envelope))
+        // No ledger of this node has the decision of an adopted one.
+        let after = if seq & ADOPTED == 0 { seq.max(noted) } else { noted };
+        Some((seq, after, envelope))
     }
 
     /// What the operator said of reply `seq`.
     pub fn answered(&mut self, seq: u64, verdict: outbox::Verdict, now: Now) {
         let settled = self.outbox.answered(seq, verdict, now.monotonic);
-        self.marks.extend(settled);
+        self.settled(settled);
     }
 
     /// Reply `seq` will get no response.
@@ -393,6 +395,10 @@ impl Pipeline {
     /// [`Full`] if the ledger has no room for it now.
     pub fn receipt(&mut self, seq: u64, mark: Mark, now: Now) -> Result<u64, Full> {
         self.advance(now);
+        // The ledger that has its decision is another node's.
+        if seq & ADOPTED != 0 {
+            return Ok(0);
+        }
         self.write_marks();
         if !self.room || !self.marks.is_empty() {
             return Err(Full);
@@ -507,6 +513,12 @@ impl Pipeline {
     #[must_use]
     pub fn position(&self) -> u64 {
         self.open.last_seq()
+    }
+
+    fn expire(&mut self, now: Timestamp) {
+        while let Some(settled) = self.outbox.expire(now) {
+            self.settled(Some(settled));
+        }
     }
 
     /// Forgets what its time has passed for.

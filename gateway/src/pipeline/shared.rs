@@ -5,10 +5,11 @@
 //! others once the entry that says so is durable, and before anybody hears of it.
 
 use std::hash::Hasher as _;
+use std::ops::Range;
 
 use icaze_cluster::{Allowance, Call, Confirm, Grant, Hold, Per, Quota, Reserved};
 use icaze_config::regime::Period;
-use icaze_store::ledger::{Full, Interval, Mark};
+use icaze_store::ledger::{Batch, Full, Interval, Mark};
 use icaze_store::{Day, Msisdn, Outcome, Usage, UsageTable};
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -60,11 +61,23 @@ pub(super) enum Said {
     Used(Usage),
 }
 
+/// What the others are to know of one commit.
+#[derive(Debug, Default)]
+pub struct News {
+    /// Its entries.
+    pub entries: Range<u64>,
+    /// What became of allowances.
+    pub changes: Vec<Change>,
+    /// Replies whose ends it has: operator and entry.
+    pub ended: Vec<(u16, u64)>,
+}
+
 /// What a pipeline needs to share allowances.
 pub(super) struct Shared {
     /// So that phones can be compared and not read.
     phone_key: [u8; 16],
     changes: Vec<Change>,
+    ended: Vec<(u16, u64)>,
 }
 
 impl Shared {
@@ -210,7 +223,7 @@ fn bare(person: u32, purpose: u8, date: Date) -> Allowance {
 impl Pipeline {
     /// From now on permits are granted on reservations only. `phone_key` is the same on every node.
     pub fn share(&mut self, phone_key: [u8; 16]) {
-        self.shared = Some(Shared { phone_key, changes: Vec::new() });
+        self.shared = Some(Shared { phone_key, changes: Vec::new(), ended: Vec::new() });
     }
 
     /// What has to be reserved before these messages are decided: once for each person and purpose that, as far as this node
@@ -288,10 +301,19 @@ impl Pipeline {
         }
     }
 
-    /// What the others have to be told of the entries that were last [taken](Self::take_batch).
-    pub fn take_changes(&mut self, into: &mut Vec<Change>) {
+    /// The reply of entry `seq` has ended: nobody else need keep it.
+    pub(super) fn share_reply_end(&mut self, operator: u16, seq: u64) {
         if let Some(shared) = &mut self.shared {
-            into.append(&mut shared.changes);
+            shared.ended.push((operator, seq));
+        }
+    }
+
+    /// What the others have to be told of the entries of `batch`, which was just [taken](Self::take_batch).
+    pub fn take_news(&mut self, batch: &Batch, news: &mut News) {
+        if let Some(shared) = &mut self.shared {
+            news.entries = batch.next_seq() - batch.len() as u64..batch.next_seq();
+            news.changes.append(&mut shared.changes);
+            news.ended.append(&mut shared.ended);
         }
     }
 

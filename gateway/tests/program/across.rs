@@ -98,7 +98,7 @@ fn every_gateway_tells_and_ends_the_permits_of_the_others_and_the_asked_ones_tra
 }
 
 /// All that the servers have, as text.
-fn all_of(servers: &Servers) -> String {
+pub(crate) fn all_of(servers: &Servers) -> String {
     let cli = |port: &str, command: &[&str]| {
         let output = Command::new("redis-cli").args(["-p", port]).args(command).output().unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()

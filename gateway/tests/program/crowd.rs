@@ -17,7 +17,7 @@ pub(crate) fn document(person: usize) -> String {
     format!("AZE{}", 20_000_000 + person)
 }
 
-fn phone(person: usize) -> String {
+pub(crate) fn phone(person: usize) -> String {
     format!("9945{:08}", 10_000_000 + person)
 }
 

@@ -17,6 +17,7 @@ mod disk;
 /// Needs what `./check install` installs.
 #[cfg(feature = "peers")]
 mod dissector;
+mod handover;
 mod hostile;
 mod http;
 /// Needs what `./check peers` installs.

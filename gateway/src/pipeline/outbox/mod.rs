@@ -70,6 +70,9 @@ struct Queue {
     touched_before: u64,
 }
 
+/// Set in the entries of replies that another node decided: no ledger has so many.
+pub const ADOPTED: u64 = 1 << 63;
+
 /// Once the oldest waiting reply is older than this, the newest goes first: whoever has just texted is still
 /// looking at the phone.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
@@ -107,6 +110,40 @@ impl Outbox {
         }
         self.replies.insert(seq, operator, envelope, permit);
         self.queue(seq, operator, false);
+    }
+
+    /// A reply that another node decided and may have sent, under an entry of its own.
+    pub fn adopt(&mut self, id: u64, operator: u16, envelope: &Envelope<'_>) {
+        self.replies.adopt(id, operator, envelope);
+        self.revisits.push(Reverse((envelope.expires_at.as_microsecond(), id)));
+        self.queue(id, operator, false);
+    }
+
+    /// An adopted reply is not to be sent any more.
+    pub fn withdraw(&mut self, id: u64) {
+        self.settle(id, Mark::Expired);
+    }
+
+    /// Leaves a waiting reply to another node; whether it waited. It is in flight until that one has
+    /// [answered](Self::answered), or it is [unanswered](Self::unanswered).
+    pub fn withhold(&mut self, seq: u64) -> bool {
+        let Some(reply) = self.replies.get_mut(seq).filter(|reply| reply.state == State::Waiting) else {
+            return false;
+        };
+        (reply.state, reply.touched, reply.uncertain) = (State::InFlight, true, true);
+        let operator = reply.operator;
+        if let Some(queue) = self.queues.get_mut(usize::from(operator)) {
+            queue.count = queue.count.saturating_sub(1);
+            queue.skip(&self.replies);
+        }
+        true
+    }
+
+    /// The reply of entry `seq` and its operator, if its story has not ended.
+    #[must_use]
+    pub fn unsent(&self, seq: u64) -> Option<(u16, Envelope<'_>)> {
+        let reply = self.replies.get(seq).filter(|reply| reply.ended.is_none())?;
+        Some((reply.operator, self.replies.envelope(seq)?))
     }
 
     /// Takes the reply that `operator` should get next, for a bind that has room in its window. It is in flight

@@ -4,8 +4,9 @@
 use std::collections::HashMap;
 
 use super::super::fifo::Fifo;
+use super::ADOPTED;
 use super::reply::{Envelope, Issued, Reply, State};
-use super::texts::Texts;
+use super::texts::{Span, Texts};
 
 /// Forgotten for each reply that comes, so that forgetting never takes long.
 const FORGET_STEP: usize = 4;
@@ -33,7 +34,7 @@ impl Replies {
     /// The first entry that has a place.
     pub(super) fn first(&self) -> Option<u64> {
         let recent = (self.recent.len() > 0).then(|| self.offset.wrapping_add(self.recent.first()));
-        self.late.keys().copied().chain(recent).min()
+        self.late.keys().copied().filter(|seq| seq & ADOPTED == 0).chain(recent).min()
     }
 
     /// Skips the next place, or all up to that of entry `seq` if nothing is kept.
@@ -56,6 +57,17 @@ impl Replies {
         debug_assert_eq!(self.end(), seq, "the places between have been skipped");
         let texts = &mut self.texts;
         self.recent.push(Some(Reply::new(operator, envelope, permit, |pieces| texts.push(pieces))));
+    }
+
+    /// Keeps a reply that no entry decided: as one that another run may have written, and that no entry marks.
+    pub(super) fn adopt(&mut self, id: u64, operator: u16, envelope: &Envelope<'_>) {
+        let mut bytes = Vec::new();
+        let mut reply = Reply::new(operator, envelope, None, |pieces| {
+            pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
+            Span::default()
+        });
+        (reply.touched, reply.uncertain, reply.marked) = (true, true, true);
+        self.late.insert(id, (reply, bytes.into()));
     }
 
     /// The reply of entry `seq`.

@@ -18,7 +18,7 @@ pub(super) struct Texts {
 }
 
 /// Where a byte string is.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Span {
     chunk: u32,
     start: u32,

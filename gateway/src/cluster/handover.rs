@@ -1,0 +1,308 @@
+//! Unsent replies: kept in Redis for the others, claimed where a gateway is gone, and left to whoever claimed them.
+
+mod lease;
+mod sealing;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use icaze_cluster::{Call, Error, Fate, Queue, Whereabouts};
+use tokio::time::{MissedTickBehavior, interval};
+
+use self::lease::{Lease, Looks};
+pub(super) use self::sealing::Sealing;
+use super::Shared;
+use crate::gateway::{Gateway, Phase};
+use crate::pipeline::Pipeline;
+use crate::pipeline::handover::Origin;
+use crate::waiter::Waiter;
+
+/// How often the lease is renewed, and the others' are looked for.
+const PERIOD: Duration = Duration::from_millis(500);
+/// How long a lease is held: with [`lease::GONE`], and a claim, less than five seconds.
+const LEASE: Duration = Duration::from_millis(2500);
+/// How long a commit may wait for its replies to be kept: they are safe in the ledger, and only wait for a restart if they are not.
+const KEEP: Duration = Duration::from_millis(500);
+/// Ends of replies that are not told, at most; what is forgotten may be sent once more if this gateway dies.
+const UNTOLD_MAX: usize = 100_000;
+
+impl Shared {
+    /// Keeps the replies of a commit for the others until they have ended, and tells which have. Waits, and gives up soon.
+    pub(super) fn keep_replies(
+        &self,
+        gateway: &Gateway,
+        waiter: &Waiter,
+        entries: std::ops::Range<u64>,
+        ended: Vec<(u16, u64)>,
+    ) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.extend(ended);
+        let excess = untold.len().saturating_sub(UNTOLD_MAX);
+        untold.drain(..excess);
+        if self.is_away() {
+            return;
+        }
+        let mut replies: HashMap<u16, Vec<(u64, Vec<u8>)>> = HashMap::new();
+        let names: Vec<Arc<str>> = {
+            let pipeline = gateway.pipeline();
+            pipeline.unsent(entries, |operator, seq, envelope| {
+                replies.entry(operator).or_default().push((seq, sealing::write(envelope)));
+            });
+            names(&pipeline)
+        };
+        let mut dropped: HashMap<u16, Vec<u64>> = HashMap::new();
+        for (operator, seq) in untold.drain(..) {
+            dropped.entry(operator).or_default().push(seq);
+        }
+        let own = |operator: u16| {
+            let operator = names.get(usize::from(operator)).cloned()?;
+            Some(Queue { origin: self.node, operator })
+        };
+        let mut calls = Vec::new();
+        for (operator, mut replies) in replies {
+            let Some(queue) = own(operator) else { continue };
+            for (seq, bytes) in &mut replies {
+                self.sealing.seal(&queue, *seq, bytes);
+            }
+            while !replies.is_empty() {
+                let rest = replies.split_off(replies.len().min(Call::REPLIES_MAX));
+                calls.push(Call::Keep {
+                    queue: queue.clone(),
+                    replies: std::mem::replace(&mut replies, rest),
+                });
+            }
+        }
+        for (operator, seqs) in &dropped {
+            let Some(queue) = own(*operator) else { continue };
+            let seqs = seqs.chunks(Call::REPLIES_MAX);
+            calls.extend(seqs.map(|seqs| Call::Drop { queue: queue.clone(), seqs: seqs.to_vec() }));
+        }
+        let outcomes = waiter.wait(self.call("keep", KEEP, &calls));
+        if outcomes.iter().any(Result::is_err) {
+            // Told twice does no harm.
+            let again = dropped
+                .into_iter()
+                .flat_map(|(operator, seqs)| seqs.into_iter().map(move |seq| (operator, seq)));
+            untold.extend(again);
+        }
+    }
+
+    /// Takes the lease, and learns what others hold of the replies that an earlier run left, before any of them is sent.
+    pub(super) async fn resume(&self, pipeline: &mut Pipeline) -> Result<(), Error> {
+        let asked = Instant::now();
+        self.cluster.hold_lease(self.node, LEASE).await?;
+        let away = self.whereabouts(&names(pipeline)).await?;
+        tracing::info!(count = away.len(), "replies of the last run that other gateways claimed");
+        pipeline.learn_whereabouts(away);
+        pipeline.may_send_until(asked + LEASE);
+        Ok(())
+    }
+
+    /// Tells the others which claimed replies were sent, and leaves them the rest: this gateway is about to end.
+    pub async fn leave(&self, gateway: &Gateway) {
+        gateway.pipeline().give_back_adopted(|_| true);
+        if let Err(error) = self.tell(gateway).await {
+            tracing::warn!(%error, "claimed replies could not be given back");
+        }
+    }
+
+    /// What others hold of this gateway's replies.
+    async fn whereabouts(&self, operators: &[Arc<str>]) -> Result<Vec<(u64, Whereabouts)>, Error> {
+        let mut away = Vec::new();
+        for operator in operators {
+            let queue = Queue { origin: self.node, operator: Arc::clone(operator) };
+            away.extend(self.cluster.whereabouts(&queue).await?);
+        }
+        Ok(away)
+    }
+
+    /// Tells what became of claimed replies.
+    async fn tell(&self, gateway: &Gateway) -> Result<(), Error> {
+        let (ended, names) = {
+            let pipeline = gateway.pipeline();
+            (pipeline.ended_adopted(), names(&pipeline))
+        };
+        let mut queues: HashMap<(u8, u16), Vec<(Origin, Fate)>> = HashMap::new();
+        for (origin, fate) in ended {
+            queues.entry((origin.node, origin.operator)).or_default().push((origin, fate));
+        }
+        for ((node, operator), ended) in queues {
+            let Some(operator) = names.get(usize::from(operator)).cloned() else { continue };
+            let fates: Vec<_> = ended.iter().map(|(origin, fate)| (origin.seq, *fate)).collect();
+            self.cluster.end(&Queue { origin: node, operator }, self.node, &fates).await?;
+            let mut pipeline = gateway.pipeline();
+            ended.iter().for_each(|(origin, _)| pipeline.told_of_adopted(origin));
+        }
+        Ok(())
+    }
+}
+
+/// The operators' names, by id.
+fn names(pipeline: &Pipeline) -> Vec<Arc<str>> {
+    pipeline.operators().iter().map(|operator| Arc::clone(&operator.name)).collect()
+}
+
+/// Holds this gateway's lease, and sends what gateways that are gone have left, until the gateway stops.
+pub async fn keep(gateway: Arc<Gateway>) {
+    let Some(shared) = &gateway.shared else { return };
+    // What was asked at the start may have run out meanwhile.
+    let mut claims =
+        Claims { shared, gateway: &gateway, lease: Lease::default(), looks: Looks::default(), again: true };
+    let mut ticks = interval(PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let phase = gateway.phase();
+    loop {
+        ticks.tick().await;
+        let now = *phase.borrow();
+        if now == Phase::Stopped {
+            return;
+        }
+        if let Err(error) = claims.step(now).await {
+            tracing::debug!(%error, "unsent replies: tried again");
+        }
+    }
+}
+
+struct Claims<'g> {
+    shared: &'g Shared,
+    gateway: &'g Gateway,
+    lease: Lease,
+    looks: Looks,
+    /// What this gateway has claimed before it does not know any more.
+    again: bool,
+}
+
+impl Claims<'_> {
+    async fn step(&mut self, phase: Phase) -> Result<(), Error> {
+        if let Err(error) = self.renew().await {
+            let now = Instant::now();
+            let mut pipeline = self.gateway.pipeline();
+            if self.lease.has_run_out(now) {
+                self.again = true;
+                pipeline.withdraw_adopted();
+            }
+            // Nobody can be asked: what is this gateway's own leaves all the same.
+            pipeline.may_send_until(now + LEASE);
+            return Err(error);
+        }
+        self.give_up();
+        self.shared.tell(self.gateway).await?;
+        self.look().await?;
+        if phase == Phase::Running { self.claim().await } else { Ok(()) }
+    }
+
+    async fn renew(&mut self) -> Result<(), Error> {
+        let (shared, asked) = (self.shared, Instant::now());
+        shared.cluster.hold_lease(shared.node, LEASE).await?;
+        let (ran_out, elsewhere, names) = {
+            let mut pipeline = self.gateway.pipeline();
+            let ran_out = self.lease.has_run_out(Instant::now());
+            if ran_out {
+                self.again = true;
+                pipeline.withdraw_adopted();
+            }
+            (ran_out, pipeline.elsewhere(), names(&pipeline))
+        };
+        if ran_out || elsewhere > 0 {
+            let gone = self.looks.gone(Instant::now());
+            if !gone.is_empty() {
+                for operator in &names {
+                    let queue = Queue { origin: shared.node, operator: Arc::clone(operator) };
+                    shared.cluster.claim(&queue, shared.node, false, &gone).await?;
+                }
+            }
+            let away = shared.whereabouts(&names).await?;
+            self.gateway.pipeline().learn_whereabouts(away);
+        }
+        self.lease.hold(asked + LEASE);
+        self.gateway.pipeline().may_send_until(asked + LEASE);
+        Ok(())
+    }
+
+    /// Leaves replies to others that have no bind to leave by here any more.
+    fn give_up(&self) {
+        let mut pipeline = self.gateway.pipeline();
+        let mute: Vec<bool> = pipeline.operators().iter().map(|operator| operator.receivers == 0).collect();
+        pipeline.give_back_adopted(|operator| mute.get(usize::from(operator)).copied().unwrap_or(true));
+    }
+
+    async fn look(&mut self) -> Result<(), Error> {
+        for node in self.shared.peers.numbers() {
+            let asked = Instant::now();
+            match self.shared.cluster.holds_lease(node).await {
+                Ok(holds) => self.looks.note(node, holds, asked),
+                Err(error) => {
+                    self.looks = Looks::default();
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn claim(&mut self) -> Result<(), Error> {
+        let gone = self.looks.gone(Instant::now());
+        let nodes = if self.again { self.shared.peers.numbers() } else { gone.clone() };
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        let operators: Vec<(u16, Arc<str>)> = {
+            let pipeline = self.gateway.pipeline();
+            let wanted =
+                |id: u16| self.again || (pipeline.has_receiver(id) && !pipeline.outbox().is_full(id));
+            (0..).zip(names(&pipeline)).filter(|(id, _)| wanted(*id)).collect()
+        };
+        // Whatever is claimed without an answer is asked for once more.
+        let again = std::mem::replace(&mut self.again, true);
+        for node in nodes {
+            for (id, operator) in &operators {
+                let queue = Queue { origin: node, operator: Arc::clone(operator) };
+                let claimed = self.shared.cluster.claim(&queue, self.shared.node, again, &gone).await?;
+                self.adopt(*id, &queue, claimed).await?;
+            }
+        }
+        self.again = false;
+        Ok(())
+    }
+
+    async fn adopt(&self, operator: u16, queue: &Queue, claimed: Vec<(u64, Vec<u8>)>) -> Result<(), Error> {
+        if claimed.is_empty() {
+            return Ok(());
+        }
+        let (mut unreadable, mut adopted) = (Vec::new(), 0);
+        {
+            let mut pipeline = self.gateway.pipeline();
+            for (seq, mut sealed) in claimed {
+                let opened = self.shared.sealing.open(queue, seq, &mut sealed);
+                match opened.and_then(sealing::read) {
+                    Some(envelope) => {
+                        let origin = Origin { node: queue.origin, operator, seq };
+                        adopted += u64::from(pipeline.adopt_reply(origin, &envelope));
+                    }
+                    // Its own gateway knows it better.
+                    None => unreadable.push((seq, Fate::Expired)),
+                }
+            }
+        }
+        if adopted > 0 {
+            tracing::info!(
+                node = queue.origin,
+                operator = &*queue.operator,
+                adopted,
+                "unsent replies of a gateway that is gone"
+            );
+            self.shared.telemetry.cluster_claimed(adopted);
+            self.gateway.wake_siblings(operator);
+        }
+        if !unreadable.is_empty() {
+            tracing::warn!(
+                node = queue.origin,
+                count = unreadable.len(),
+                "claimed replies are not readable here"
+            );
+            self.shared.cluster.end(queue, self.shared.node, &unreadable).await?;
+        }
+        Ok(())
+    }
+}
