@@ -145,7 +145,11 @@ impl Cluster {
         loop {
             let mut command = redis::cmd("FCALL");
             command.arg("icaze_claim").arg(2).arg(lease(queue.origin)).arg(queue.key());
-            command.arg((&by, u8::from(again), cursor, PAGE)).arg(gone);
+            command.arg((&by, u8::from(again), cursor, PAGE));
+            // One by one: bytes in a row would be one argument.
+            for node in gone {
+                command.arg(*node);
+            }
             let (next, page): Page = self.page(&command).await?;
             claimed.extend(page);
             cursor = next;

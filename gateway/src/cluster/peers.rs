@@ -59,11 +59,12 @@ impl Peers {
         Ok(Self { own: config.node, known: Mutex::default(), client, tokens: Tokens::new(config.node, key) })
     }
 
-    /// Learns who takes part.
+    /// Learns who takes part. Whoever did once does still, even if the servers have forgotten it.
     pub(super) async fn learn(&self, cluster: &Cluster) -> Result<(), Error> {
-        let mut known: BTreeMap<_, _> = cluster.members(0..CodeKey::NODE_END).await?.into_iter().collect();
-        known.remove(&self.own);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        let members = cluster.members(0..CodeKey::NODE_END).await?;
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.values_mut().for_each(|address| *address = None);
+        known.extend(members.into_iter().filter(|(node, _)| *node != self.own));
         Ok(())
     }
 

@@ -1,4 +1,4 @@
-//! Phones that each text one request to several gateways at once, and again until each of these has answered.
+//! Phones that each text one request to several gateways at once, and again until each of these has taken it and they were told.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -26,17 +26,12 @@ pub(crate) fn phone(person: usize) -> String {
 pub(crate) struct Answers {
     /// Answered with `ESME_ROK`.
     pub(crate) acked: BTreeSet<usize>,
-    /// The codes that the phone was told.
-    pub(crate) codes: BTreeMap<usize, BTreeSet<String>>,
     /// How often a text was asked to come again.
     pub(crate) put_off: usize,
 }
 
-impl Answers {
-    fn is_whole(&self, persons: usize) -> bool {
-        self.acked.len() == persons && self.codes.len() == persons
-    }
-}
+/// The codes that phones were told, by person, whichever gateway sent them.
+pub(crate) type Codes = Arc<Mutex<BTreeMap<usize, BTreeSet<String>>>>;
 
 /// The phones as one operator of one gateway has them, on a thread of their own.
 pub(crate) struct Crowd {
@@ -47,19 +42,20 @@ pub(crate) struct Crowd {
 }
 
 impl Crowd {
-    /// Texts to the gateway at `address`, which may change, for `persons`.
-    pub(crate) fn text(address: &str, persons: usize) -> Self {
+    /// Texts to the gateway at `address`, which may change, for `persons`. What they are told goes to `codes`.
+    pub(crate) fn text(address: &str, persons: usize, codes: &Codes) -> Self {
         let answers = Arc::new(Mutex::new(Answers::default()));
         let (told, acked) = watch::channel(0);
         let (address, addresses) = watch::channel(address.to_owned());
-        let phones = Phones { answers: Arc::clone(&answers), told, addresses, persons };
-        let seen = Arc::clone(&answers);
+        let phones =
+            Phones { answers: Arc::clone(&answers), codes: Arc::clone(codes), told, addresses, persons };
+        let (seen, codes) = (Arc::clone(&answers), Arc::clone(codes));
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             let all = async { tokio::time::timeout(Duration::from_secs(120), phones.all()).await };
             if runtime.block_on(all).is_err() {
-                let answers = seen.lock().unwrap();
-                let without = answers.acked.iter().filter(|person| !answers.codes.contains_key(person));
+                let (answers, codes) = (seen.lock().unwrap(), codes.lock().unwrap());
+                let without = answers.acked.iter().filter(|person| !codes.contains_key(person));
                 panic!(
                     "not all is answered within two minutes: {} of {persons} acknowledged, {} put off, no reply to {:?}",
                     answers.acked.len(),
@@ -94,6 +90,7 @@ impl Crowd {
 
 struct Phones {
     answers: Arc<Mutex<Answers>>,
+    codes: Codes,
     told: watch::Sender<usize>,
     addresses: watch::Receiver<String>,
     persons: usize,
@@ -101,7 +98,7 @@ struct Phones {
 
 impl Phones {
     async fn all(mut self) {
-        while !self.answers.lock().unwrap().is_whole(self.persons) {
+        while !self.is_whole() {
             let address = self.addresses.borrow_and_update().clone();
             let credentials =
                 Credentials { system_id: "demo", password: "demo1234", ..Credentials::default() };
@@ -113,6 +110,11 @@ impl Phones {
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             }
         }
+    }
+
+    fn is_whole(&self) -> bool {
+        let acked = self.answers.lock().unwrap().acked.len();
+        acked == self.persons && self.codes.lock().unwrap().len() == self.persons
     }
 
     /// Until the session ends, or everything is answered.
@@ -134,7 +136,11 @@ impl Phones {
                 }
             }
             let pause = Duration::from_millis(50);
-            let Ok(incoming) = tokio::time::timeout(pause, client.next()).await else { continue };
+            let incoming = tokio::time::timeout(pause, client.next()).await;
+            if self.is_whole() {
+                return;
+            }
+            let Ok(incoming) = incoming else { continue };
             match incoming {
                 Ok(Incoming::Response { token, status: Some(status) }) if status.is_ok() => {
                     let mut answers = self.answers.lock().unwrap();
@@ -149,11 +155,7 @@ impl Phones {
                 Ok(Incoming::Reply { to, text }) => {
                     let person = to[4..].parse::<usize>().unwrap() - 10_000_000;
                     let code = code(&text).unwrap_or_else(|| panic!("no code in {text:?}")).to_owned();
-                    let mut answers = self.answers.lock().unwrap();
-                    answers.codes.entry(person).or_default().insert(code);
-                    if answers.is_whole(self.persons) {
-                        return;
-                    }
+                    self.codes.lock().unwrap().entry(person).or_default().insert(code);
                 }
                 Ok(Incoming::Closed(_)) | Err(_) => return,
                 Ok(_) => {}
