@@ -39,7 +39,7 @@ impl Queue {
     pub(crate) fn keep(&self, cmd: &mut Cmd, replies: &[(u64, Vec<u8>)]) {
         cmd.arg("icaze_keep").arg(1).arg(self.key());
         for (seq, sealed) in replies {
-            cmd.arg(seq).arg(&[ORIGIN.as_bytes(), b" ", sealed].concat());
+            cmd.arg(seq).arg([ORIGIN.as_bytes(), b" ", sealed].concat());
         }
     }
 

@@ -162,3 +162,111 @@ impl Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use icaze_config::gateway::Settings;
+    use icaze_store::ledger::{Address, FaultyStorage, Ledger, MasterKey, Options};
+    use jiff::{SignedDuration, Timestamp};
+
+    use super::*;
+    use crate::clock::Now;
+    use crate::permit::code::CodeKey;
+    use crate::pipeline::codes::Codes;
+    use crate::pipeline::{self, Operator};
+
+    const ORIGIN: Origin = Origin { node: 3, operator: 0, seq: 17 };
+
+    /// A pipeline with one operator that takes replies.
+    fn pipeline(now: Now) -> Pipeline {
+        let (config, key) = (Settings::shipped().validate().unwrap(), MasterKey::random().unwrap());
+        let codes = Codes::new(CodeKey::new(key.derive("code")), 0);
+        let settings = pipeline::Settings::of(&config);
+        let mut pipeline = Pipeline::new(settings, Operator::of(&config), codes, now).unwrap();
+        let opened = Ledger::open(FaultyStorage::new(1), &key, 0, Options::default(), |_| {});
+        pipeline.start(opened.unwrap().1, now);
+        pipeline.receiver(0, true);
+        pipeline
+    }
+
+    fn adopt(pipeline: &mut Pipeline, origin: Origin, expires_at: Timestamp) -> bool {
+        let address = Address { ton: 1, npi: 1, digits: b"994501234567" };
+        pipeline.adopt_reply(
+            origin,
+            &Envelope { source: address, destination: address, text: "reply", expires_at },
+        )
+    }
+
+    /// The entries of what may leave.
+    fn sent(pipeline: &mut Pipeline, now: Now) -> Vec<u64> {
+        std::iter::from_fn(|| pipeline.take_reply(0, now).map(|(id, ..)| id)).collect()
+    }
+
+    #[test]
+    fn an_adopted_reply_leaves_once_and_its_end_is_told_to_where_it_came_from_and_to_no_ledger() {
+        let now = Now::read();
+        let mut pipeline = pipeline(now);
+        let later = now.wall + SignedDuration::from_secs(60);
+        assert!(adopt(&mut pipeline, ORIGIN, later) && !adopt(&mut pipeline, ORIGIN, later), "one of a kind");
+        let noted = pipeline.position();
+        let (id, after, envelope) = pipeline.take_reply(0, now).unwrap();
+        assert_eq!((envelope.text, after), ("reply", noted), "after the bind's own entry");
+        pipeline.answered(id, Verdict::Taken, now);
+        assert_eq!(pipeline.ended_adopted(), [(ORIGIN, Fate::Sent)]);
+        assert!(!adopt(&mut pipeline, ORIGIN, later), "while that is not told it is no new one");
+        let before = pipeline.position();
+        assert_eq!(pipeline.receipt(id, Mark::Delivered, now), Ok(0), "its receipt is acknowledged");
+        pipeline.take_batch(&mut pipeline.spare_batch());
+        assert_eq!(pipeline.position(), before, "no mark");
+        pipeline.told_of_adopted(&ORIGIN);
+        assert_eq!((pipeline.ended_adopted(), pipeline.adopted()), (Vec::new(), 0));
+        assert!(adopt(&mut pipeline, ORIGIN, later));
+    }
+
+    #[test]
+    fn refusals_expiries_and_what_is_given_back_or_withdrawn_are_told_as_such() {
+        let now = Now::read();
+        let mut pipeline = pipeline(now);
+        let origins = [0, 1, 2, 3].map(|seq| Origin { seq, ..ORIGIN });
+        for origin in origins {
+            adopt(&mut pipeline, origin, now.wall + SignedDuration::from_secs(601 + origin.seq as i64));
+        }
+        let ids = sent(&mut pipeline, now);
+        pipeline.answered(ids[0], Verdict::Refused, now);
+        ids[1..].iter().for_each(|&id| pipeline.unanswered(id));
+        let later = Duration::from_secs(602);
+        let then = Now { wall: now.wall + later, monotonic: now.monotonic + later };
+        assert_eq!(sent(&mut pipeline, then).len(), 2, "one has expired");
+        pipeline.give_back_adopted(|operator| operator == 1);
+        pipeline.give_back_adopted(|_| true);
+        let mut told = pipeline.ended_adopted();
+        told.sort_unstable_by_key(|(origin, _)| origin.seq);
+        let fates = [Fate::Refused, Fate::Expired, Fate::GivenBack, Fate::GivenBack];
+        assert_eq!(told, origins.into_iter().zip(fates).collect::<Vec<_>>());
+        pipeline.answered(ids[2], Verdict::Taken, then);
+        assert_eq!(pipeline.ended_adopted().len(), 4, "a late answer changes nothing");
+
+        let mine = Origin { seq: 9, ..ORIGIN };
+        adopt(&mut pipeline, mine, then.wall + SignedDuration::from_secs(9));
+        pipeline.withdraw_adopted();
+        assert_eq!((sent(&mut pipeline, then), pipeline.ended_adopted().len()), (Vec::new(), 4));
+        assert!(
+            adopt(&mut pipeline, mine, then.wall + SignedDuration::from_secs(9)),
+            "it may be claimed anew"
+        );
+    }
+
+    #[test]
+    fn nothing_leaves_from_the_moment_on_at_which_others_may_have_claimed_it() {
+        let now = Now::read();
+        let mut pipeline = pipeline(now);
+        pipeline.may_send_until(now.monotonic + Duration::from_secs(1));
+        adopt(&mut pipeline, ORIGIN, now.wall + SignedDuration::from_secs(60));
+        let then = Now { monotonic: now.monotonic + Duration::from_secs(1), ..now };
+        assert!(sent(&mut pipeline, then).is_empty());
+        pipeline.may_send_until(now.monotonic + Duration::from_secs(2));
+        assert_eq!(sent(&mut pipeline, then).len(), 1);
+    }
+}

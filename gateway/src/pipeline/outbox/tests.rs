@@ -239,3 +239,41 @@ fn an_operator_of_whom_too_many_wait_is_full() {
     bench.take(1);
     assert!(!bench.outbox.is_full(0));
 }
+
+#[test]
+fn what_another_node_holds_is_not_sent_until_it_is_back_and_ends_as_that_one_says() {
+    let mut bench = Bench::new();
+    (1..=4).for_each(|seq| bench.insert(seq, 0, Some(ISSUED)));
+    assert!((1..=3).all(|seq| bench.outbox.withhold(seq)));
+    assert_eq!(bench.outbox.waiting(0), 1);
+    assert_eq!([bench.take(1), bench.take(1)], [Some(4), None]);
+    assert!(!bench.outbox.withhold(1) && !bench.outbox.withhold(4), "nothing that is on its way already");
+
+    assert_eq!(bench.answered(1, Verdict::Taken), Some(Mark::Sent));
+    assert_eq!(bench.answered(2, Verdict::Refused), Some(Mark::Rejected), "the phone may have its code");
+    bench.outbox.unanswered(3);
+    assert_eq!((bench.outbox.waiting(0), bench.take(1)), (1, Some(3)));
+    bench.outbox.unanswered(3);
+    assert_eq!(bench.expire(600), Some((3, Mark::Expired)), "its permit stands all the same");
+}
+
+#[test]
+fn an_adopted_reply_is_sent_like_any_other_and_leaves_nothing_behind() {
+    let mut bench = Bench::new();
+    bench.insert(7, 0, None);
+    let address = Address { ton: 1, npi: 1, digits: b"2" };
+    let ids = [ADOPTED, ADOPTED | 1, ADOPTED | 2];
+    for id in ids {
+        let envelope = Envelope { source: address, destination: address, text: "other", expires_at: at(600) };
+        bench.outbox.adopt(id, 0, &envelope);
+    }
+    assert_eq!((bench.outbox.waiting(0), bench.outbox.first()), (4, Some(7)), "no start reads them");
+    assert_eq!(bench.take(1), Some(7));
+    let taken = bench.outbox.take(0, bench.now, at(1)).map(|(id, envelope)| (id, envelope.text.to_owned()));
+    assert_eq!(taken, Some((ADOPTED, "other".to_owned())));
+    assert_eq!(bench.answered(ADOPTED, Verdict::Taken), Some(Mark::Sent));
+    bench.outbox.withdraw(ADOPTED | 1);
+    assert_eq!(bench.expire(600), Some((ADOPTED | 2, Mark::Expired)));
+    assert_eq!((bench.take(1), bench.outbox.waiting(0)), (None, 0));
+    assert!(ids.iter().all(|&id| !bench.outbox.has(id)));
+}
