@@ -230,11 +230,13 @@ impl Check<'_> {
     fn redis(&mut self) -> Redis {
         let nodes = self.list("redis.nodes");
         self.every_is("redis.nodes", &nodes, is_address, "HOST:PORT");
-        let local = Away::Local {
-            after: self.seconds("redis.local_after_s", 1..=DAY_S),
-            max: self.number("redis.local_max", 1..=1_000_000),
-        };
-        Redis { nodes, away: self.choice("redis.away", &[("refuse", Away::Refuse), ("local", local)]) }
+        let choices = [Away::Refuse, Away::Local].map(|away| (away.name(), away));
+        Redis {
+            nodes,
+            away: self.choice("redis.away", &choices),
+            local_after: self.seconds("redis.local_after_s", 1..=DAY_S),
+            local_max: self.number("redis.local_max", 1..=1_000_000),
+        }
     }
 
     fn replies(&mut self) -> Replies {

@@ -13,13 +13,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Options, Reserved, Value};
 use icaze_config::gateway::{Away, Config};
+use icaze_config::regime::Regimes;
 use icaze_store::ledger::MasterKey;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 pub use self::elsewhere::Elsewhere;
 use self::local::Local;
 use self::peers::Peers;
+use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
 use crate::permit::code::CodeKey;
 use crate::pipeline::Pipeline;
@@ -66,8 +68,9 @@ pub struct Shared {
     voided: AtomicU64,
     /// Whether the last call had no answer.
     away: AtomicBool,
-    /// `None`: nothing is granted while the cluster is away.
-    local: Option<Local>,
+    local: Local,
+    /// What becomes of requests while the cluster is away, where the regime does not say.
+    otherwise: Away,
 }
 
 impl Shared {
@@ -107,10 +110,8 @@ impl Shared {
             telemetry: telemetry.clone(),
             voided: AtomicU64::new(0),
             away: AtomicBool::new(false),
-            local: match config.redis.away {
-                Away::Refuse => None,
-                Away::Local { after, max } => Some(Local::new(after, max)),
-            },
+            local: Local::new(config.redis.local_after, config.redis.local_max),
+            otherwise: config.redis.away,
         };
         let changes = pipeline.unsettled(world, AGAIN);
         tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
@@ -130,13 +131,14 @@ impl Shared {
 
     /// Reserves what is wanted, and says what was answered, by place. What has no answer is left out.
     pub async fn reserve(&self, wanted: Vec<Wanted>) -> Vec<(usize, Reserved)> {
-        if let Some(local) = self.alone() {
-            let held: Vec<_> = local.holds(wanted.len()).map(Reserved::Held).collect();
+        let Some(away) = wanted.first().map(|wanted| wanted.away) else { return Vec::new() };
+        if self.local.is_alone(away, Instant::now()) {
+            let held: Vec<_> = self.local.holds(away, wanted.len()).map(Reserved::Held).collect();
             self.telemetry.cluster_local(held.len() as u64);
             return wanted.into_iter().map(|wanted| wanted.place).zip(held).collect();
         }
         let (places, calls): (Vec<usize>, Vec<Call>) =
-            wanted.into_iter().map(|Wanted { place, call }| (place, call)).unzip();
+            wanted.into_iter().map(|Wanted { place, call, .. }| (place, call)).unzip();
         let outcomes = self.call("reserve", &calls).await;
         let read = |outcome: Outcome| Reserved::read(&outcome.ok()?);
         places
@@ -151,13 +153,12 @@ impl Shared {
     #[must_use]
     pub fn settle(&self, gateway: &Gateway, waiter: &Waiter, mut changes: Vec<Change>) -> bool {
         loop {
-            if let Some(local) = &self.local {
-                changes = local.keep(changes, AGAIN, Instant::now());
-            }
+            let away = local::choice(&changes, &gateway.world().regimes, self.otherwise, Now::read().wall);
+            changes = self.local.keep(changes, away, AGAIN, Instant::now());
             if changes.is_empty() {
                 return true;
             }
-            let Settled { late, left } = waiter.wait(self.told(changes));
+            let Settled { late, left } = waiter.wait(self.told_in_turn(changes));
             changes = left;
             if !late.is_empty() {
                 let (count, stand) = (late.len(), undo(late, &mut gateway.pipeline()));
@@ -175,23 +176,25 @@ impl Shared {
         }
     }
 
-    /// What decides here, while the cluster is away for long.
-    fn alone(&self) -> Option<&Local> {
-        self.local.as_ref().filter(|local| local.is_alone(Instant::now()))
-    }
-
     /// Tells the others what was decided without them, if they are back.
     async fn rejoin(&self) {
-        let Some(local) = self.alone() else { return };
-        if self.peers.learn(&self.cluster).await.is_err() {
+        if !self.local.is_to_ask(Instant::now()) || self.peers.learn(&self.cluster).await.is_err() {
             return;
         }
-        while let Some(changes) = local.take(CALLS) {
+        while let Some(changes) = self.local.take(CALLS) {
             let left = self.told(changes).await.left;
             if !left.is_empty() {
-                return local.put_back(left);
+                return self.local.put_back(left);
             }
         }
+    }
+
+    /// Tells it once, but nothing before what was decided without the others: what has ended must not begin after its end.
+    async fn told_in_turn(&self, changes: Vec<Change>) -> Settled {
+        if self.local.has_untold() {
+            return Settled { left: changes, ..Settled::default() };
+        }
+        self.told(changes).await
     }
 
     /// Tells it once.
@@ -247,9 +250,7 @@ impl Shared {
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
         let first = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
         let was_away = self.away.swap(first.is_some(), Ordering::Relaxed);
-        if let Some(local) = &self.local {
-            local.heard(failed < outcomes.len(), Instant::now());
-        }
+        self.local.heard(failed < outcomes.len(), Instant::now());
         match first {
             Some(error) => {
                 self.telemetry.cluster_failed(
@@ -276,18 +277,19 @@ impl Shared {
         self.voided.load(Ordering::Acquire)
     }
 
-    /// Why no permits can be granted; `None` if they can.
+    /// Why no permits can be granted under the regime in force; `None` if they can.
     #[must_use]
-    pub fn trouble(&self) -> Option<&'static str> {
-        match self.alone() {
-            Some(local) if local.is_full() => Some(
+    pub fn trouble(&self, regimes: &Regimes, now: Timestamp) -> Option<&'static str> {
+        let choice = regimes.without_cluster(now, self.otherwise);
+        let (alone, away) = (self.local.is_alone(choice, Instant::now()), self.away.load(Ordering::Relaxed));
+        match (choice, alone) {
+            (Away::Local, true) => self.local.is_full().then_some(
                 "the Redis cluster does not answer, and redis.local_max permits were granted without it: see CLUSTER INFO on its servers",
             ),
-            Some(_) => None,
-            None => self
-                .away
-                .load(Ordering::Relaxed)
-                .then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers"),
+            (Away::Refuse, true) if !away => {
+                Some("the Redis cluster is being told what was granted without it; then permits are granted again")
+            }
+            _ => away.then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers"),
         }
     }
 }
