@@ -6,12 +6,14 @@
 //!
 //! Knows neither SMPP nor HTTP, and no personal data but the register's person numbers.
 
+mod access;
 mod call;
 mod client;
 mod index;
 mod look;
 mod settings;
 
+pub use access::{Access, Tls, remedy};
 pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved};
 pub use client::{Cluster, Error, Options};
 pub use index::index;

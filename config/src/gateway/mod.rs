@@ -372,6 +372,14 @@ pub struct Replies {
 pub struct Redis {
     /// Servers of the cluster, each `HOST:PORT`, which name the others; empty: embedded.
     pub nodes: Vec<String>,
+    /// What this gateway is called there; empty: the servers' user `default`.
+    pub user: String,
+    /// The file of its password there; `None`: it has none.
+    pub password_file: Option<PathBuf>,
+    /// Whether the servers are spoken to in TLS.
+    pub tls: bool,
+    /// Authorities, in PEM, one of which must have signed a server's certificate; `None`: the system's.
+    pub tls_ca: Option<PathBuf>,
     /// What becomes of requests while the cluster is away, where the regime in force does not say.
     pub away: Away,
     /// The cluster must have been away for so long before anything is granted without it.

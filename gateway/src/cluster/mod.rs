@@ -1,5 +1,6 @@
 //! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
 
+mod access;
 mod elsewhere;
 mod local;
 mod member;
@@ -18,6 +19,7 @@ use icaze_store::ledger::MasterKey;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+pub use self::access::access;
 pub use self::elsewhere::Elsewhere;
 use self::local::Local;
 use self::peers::Peers;
@@ -49,12 +51,6 @@ const WATCH: Duration = Duration::from_secs(1);
 const LOST: SignedDuration = SignedDuration::from_mins(10);
 
 type Outcome = Result<Value, Error>;
-
-/// A server of the configuration, `HOST:PORT`, as the client wants it.
-#[must_use]
-pub fn server(node: &str) -> String {
-    format!("redis://{node}")
-}
 
 /// What the node shares with others.
 pub struct Shared {
@@ -90,8 +86,10 @@ impl Shared {
         if config.redis.nodes.is_empty() {
             return Ok(None);
         }
+        let access = access(&config.redis)?;
         let options = Options {
-            servers: config.redis.nodes.iter().map(|node| server(node)).collect(),
+            servers: config.redis.nodes.iter().map(|node| access.server(node)).collect(),
+            access,
             node: config.node.to_string(),
             replicas: REPLICAS,
             timeout: TIMEOUT,
