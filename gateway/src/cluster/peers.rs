@@ -63,7 +63,10 @@ impl Peers {
     pub(super) async fn learn(&self, cluster: &Cluster) -> Result<(), Error> {
         let mut known: BTreeMap<_, _> = cluster.members(0..CodeKey::NODE_END).await?.into_iter().collect();
         known.remove(&self.own);
-        *self.known.lock().unwrap_or_else(PoisonError::into_inner) = known;
+        let mut before = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who has taken part is missed, also once the servers have lost all that they knew.
+        before.keys().for_each(|&node| _ = known.entry(node).or_default());
+        *before = known;
         Ok(())
     }
 
