@@ -12,14 +12,17 @@ use redis::{Pipeline, Value};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use crate::FUNCTIONS;
+use crate::access::{Access, remedy};
 use crate::call::{Call, PERSON_SLOTS, tag};
+use crate::{FUNCTIONS, settings};
 
 /// How the cluster is reached.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Servers to begin with, as `redis://HOST:PORT`; the cluster names the others.
+    /// Servers to begin with, as [`Access::server`] names them; the cluster names the others.
     pub servers: Vec<String>,
+    /// How they let this node in.
+    pub access: Access,
     /// This node's name, without spaces.
     pub node: String,
     /// How many replicas must hold a change before it counts.
@@ -45,7 +48,7 @@ pub enum Error {
     #[error("Redis is at its maxmemory and refuses writes; raise it or add a shard")]
     Full,
     /// Not ours, or not a cluster.
-    #[error("Redis: {0}; check [redis] nodes and the servers' version (7.0 or later, in cluster mode)")]
+    #[error("Redis: {0}; {remedy}", remedy = remedy(.0))]
     Server(#[from] redis::RedisError),
 }
 
@@ -81,13 +84,16 @@ impl Cluster {
     ///
     /// If no server answers, or one is no cluster of Redis 7.0 or later.
     pub async fn connect(options: Options) -> Result<Self, Error> {
-        let client = ClusterClientBuilder::new(options.servers.iter().map(String::as_str))
+        let builder = ClusterClientBuilder::new(options.servers.iter().map(String::as_str))
             .connection_timeout(options.timeout)
             .response_timeout(options.timeout)
             // Repeats are this module's, because each must be followed by WAIT.
-            .retries(0)
-            .build()?;
-        let mut connection = client.get_async_connection().await?;
+            .retries(0);
+        let client = options.access.enter(builder).build()?;
+        let mut connection = match client.get_async_connection().await {
+            Ok(connection) => connection,
+            Err(error) => return Err(settings::refusal(&options).await.unwrap_or(error).into()),
+        };
         // Routed to all primaries by the client.
         let _: Value = redis::cmd("FUNCTION")
             .arg("LOAD")

@@ -6,6 +6,7 @@
 //!
 //! Knows neither SMPP nor HTTP, and no personal data but the register's person numbers.
 
+mod access;
 mod call;
 mod client;
 mod handover;
@@ -13,6 +14,7 @@ mod index;
 mod look;
 mod settings;
 
+pub use access::{Access, Tls, remedy};
 pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved};
 pub use client::{Cluster, Error, Options};
 pub use handover::{Fate, Queue, Whereabouts};

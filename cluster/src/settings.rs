@@ -4,7 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, RedisError, Value};
+use redis::{AsyncConnectionConfig, ErrorKind, RedisError, Value};
+
+use crate::access::{Access, is_refusal};
+use crate::client::Options;
 
 /// One setting of one server that loses or forgets what was promised. Displays what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,13 +29,13 @@ impl fmt::Display for Fault {
     }
 }
 
-/// Reads the settings of one server (`redis://HOST:PORT`). Nothing is changed there.
+/// Reads the settings of one server, named as by [`Access::server`]. Nothing is changed there.
 ///
 /// # Errors
 ///
-/// If it does not answer within `timeout`, or refuses `CONFIG GET` or `INFO`.
-pub async fn verify(server: &str, timeout: Duration) -> Result<Vec<Fault>, RedisError> {
-    let mut connection = connect(server, timeout).await?;
+/// If it does not answer within `timeout`, or refuses `access`, `CONFIG GET` or `INFO`: [`remedy`](crate::remedy()) says what to do.
+pub async fn verify(server: &str, access: &Access, timeout: Duration) -> Result<Vec<Fault>, RedisError> {
+    let mut connection = connect(server, access, timeout).await?;
     let mut faults = Vec::new();
     let mut expect = |setting, found: &str, needed, good: bool| {
         if !good {
@@ -54,13 +57,13 @@ pub async fn verify(server: &str, timeout: Duration) -> Result<Vec<Fault>, Redis
     Ok(faults)
 }
 
-/// The servers of the cluster that `server` belongs to, primaries and replicas, each as `redis://HOST:PORT`.
+/// The servers of the cluster that `server` belongs to, primaries and replicas, each named as by [`Access::server`].
 ///
 /// # Errors
 ///
 /// If it does not answer within `timeout`, or is in no cluster.
-pub async fn members(server: &str, timeout: Duration) -> Result<Vec<String>, RedisError> {
-    let mut connection = connect(server, timeout).await?;
+pub async fn members(server: &str, access: &Access, timeout: Duration) -> Result<Vec<String>, RedisError> {
+    let mut connection = connect(server, access, timeout).await?;
     let shards: Vec<Vec<Value>> = redis::cmd("CLUSTER").arg("SLOTS").query_async(&mut connection).await?;
     let mut members = Vec::new();
     // First slot, last slot, then the servers: host, port, identity.
@@ -70,7 +73,7 @@ pub async fn members(server: &str, timeout: Duration) -> Result<Vec<String>, Red
         let (host, port) =
             (redis::from_redis_value_ref::<String>(host), redis::from_redis_value_ref::<u16>(port));
         if let (Ok(host), Ok(port)) = (host, port) {
-            members.push(format!("redis://{host}:{port}"));
+            members.push(access.server(&format!("{host}:{port}")));
         }
     }
     members.sort_unstable();
@@ -78,11 +81,27 @@ pub async fn members(server: &str, timeout: Duration) -> Result<Vec<String>, Red
     Ok(members)
 }
 
-async fn connect(server: &str, timeout: Duration) -> Result<MultiplexedConnection, RedisError> {
+/// Why the first of the servers that refuses this node does so, with its address; `None` if none does.
+pub(crate) async fn refusal(options: &Options) -> Option<RedisError> {
+    for server in &options.servers {
+        let Err(error) = members(server, &options.access, options.timeout).await else { continue };
+        if is_refusal(&error) {
+            let what = "a server lets this gateway not in";
+            return Some((ErrorKind::AuthenticationFailed, what, format!("{server}: {error}")).into());
+        }
+    }
+    None
+}
+
+async fn connect(
+    server: &str,
+    access: &Access,
+    timeout: Duration,
+) -> Result<MultiplexedConnection, RedisError> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(timeout))
         .set_response_timeout(Some(timeout));
-    Client::open(server)?.get_multiplexed_async_connection_with_config(&config).await
+    access.client(server)?.get_multiplexed_async_connection_with_config(&config).await
 }
 
 type Check = (&'static str, &'static str, fn(&str) -> bool);

@@ -7,7 +7,9 @@ mod common;
 use std::time::Duration;
 
 use common::{Servers, admin, allowance};
-use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Grant, Hold, Reserved, members, verify};
+use icaze_cluster::{
+    Access, Call, Cluster, Confirm, Confirmed, Error, Grant, Hold, Reserved, members, verify,
+};
 use rustix::process::Signal;
 
 const NOW_MS: u64 = 1_800_000_000_000;
@@ -224,11 +226,12 @@ async fn what_no_replica_has_is_no_answer() {
 async fn settings_that_lose_are_named() {
     let servers = Servers::start().await;
     let (server, timeout) = (format!("redis://127.0.0.1:{}", servers.ports[0]), Duration::from_secs(5));
-    assert_eq!(verify(&server, timeout).await.unwrap(), []);
+    let access = Access::default();
+    assert_eq!(verify(&server, &access, timeout).await.unwrap(), []);
     let mut all: Vec<_> = servers.ports.iter().map(|port| format!("redis://127.0.0.1:{port}")).collect();
     all.sort_unstable();
     // Servers hear of each other by and by.
-    common::until(async || members(&server, timeout).await.unwrap() == all).await;
+    common::until(async || members(&server, &access, timeout).await.unwrap() == all).await;
     let mut admin = admin(servers.ports[0]).await.unwrap();
     for (setting, value) in [
         ("appendonly", "no"),
@@ -238,7 +241,7 @@ async fn settings_that_lose_are_named() {
     ] {
         let _: redis::Value =
             redis::cmd("CONFIG").arg(&["SET", setting, value]).query_async(&mut admin).await.unwrap();
-        let faults = verify(&server, timeout).await.unwrap();
+        let faults = verify(&server, &access, timeout).await.unwrap();
         assert!(faults.iter().any(|fault| fault.setting == setting && fault.found == value), "{faults:?}");
     }
 }

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use icaze_config::gateway::{Bind, DefaultAlphabet, Problem, Role, SHIPPED, Settings};
@@ -227,6 +228,25 @@ fn servers_of_the_cluster_are_hosts_and_ports() {
     assert_eq!(unreachable(""), 0, "nobody asks");
     let told = problems(&with_file("[redis]\naway = \"grant\"\n"));
     assert_eq!((told.len(), told[0].key.as_str()), (1, "redis.away"), "{told:#?}");
+}
+
+#[test]
+fn the_clusters_user_has_a_password_in_a_file() {
+    let text = "[redis]\nuser = \"icaze\"\npassword_file = \"keys/redis\"\ntls = true\ntls_ca = \"ca.pem\"\n";
+    let redis = with_file(text).validate().unwrap().redis;
+    assert_eq!((redis.user.as_str(), redis.tls), ("icaze", true));
+    assert_eq!(redis.password_file.as_deref(), Some(Path::new("keys/redis")));
+    assert_eq!(redis.tls_ca.as_deref(), Some(Path::new("ca.pem")));
+    for (wrong, key) in [
+        ("user = \"icaze\"", "redis.user"),
+        ("user = \"ica ze\"\npassword_file = \"keys/redis\"", "redis.user"),
+        ("tls_ca = \"ca.pem\"", "redis.tls_ca"),
+        ("password = \"secret\"", "redis.password"),
+    ] {
+        let told = problems(&with_file(&format!("[redis]\n{wrong}\n")));
+        assert_eq!((told.len(), told[0].key.as_str()), (1, key), "{wrong}: {told:#?}");
+        assert!(!told[0].to_string().contains("secret"));
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 
 use std::path::PathBuf;
 
-use icaze_config::regime::{Problem, Regimes};
+use icaze_config::regime::{Away, Problem, Regimes};
 
 const SOUND: &str = r#"
 id = "sound"
@@ -61,6 +61,12 @@ fn each_mistake_is_named_with_its_line() {
         ("until = 2021-02-01T00:00", "until = 2021-01-01T00:00", "0.toml:5: until: is not after `from`"),
         ("minimum_minutes = 15", "minimum_minutes = 0", "0.toml:6: minimum_minutes: is 0"),
         ("minimum_minutes = 15", "minimum_minute = 15", "0.toml:6: unknown field `minimum_minute`"),
+        (
+            "minimum_minutes = 15",
+            "without_cluster = \"grant\"\nminimum_minutes = 15",
+            "0.toml:6: unknown variant `grant`, expected `refuse` or `local`",
+        ),
+        ("minimum_minutes = 15", "without_cluster = true\nminimum_minutes = 15", "0.toml:6: "),
         ("[\"AZE\"]", "[]", "0.toml:7: documents: is no list"),
         ("[\"AZE\"]", "[\"aze\"]", "0.toml:7: documents: is no list"),
         ("region = \"baku\"", "region = \"Bakı\"", "0.toml:8: areas.region: is no region"),
@@ -154,6 +160,8 @@ fn the_hash_is_of_the_meaning() {
         ("minimum_minutes = 15", "minimum_minutes = 15\nends_standing = true"),
         ("minimum_minutes = 15", "minimum_minutes = 15\nexempt_from = [\"age\"]"),
         ("minimum_minutes = 15", "minimum_minutes = 15\noutside_area = \"not_needed\""),
+        ("minimum_minutes = 15", "minimum_minutes = 15\nwithout_cluster = \"refuse\""),
+        ("minimum_minutes = 15", "minimum_minutes = 15\nwithout_cluster = \"local\""),
         ("Asia/Baku", "Asia/Dubai"),
         ("from = 2021-01-01T00:00", "from = 2021-01-01T00:01"),
         ("until = 2021-02-01T00:00", ""),
@@ -163,6 +171,19 @@ fn the_hash_is_of_the_meaning() {
     ] {
         assert_ne!(hash(&with(from, to)), hash(SOUND), "{to}");
     }
+}
+
+#[test]
+fn a_regime_may_state_what_becomes_of_requests_while_the_cluster_is_away() {
+    let stated = |text: &str| parse(&[text]).unwrap().as_slice()[0].without_cluster;
+    assert_eq!(stated(SOUND), None);
+    let mut hashes = Vec::new();
+    for (said, away) in [("refuse", Away::Refuse), ("local", Away::Local)] {
+        let text = with("minimum", &format!("without_cluster = {said:?}\nminimum"));
+        assert_eq!(stated(&text), Some(away));
+        hashes.push(parse(&[&text]).unwrap().as_slice()[0].hash());
+    }
+    assert_ne!(hashes[0], hashes[1], "a decision tells which it was made under");
 }
 
 #[test]

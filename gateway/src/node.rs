@@ -355,7 +355,8 @@ async fn tick(gateway: Arc<Gateway>) {
         };
         let astray =
             (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed");
-        gateway.set_trouble(astray.or_else(|| gateway.shared.as_ref().and_then(Shared::trouble)));
+        let shared = gateway.shared.as_ref();
+        gateway.set_trouble(astray.or_else(|| shared?.trouble(&world.regimes, now.wall)));
         waiting.into_iter().for_each(|operator| gateway.wake_siblings(operator));
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use icaze_cluster::{Allowance, Cluster, Options, Per, Quota};
+use icaze_cluster::{Access, Allowance, Cluster, Options, Per, Quota};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -20,23 +20,39 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Servers {
     dir: TempDir,
     pub(crate) ports: Vec<u16>,
+    /// What each is started with beyond the usual.
+    more: Vec<Vec<String>>,
     children: Vec<Child>,
+}
+
+/// A port, whose bus's is ten thousand above; both are below those that the kernel hands out.
+pub(crate) fn free_port() -> u16 {
+    loop {
+        let port = fastrand::u16(12_000..22_000);
+        let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+        let mut taken = TAKEN.lock().unwrap();
+        if !taken.contains(&port) && free(port) && free(port + 10_000) {
+            taken.push(port);
+            return port;
+        }
+    }
 }
 
 impl Servers {
     pub(crate) async fn start() -> Self {
-        let mut ports: Vec<u16> = Vec::new();
-        while ports.len() < 6 {
-            // A server's port and its bus's, ten thousand above, below those that the kernel hands out.
-            let port = fastrand::u16(12_000..22_000);
-            let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
-            let mut taken = TAKEN.lock().unwrap();
-            if !taken.contains(&port) && free(port) && free(port + 10_000) {
-                taken.push(port);
-                ports.push(port);
-            }
-        }
-        let mut servers = Self { dir: tempfile::tempdir().unwrap(), ports, children: Vec::new() };
+        let ports: Vec<u16> = (0..6).map(|_| free_port()).collect();
+        Self::start_as(ports.clone(), vec![Vec::new(); 6], &ports, &[]).await
+    }
+
+    /// Each with `more` arguments. They know each other by the ports `known`, to which `redis-cli` speaks with `options`; the test
+    /// itself speaks to them at `ports` in the clear.
+    pub(crate) async fn start_as(
+        ports: Vec<u16>,
+        more: Vec<Vec<String>>,
+        known: &[u16],
+        options: &[&str],
+    ) -> Self {
+        let mut servers = Self { dir: tempfile::tempdir().unwrap(), ports, more, children: Vec::new() };
         for index in 0..6 {
             let child = servers.spawn(index);
             servers.children.push(child);
@@ -46,11 +62,12 @@ impl Servers {
         }
         let create = Command::new("redis-cli")
             .args(["--cluster", "create"])
-            .args(servers.ports.iter().map(|port| format!("127.0.0.1:{port}")))
+            .args(known.iter().map(|port| format!("127.0.0.1:{port}")))
             .args(["--cluster-replicas", "1", "--cluster-yes"])
+            .args(options)
             .output()
             .unwrap();
-        assert!(create.status.success(), "{}", String::from_utf8_lossy(&create.stdout));
+        assert!(create.status.success(), "{create:?}");
         servers.whole().await;
         servers
     }
@@ -74,6 +91,7 @@ impl Servers {
             ])
             .arg("--dir")
             .arg(&dir)
+            .args(&self.more[index])
             .stdout(Stdio::null())
             .spawn()
             .unwrap()
@@ -107,6 +125,7 @@ impl Servers {
     pub(crate) async fn connect_until(&self, node: &str, deadline: Duration) -> Cluster {
         let options = Options {
             servers: self.ports.iter().map(|port| format!("redis://127.0.0.1:{port}")).collect(),
+            access: Access::default(),
             node: node.to_owned(),
             replicas: 1,
             timeout: Duration::from_millis(500),

@@ -26,6 +26,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use crate::problem::{Problem, Problems};
+pub use crate::regime::Away;
 pub use settings::{SHIPPED, Settings};
 
 /// The validated configuration of one gateway. Made only by [`Settings::validate`]; [`Settings::inspect`] makes a stand-in.
@@ -371,22 +372,20 @@ pub struct Replies {
 pub struct Redis {
     /// Servers of the cluster, each `HOST:PORT`, which name the others; empty: embedded.
     pub nodes: Vec<String>,
-    /// What becomes of requests while the cluster is away.
+    /// What this gateway is called there; empty: the servers' user `default`.
+    pub user: String,
+    /// The file of its password there; `None`: it has none.
+    pub password_file: Option<PathBuf>,
+    /// Whether the servers are spoken to in TLS.
+    pub tls: bool,
+    /// Authorities, in PEM, one of which must have signed a server's certificate; `None`: the system's.
+    pub tls_ca: Option<PathBuf>,
+    /// What becomes of requests while the cluster is away, where the regime in force does not say.
     pub away: Away,
-}
-
-/// What becomes of a request that only the cluster can grant while the cluster does not answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Away {
-    /// The operator is asked to send it again, by its retry status.
-    Refuse,
-    /// The same at first; then it is granted by what this gateway knows.
-    Local {
-        /// The cluster must have been away for so long.
-        after: Duration,
-        /// So many grants, at most, until it is back.
-        max: u32,
-    },
+    /// The cluster must have been away for so long before anything is granted without it.
+    pub local_after: Duration,
+    /// So many grants without it, at most, until it is back.
+    pub local_max: u32,
 }
 
 /// `[log]`: what the process writes to stderr.

@@ -230,11 +230,31 @@ impl Check<'_> {
     fn redis(&mut self) -> Redis {
         let nodes = self.list("redis.nodes");
         self.every_is("redis.nodes", &nodes, is_address, "HOST:PORT");
-        let local = Away::Local {
-            after: self.seconds("redis.local_after_s", 1..=DAY_S),
-            max: self.number("redis.local_max", 1..=1_000_000),
+        let choices = [Away::Refuse, Away::Local].map(|away| (away.name(), away));
+        let redis = Redis {
+            nodes,
+            user: self.text("redis.user"),
+            password_file: self.optional_path("redis.password_file"),
+            tls: self.switch("redis.tls"),
+            tls_ca: self.optional_path("redis.tls_ca"),
+            away: self.choice("redis.away", &choices),
+            local_after: self.seconds("redis.local_after_s", 1..=DAY_S),
+            local_max: self.number("redis.local_max", 1..=1_000_000),
         };
-        Redis { nodes, away: self.choice("redis.away", &[("refuse", Away::Refuse), ("local", local)]) }
+        if redis.user.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            self.problem("redis.user", "is no name", "write it as ACL LIST on the servers shows it");
+        }
+        if !redis.user.is_empty() && redis.password_file.is_none() {
+            self.problem(
+                "redis.user",
+                "has no password",
+                "name the file of its password in redis.password_file",
+            );
+        }
+        if redis.tls_ca.is_some() && !redis.tls {
+            self.problem("redis.tls_ca", "is of no use without redis.tls", "set both or neither");
+        }
+        redis
     }
 
     fn replies(&mut self) -> Replies {

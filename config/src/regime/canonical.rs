@@ -25,6 +25,10 @@ impl Regime {
         let exempt_from: Vec<_> = self.exempt_from.iter().map(|rule| rule.name()).collect();
         lines.put("exempt_from", &exempt_from.join(","));
         lines.put("outside_area", self.outside_area.name());
+        // Only where it is stated: regimes from before there was a choice keep their hash.
+        if let Some(away) = self.without_cluster {
+            lines.put("without_cluster", away.name());
+        }
         match &self.areas {
             None => lines.put("areas", "all"),
             Some(areas) => {

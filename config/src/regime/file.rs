@@ -12,8 +12,8 @@ use toml::Spanned;
 use toml::value::Datetime;
 
 use super::{
-    Area, DAY_MINUTES, Exemption, Hours, Name, Names, OutsideArea, Period, Problem, Purpose, Quota, Regime,
-    first_instant,
+    Area, Away, DAY_MINUTES, Exemption, Hours, Name, Names, OutsideArea, Period, Problem, Purpose, Quota,
+    Regime, first_instant,
 };
 
 #[derive(Deserialize)]
@@ -31,6 +31,7 @@ struct RegimeFile {
     exempt_from: BTreeSet<Exemption>,
     #[serde(default = "grant")]
     outside_area: OutsideArea,
+    without_cluster: Option<Away>,
     areas: Option<Spanned<Vec<AreaFile>>>,
     purpose: Vec<PurposeFile>,
     #[serde(default)]
@@ -133,6 +134,7 @@ impl Check<'_> {
             documents,
             exempt_from: file.exempt_from.into_iter().collect(),
             outside_area: file.outside_area,
+            without_cluster: file.without_cluster,
             areas,
             purposes,
             quotas,

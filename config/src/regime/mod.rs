@@ -38,6 +38,8 @@ pub struct Regime {
     pub exempt_from: Vec<Exemption>,
     /// What people registered outside every area are told.
     pub outside_area: OutsideArea,
+    /// What becomes of requests while the gateways' cluster is away; `None`: as `redis.away` says.
+    pub without_cluster: Option<Away>,
     /// The restricted areas by region; `None` for the whole country.
     pub areas: Option<Vec<Area>>,
     /// In the order of their codes; at least one.
@@ -107,6 +109,16 @@ pub enum OutsideArea {
     Grant,
     /// They need none.
     NotNeeded,
+}
+
+/// What becomes of a request that only the cluster of `[redis]` can grant while the cluster does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Away {
+    /// The operator is asked to send it again, by its retry status.
+    Refuse,
+    /// The same at first; then it is granted by what the gateway knows.
+    Local,
 }
 
 /// A rule that persons marked exempt may be excused from.
@@ -231,6 +243,17 @@ impl OutsideArea {
     }
 }
 
+impl Away {
+    /// As in the file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Refuse => "refuse",
+            Self::Local => "local",
+        }
+    }
+}
+
 impl Quota {
     /// Beyond this the register's packed counters do not count.
     pub const LIMIT_MAX: u8 = 15;
@@ -339,6 +362,12 @@ impl Regimes {
     #[must_use]
     pub fn at(&self, now: Timestamp) -> Option<&Regime> {
         self.regimes.get(..self.begun(now))?.last().filter(|regime| regime.covers(now))
+    }
+
+    /// What becomes of requests that are decided at `at` while the cluster is away: as the regime in force says, or `otherwise`.
+    #[must_use]
+    pub fn without_cluster(&self, at: Timestamp, otherwise: Away) -> Away {
+        self.at(at).and_then(|regime| regime.without_cluster).unwrap_or(otherwise)
     }
 
     /// The first that begins after `now`.

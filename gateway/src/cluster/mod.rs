@@ -1,5 +1,6 @@
 //! Allowances that this node shares with others, in Redis: reserved before a decision, confirmed before it is heard of.
 
+mod access;
 mod elsewhere;
 pub mod handover;
 mod local;
@@ -14,14 +15,17 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Error, Options, Reserved, Value};
 use icaze_config::gateway::{Away, Config};
+use icaze_config::regime::Regimes;
 use icaze_store::ledger::MasterKey;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
+pub use self::access::access;
 pub use self::elsewhere::Elsewhere;
 use self::handover::Sealing;
 use self::local::Local;
 use self::peers::Peers;
+use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
 use crate::permit::code::CodeKey;
 use crate::pipeline::Pipeline;
@@ -50,12 +54,6 @@ const LOST: SignedDuration = SignedDuration::from_mins(10);
 
 type Outcome = Result<Value, Error>;
 
-/// A server of the configuration, `HOST:PORT`, as the client wants it.
-#[must_use]
-pub fn server(node: &str) -> String {
-    format!("redis://{node}")
-}
-
 /// What the node shares with others.
 pub struct Shared {
     cluster: Cluster,
@@ -68,8 +66,9 @@ pub struct Shared {
     voided: AtomicU64,
     /// Whether the last call had no answer.
     away: AtomicBool,
-    /// `None`: nothing is granted while the cluster is away.
-    local: Option<Local>,
+    local: Local,
+    /// What becomes of requests while the cluster is away, where the regime does not say.
+    otherwise: Away,
     sealing: Sealing,
     /// Replies that need not be kept any more, which is yet to be told.
     untold: Mutex<Vec<(u16, u64)>>,
@@ -92,8 +91,10 @@ impl Shared {
         if config.redis.nodes.is_empty() {
             return Ok(None);
         }
+        let access = access(&config.redis)?;
         let options = Options {
-            servers: config.redis.nodes.iter().map(|node| server(node)).collect(),
+            servers: config.redis.nodes.iter().map(|node| access.server(node)).collect(),
+            access,
             node: config.node.to_string(),
             replicas: REPLICAS,
             timeout: TIMEOUT,
@@ -112,10 +113,8 @@ impl Shared {
             telemetry: telemetry.clone(),
             voided: AtomicU64::new(0),
             away: AtomicBool::new(false),
-            local: match config.redis.away {
-                Away::Refuse => None,
-                Away::Local { after, max } => Some(Local::new(after, max)),
-            },
+            local: Local::new(config.redis.local_after, config.redis.local_max),
+            otherwise: config.redis.away,
             sealing: Sealing::new(key)?,
             untold: Mutex::default(),
         };
@@ -138,13 +137,14 @@ impl Shared {
 
     /// Reserves what is wanted, and says what was answered, by place. What has no answer is left out.
     pub async fn reserve(&self, wanted: Vec<Wanted>) -> Vec<(usize, Reserved)> {
-        if let Some(local) = self.alone() {
-            let held: Vec<_> = local.holds(wanted.len()).map(Reserved::Held).collect();
+        let Some(away) = wanted.first().map(|wanted| wanted.away) else { return Vec::new() };
+        if self.local.is_alone(away, Instant::now()) {
+            let held: Vec<_> = self.local.holds(away, wanted.len()).map(Reserved::Held).collect();
             self.telemetry.cluster_local(held.len() as u64);
             return wanted.into_iter().map(|wanted| wanted.place).zip(held).collect();
         }
         let (places, calls): (Vec<usize>, Vec<Call>) =
-            wanted.into_iter().map(|Wanted { place, call }| (place, call)).unzip();
+            wanted.into_iter().map(|Wanted { place, call, .. }| (place, call)).unzip();
         let outcomes = self.call("reserve", DEADLINE, &calls).await;
         let read = |outcome: Outcome| Reserved::read(&outcome.ok()?);
         places
@@ -167,14 +167,10 @@ impl Shared {
     }
 
     fn confirm(&self, gateway: &Gateway, waiter: &Waiter, mut changes: Vec<Change>) -> bool {
-        loop {
-            if let Some(local) = &self.local {
-                changes = local.keep(changes, AGAIN, Instant::now());
-            }
-            if changes.is_empty() {
-                return true;
-            }
-            let Settled { late, left } = waiter.wait(self.told(changes));
+        while !changes.is_empty() {
+            let away = local::choice(&changes, &gateway.world().regimes, self.otherwise, Now::read().wall);
+            changes = self.local.keep(changes, away, AGAIN, Instant::now());
+            let Settled { late, left } = waiter.wait(self.told_in_turn(changes));
             changes = left;
             if !late.is_empty() {
                 let (count, stand) = (late.len(), undo(late, &mut gateway.pipeline()));
@@ -190,30 +186,33 @@ impl Shared {
                 waiter.wait(async { sleep(PAUSE).await });
             }
         }
+        true
     }
 
     /// Whether it is of no use to ask anything now.
     fn is_away(&self) -> bool {
-        self.away.load(Ordering::Relaxed) || self.alone().is_some()
-    }
-
-    /// What decides here, while the cluster is away for long.
-    fn alone(&self) -> Option<&Local> {
-        self.local.as_ref().filter(|local| local.is_alone(Instant::now()))
+        self.away.load(Ordering::Relaxed) || self.local.has_untold()
     }
 
     /// Tells the others what was decided without them, if they are back.
     async fn rejoin(&self) {
-        let Some(local) = self.alone() else { return };
-        if self.peers.learn(&self.cluster).await.is_err() {
+        if !self.local.is_to_ask(Instant::now()) || self.peers.learn(&self.cluster).await.is_err() {
             return;
         }
-        while let Some(changes) = local.take(CALLS) {
+        while let Some(changes) = self.local.take(CALLS) {
             let left = self.told(changes).await.left;
             if !left.is_empty() {
-                return local.put_back(left);
+                return self.local.put_back(left);
             }
         }
+    }
+
+    /// Tells it once, but nothing before what was decided without the others: what has ended must not begin after its end.
+    async fn told_in_turn(&self, changes: Vec<Change>) -> Settled {
+        if self.local.has_untold() {
+            return Settled { left: changes, ..Settled::default() };
+        }
+        self.told(changes).await
     }
 
     /// Tells it once.
@@ -269,9 +268,7 @@ impl Shared {
         let failed = outcomes.iter().filter(|outcome| outcome.is_err()).count();
         let first = outcomes.iter().find_map(|outcome| outcome.as_ref().err());
         let was_away = self.away.swap(first.is_some(), Ordering::Relaxed);
-        if let Some(local) = &self.local {
-            local.heard(failed < outcomes.len(), Instant::now());
-        }
+        self.local.heard(failed < outcomes.len(), Instant::now());
         match first {
             Some(error) => {
                 self.telemetry.cluster_failed(
@@ -298,18 +295,19 @@ impl Shared {
         self.voided.load(Ordering::Acquire)
     }
 
-    /// Why no permits can be granted; `None` if they can.
+    /// Why no permits can be granted under the regime in force; `None` if they can.
     #[must_use]
-    pub fn trouble(&self) -> Option<&'static str> {
-        match self.alone() {
-            Some(local) if local.is_full() => Some(
+    pub fn trouble(&self, regimes: &Regimes, now: Timestamp) -> Option<&'static str> {
+        let choice = regimes.without_cluster(now, self.otherwise);
+        let (alone, away) = (self.local.is_alone(choice, Instant::now()), self.away.load(Ordering::Relaxed));
+        match (choice, alone) {
+            (Away::Local, true) => self.local.is_full().then_some(
                 "the Redis cluster does not answer, and redis.local_max permits were granted without it: see CLUSTER INFO on its servers",
             ),
-            Some(_) => None,
-            None => self
-                .away
-                .load(Ordering::Relaxed)
-                .then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers"),
+            (Away::Refuse, true) if !away => {
+                Some("the Redis cluster is being told what was granted without it; then permits are granted again")
+            }
+            _ => away.then_some("the Redis cluster does not answer: see CLUSTER INFO on its servers"),
         }
     }
 }

@@ -89,24 +89,28 @@ impl Check<'_> {
             return Ok(());
         }
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(self.servers(&config.redis.nodes));
+        let access = self.loaded(cluster::access(&config.redis).map_err(|error| format!("{error:#}")));
+        if let Some(access) = access {
+            runtime.block_on(self.servers(&config.redis.nodes, &access));
+        }
         Ok(())
     }
 
-    async fn servers(&mut self, nodes: &[String]) {
-        let mut servers: Vec<String> = nodes.iter().map(|node| cluster::server(node)).collect();
+    async fn servers(&mut self, nodes: &[String], access: &icaze_cluster::Access) {
+        let mut servers: Vec<String> = nodes.iter().map(|node| access.server(node)).collect();
         let mut next = 0;
         while let Some(server) = servers.get(next).cloned() {
             next += 1;
-            match icaze_cluster::verify(&server, SERVER_WAIT).await {
+            match icaze_cluster::verify(&server, access, SERVER_WAIT).await {
                 Ok(faults) if faults.is_empty() => self.sound.push(format!("{server}: ok")),
                 Ok(faults) => self.problems.extend(faults.iter().map(ToString::to_string)),
                 Err(error) => self.problems.push(format!(
-                    "Redis server {server}: does not tell its settings ({error}); start it, or name another in redis.nodes"
+                    "Redis server {server}: does not tell its settings ({error}); {}",
+                    icaze_cluster::remedy(&error)
                 )),
             }
             // One that is in no cluster has said so above.
-            let members = icaze_cluster::members(&server, SERVER_WAIT).await.unwrap_or_default();
+            let members = icaze_cluster::members(&server, access, SERVER_WAIT).await.unwrap_or_default();
             servers
                 .extend(members.into_iter().filter(|member| !servers.contains(member)).collect::<Vec<_>>());
         }

@@ -113,9 +113,11 @@ pub(super) fn report(dir: &Path, regimes: &Regimes) -> Vec<String> {
     let dir = dir.display();
     let count = regimes.as_slice().len();
     let mut lines = vec![format!("{dir}: ok, {count} {}", if count == 1 { "regime" } else { "regimes" })];
-    for Regime { id, from, until, zone, .. } in regimes.as_slice() {
+    for Regime { id, from, until, zone, without_cluster, .. } in regimes.as_slice() {
         let until = until.map_or("without end".to_owned(), |until| format!("until {}", local(until, zone)));
-        lines.push(format!("  {id}: from {} {until}", local(*from, zone)));
+        let stated =
+            without_cluster.map_or(String::new(), |away| format!(", without_cluster {}", away.name()));
+        lines.push(format!("  {id}: from {} {until}{stated}", local(*from, zone)));
     }
     for gap in regimes.gaps() {
         let from = gap.after.until.unwrap_or(gap.before.from);

@@ -249,7 +249,7 @@ impl Pipeline {
         let mut decision = decide::decide(&request, subject, &history, moment);
         let mut hold = None;
         if let Some(shared) = self.shared.as_ref().filter(|_| decision.outcome == Outcome::Granted) {
-            match shared.said(message.answer, history.usage, phone)? {
+            match shared.said(message.answer, self.away(moment), history.usage, phone)? {
                 Said::Held(grant) => {
                     let person = person.as_ref().map(|(person, facts)| (*person, facts));
                     let allowance =

@@ -1,6 +1,6 @@
 //! The bounds of a pipeline, as the configuration has them.
 
-use icaze_config::gateway::Config;
+use icaze_config::gateway::{Away, Config};
 use icaze_store::{Document, Msisdn};
 use jiff::SignedDuration;
 
@@ -32,6 +32,8 @@ pub struct Settings {
     pub parts_max: usize,
     /// What one phone may send.
     pub phone: PhoneLimits,
+    /// What becomes of requests while the cluster is away, where the regime does not say.
+    pub away: Away,
     /// What is for tests only.
     pub probe: Probe,
     /// The country's calling code and the length of its national numbers, to tell that two spellings are one phone.
@@ -76,6 +78,7 @@ impl Settings {
                 notice: signed(config.limits.notice),
                 phones_max: PHONES_MAX,
             },
+            away: config.redis.away,
             probe: Probe::of(config),
             numbering: Numbering::of(config),
         }

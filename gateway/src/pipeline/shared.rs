@@ -8,7 +8,7 @@ use std::hash::Hasher as _;
 use std::ops::Range;
 
 use icaze_cluster::{Allowance, Call, Confirm, Grant, Hold, Per, Quota, Reserved};
-use icaze_config::regime::Period;
+use icaze_config::regime::{Away, Period};
 use icaze_store::ledger::{Batch, Full, Interval, Mark};
 use icaze_store::{Day, Msisdn, Outcome, Usage, UsageTable};
 use jiff::civil::Date;
@@ -33,6 +33,9 @@ use crate::world::World;
 /// told to ask again for a gateway that died.
 const HOLD_MS: u64 = 10_000;
 
+/// The name of a reservation that nobody has made: it lets a gateway grant without the others.
+pub const ALONE: &str = "alone";
+
 /// A message of an [`Intake`] that needs a reservation.
 #[derive(Debug)]
 pub struct Wanted {
@@ -40,6 +43,8 @@ pub struct Wanted {
     pub place: usize,
     /// What is to be asked.
     pub call: Call,
+    /// What is to become of it if nobody answers for long.
+    pub away: Away,
 }
 
 /// What the others have to be told.
@@ -81,9 +86,17 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// What `answer` means for a request of `phone`. Without a clear answer the sender is asked to come again.
-    pub(super) fn said(&self, answer: Option<&Reserved>, used: Usage, phone: Msisdn) -> Result<Said, Full> {
+    /// What `answer` means for a request of `phone`. Without a clear answer the sender is asked to come again, and so it is if a
+    /// regime with another choice came into force since nobody answered.
+    pub(super) fn said(
+        &self,
+        answer: Option<&Reserved>,
+        away: Away,
+        used: Usage,
+        phone: Msisdn,
+    ) -> Result<Said, Full> {
         match answer {
+            Some(Reserved::Held(Grant(name))) if name == ALONE && away == Away::Refuse => Err(Full),
             Some(Reserved::Held(grant)) => Ok(Said::Held(grant.clone())),
             Some(Reserved::Same(_, permit) | Reserved::Standing(_, permit)) => {
                 let permit = SharedPermit::read(permit).ok_or(Full)?;
@@ -230,6 +243,7 @@ impl Pipeline {
     /// knows, are granted. Nothing is changed by it but the time.
     pub fn wanted(&mut self, operator: u16, intake: &Intake, world: &World, now: Now) -> Vec<Wanted> {
         let moment = world.moment(self.advance(now));
+        let away = self.away(&moment);
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut parts = Vec::new();
         for (place, message) in intake.iter().enumerate() {
@@ -246,10 +260,15 @@ impl Pipeline {
             if let Some(call) = call
                 && !wanted.iter().any(|other| other.call.is_for_the_same(&call))
             {
-                wanted.push(Wanted { place, call });
+                wanted.push(Wanted { place, call, away });
             }
         }
         wanted
+    }
+
+    /// What becomes of requests of this moment while the others are away.
+    pub(super) fn away(&self, moment: &Moment<'_>) -> Away {
+        moment.rules().ok().and_then(|rules| rules.regime.without_cluster).unwrap_or(self.settings.away)
     }
 
     fn reservation(
@@ -365,6 +384,18 @@ fn of_permit(permit: &Permit, world: &World) -> Option<Allowance> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_nobody_reserved_is_granted_only_where_the_choice_is_local() {
+        let shared = Shared { phone_key: [1; 16], changes: Vec::new(), ended: Vec::new() };
+        let phone = Msisdn::parse("+994501234567", 994, 9).unwrap();
+        let granted = |name: &str, away| {
+            let answer = Reserved::Held(Grant(name.to_owned()));
+            shared.said(Some(&answer), away, Usage::default(), phone).is_ok()
+        };
+        assert!(granted(ALONE, Away::Local) && granted("x@1", Away::Local) && granted("x@1", Away::Refuse));
+        assert!(!granted(ALONE, Away::Refuse), "a regime that refuses has come into force since");
+    }
 
     #[test]
     fn a_permit_is_read_as_it_was_written_and_nothing_else_is() {

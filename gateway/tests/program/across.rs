@@ -4,6 +4,8 @@ use std::fs;
 use std::process::Command;
 
 use icaze_store::ledger::{FileStorage, MasterKey};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
@@ -12,7 +14,7 @@ use crate::cluster::{cluster, forget, insist, sites, start_hanging, text_until_i
 use crate::crowd::document;
 use crate::lookups::{ask, get, look_up, post};
 use crate::servers::Servers;
-use crate::support::{Gateway, Site, until};
+use crate::support::{Gateway, Site, until, workspace};
 use crate::tls::Authority;
 
 const HOME: &str = "+994501234567";
@@ -147,7 +149,7 @@ fn what_a_gateway_that_is_away_has_granted_is_told_from_redis_and_what_only_it_k
     let answer = look_up(&second, "health", "phone", HOME);
     assert_eq!(told(&answer), nobody_knows, "{answer}");
     let mut long_ago = ask("document", "AZE10000001");
-    long_ago["at"] = json!((jiff::Timestamp::now() - jiff::SignedDuration::from_hours(240)).to_string());
+    long_ago["at"] = json!((Timestamp::now() - jiff::SignedDuration::from_hours(240)).to_string());
     let answer = post(&second, "inspector", "/v1/lookups", &long_ago).json();
     assert_eq!(told(&answer), nobody_knows, "older than what Redis keeps: {answer}");
     let refused = revoke(&second, standing);
@@ -179,7 +181,7 @@ fn token(site: &Site, asked: &str, for_s: i64) -> String {
     let storage = FileStorage::read_only(&site.dir.path().join("data")).unwrap();
     let key = MasterKey::open(&site.dir.path().join("ledger.key"), &storage).unwrap();
     let secret: [u8; 32] = key.derive("questions between gateways");
-    let exp = jiff::Timestamp::now().as_second() + for_s;
+    let exp = Timestamp::now().as_second() + for_s;
     let claims = json!({"iss": "icaze-node-1", "aud": asked, "exp": exp});
     encode(&Header::default(), &claims, &EncodingKey::from_secret(&secret)).unwrap()
 }
@@ -245,6 +247,78 @@ fn gateways_that_may_decide_alone_grant_so_many_permits_and_tell_them_when_the_c
     };
     assert_eq!(conflicts(&first) + conflicts(&second), 1, "the one grant too many is counted");
     until("ready", || first.ask("GET /readyz", &[], "").status == 200);
+}
+
+/// Regimes of a site's own: the demo's rules, each with what it states, one from the instant on at which the one before ends.
+fn state(site: &Site, first: &str, then: Option<(Timestamp, &str)>) -> String {
+    let dir = site.dir.path().join("regimes");
+    fs::create_dir(&dir).unwrap();
+    let demo = fs::read_to_string(workspace().join("config/regimes/demo/demo.toml")).unwrap();
+    let (from, id) = ("from = 2020-12-14T00:00\n", "id = \"demo\"");
+    assert!(demo.contains(from) && demo.contains(id), "{demo}");
+    let local = |at: Timestamp| {
+        TimeZone::get("Asia/Baku").unwrap().to_datetime(at).strftime("%Y-%m-%dT%H:%M").to_string()
+    };
+    let until = then.map_or(String::new(), |(at, _)| format!("until = {}\n", local(at)));
+    fs::write(
+        dir.join("first.toml"),
+        demo.replace(from, &format!("{from}{until}without_cluster = {first:?}\n")),
+    )
+    .unwrap();
+    if let Some((at, choice)) = then {
+        let text = demo.replace(id, "id = \"second\"");
+        let from_then = format!("from = {}\nwithout_cluster = {choice:?}\n", local(at));
+        fs::write(dir.join("second.toml"), text.replace(from, &from_then)).unwrap();
+    }
+    format!("REGIME__DIR={}", dir.display())
+}
+
+#[test]
+fn each_regime_states_whether_permits_are_granted_without_the_cluster_and_what_was_granted_so_is_told_under_the_next()
+ {
+    let (runtime, mut servers) = cluster();
+    let sites = sites(&servers, 2);
+    // Late enough that the first regime is in force for what it is to decide.
+    let then = Timestamp::from_second((Timestamp::now().as_second() + 30).div_euclid(60) * 60 + 60).unwrap();
+    let bounds = ["REDIS__LOCAL_AFTER_S=1", "REDIS__LOCAL_MAX=2"];
+    let start = |site: &Site, away: &str, regimes: &str| {
+        site.start_with(&[&bounds[..], &[&format!("REDIS__AWAY={away}"), regimes]].concat())
+    };
+    let changing = start(&sites[0], "refuse", &state(&sites[0], "local", Some((then, "refuse"))));
+    let refusing = start(&sites[1], "local", &state(&sites[1], "refuse", None));
+    let text =
+        |gateway: &Gateway, text: &str| icaze(&["sms", "--from", HOME, "--server", &gateway.smpp, text]);
+    let refused = |gateway: &Gateway, asked: &str| {
+        let said = text(gateway, asked);
+        assert!(!said.ok && said.err.contains("ESME_RTHROTTLED"), "{}{}", said.out, said.err);
+    };
+    let granted_alone = |gateway: &Gateway, count: u64| {
+        assert_eq!(gateway.metric("icaze_cluster_local_total"), count);
+    };
+    (0..6).for_each(|index| servers.kill(index));
+    // Each text is put off for two seconds, so that the cluster has been away for long after the first.
+    (0..2).for_each(|_| refused(&refusing, "2 AZE20000002"));
+    let alone = insist(&changing, HOME, "2 AZE20000001");
+    assert!(code(&alone).is_some(), "{alone}");
+    refused(&refusing, "2 AZE20000002");
+    granted_alone(&refusing, 0);
+    assert_eq!(changing.ask("GET /readyz", &[], "").status, 200, "it grants");
+    assert_eq!(refusing.ask("GET /readyz", &[], "").status, 503, "it does not");
+    assert!(Timestamp::now() < then, "too slow a machine: the second regime is in force already");
+
+    std::thread::sleep((then - Timestamp::now()).unsigned_abs());
+    until("not ready", || changing.ask("GET /readyz", &[], "").status == 503);
+    refused(&changing, "2 AZE20000002");
+    granted_alone(&changing, 1);
+    assert_eq!(code(&sms(&changing, HOME, "2 AZE20000001")), code(&alone), "its permit stands");
+
+    (0..6).for_each(|index| servers.restart(index));
+    runtime.block_on(servers.whole());
+    let told = "the cluster knows what was granted without it granted=1";
+    until("the grant to be told", || sites[0].log().contains(told));
+    assert_eq!(code(&insist(&refusing, HOME, "2 AZE20000001")), code(&alone), "its permit stands everywhere");
+    assert!(code(&insist(&changing, HOME, "2 AZE20000002")).is_some());
+    until("ready", || [&changing, &refusing].iter().all(|it| it.ask("GET /readyz", &[], "").status == 200));
 }
 
 #[test]

@@ -30,7 +30,7 @@ pub(crate) fn sites(servers: &Servers, count: usize) -> Vec<Site> {
     sites
 }
 
-fn give_key(site: &Site, byte: &str) {
+pub(crate) fn give_key(site: &Site, byte: &str) {
     let path = site.dir.path().join("ledger.key");
     fs::write(&path, byte.repeat(32)).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();

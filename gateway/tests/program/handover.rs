@@ -56,15 +56,9 @@ fn each_once(told: &Told, persons: std::ops::Range<usize>) {
     }
 }
 
-fn metric(gateway: &Gateway, name: &str) -> u64 {
-    let metrics = gateway.metrics();
-    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.map_or(0, |value| value.parse().unwrap())
-}
-
 /// Waits until a gateway knows that no reply of its own is left to send.
 fn has_nothing_to_send(gateway: &Gateway) {
-    until("nothing waits", || metric(gateway, "icaze_replies_waiting{operator=\"demo\"}") == 0);
+    until("nothing waits", || gateway.metric("icaze_replies_waiting{operator=\"demo\"}") == 0);
 }
 
 fn forgotten(site: &Site) -> bool {
@@ -78,7 +72,7 @@ fn what_a_killed_gateway_had_not_sent_another_one_sends_within_five_seconds_and_
     let (first, second) = (sites[0].start(), sites[1].start());
     let (mut operator, mut told) = (Peer::bound(&second.smpp), Told::new());
     ask(&first, 0..700);
-    assert_eq!(metric(&second, "icaze_cluster_claimed_total"), 0, "the first one is alive");
+    assert_eq!(second.metric("icaze_cluster_claimed_total"), 0, "the first one is alive");
     drop(first);
     let killed = Instant::now();
     take(&mut operator, 1, &mut told);
@@ -122,7 +116,7 @@ fn what_a_gateway_leaves_at_its_end_another_one_sends_and_what_that_one_leaves_a
     // The second one dies with all of them claimed, and some of them sent.
     let (mut operator, mut told) = (Peer::bound(&second.smpp), Told::new());
     take(&mut operator, 5, &mut told);
-    until("all to be claimed", || metric(&second, "icaze_cluster_claimed_total") == 20);
+    until("all to be claimed", || second.metric("icaze_cluster_claimed_total") == 20);
     let unanswered: Vec<_> = (0..10).map(|_| next(&mut operator, &mut told)).collect();
     assert_eq!((told.len(), unanswered.len()), (15, 10));
     until("the answered ones to be told of", || all_of(&servers).matches("= sent").count() == 5);

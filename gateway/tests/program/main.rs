@@ -46,6 +46,7 @@ mod roles;
 #[cfg(feature = "peers")]
 mod schema;
 mod scopes;
+mod secured;
 #[path = "../../../cluster/tests/common/mod.rs"]
 #[expect(dead_code, reason = "the faults of a server alone are the other tests'")]
 #[allow(clippy::expect_used, reason = "as in all tests")]

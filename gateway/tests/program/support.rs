@@ -108,6 +108,13 @@ impl Gateway {
         self.ask("GET /metrics", &[], "").body
     }
 
+    /// One of its figures, with its labels as they are written; 0 until there is one.
+    pub(crate) fn metric(&self, name: &str) -> u64 {
+        let metrics = self.metrics();
+        let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.map_or(0, |value| value.parse().unwrap())
+    }
+
     /// Asks over HTTP: `line` is method and path, `headers` are lines of their own.
     pub(crate) fn ask(&self, line: &str, headers: &[&str], body: &str) -> Answer {
         let mut stream = TcpStream::connect(&self.http).unwrap();
