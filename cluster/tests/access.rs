@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{Servers, admin, allowance};
 use icaze_cluster::{
-    Access, Call, Cluster, Confirm, Confirmed, Error, Grant, Hold, Options, Reserved, index, members, remedy,
-    verify,
+    Access, Call, Cluster, Confirm, Confirmed, Error, Fate, Grant, Hold, Options, Queue, Reserved, index,
+    members, remedy, verify,
 };
 use redis::aio::MultiplexedConnection;
 
@@ -103,6 +103,17 @@ async fn live(cluster: &Cluster) {
     cluster.announce(0, "127.0.0.1:8080", TIMEOUT).await.unwrap();
     assert_eq!(cluster.members(0..2).await.unwrap(), [(0, Some("127.0.0.1:8080".to_owned()))]);
     cluster.learn().await.unwrap();
+
+    let queue = Queue { origin: 0, operator: "north".into() };
+    cluster.hold_lease(0, TIMEOUT).await.unwrap();
+    assert!(cluster.holds_lease(0).await.unwrap());
+    let kept = vec![(1, b"sealed".to_vec())];
+    let keep = Call::Keep { queue: queue.clone(), replies: kept.clone() };
+    cluster.call(&[keep]).await.remove(0).unwrap();
+    assert_eq!(cluster.claim(&queue, 0, true, &[]).await.unwrap(), kept);
+    assert_eq!(cluster.whereabouts(&queue).await.unwrap(), []);
+    cluster.end(&queue, 1, &[(1, Fate::Sent)]).await.unwrap();
+    cluster.call(&[Call::Drop { queue, seqs: vec![1] }]).await.remove(0).unwrap();
 }
 
 #[tokio::test]

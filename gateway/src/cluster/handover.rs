@@ -20,8 +20,14 @@ use crate::waiter::Waiter;
 
 /// How often the lease is renewed, and the others' are looked for.
 const PERIOD: Duration = Duration::from_millis(500);
-/// How long a lease is held: with [`lease::GONE`], and a claim, less than five seconds.
+/// How long a lease is held.
 const LEASE: Duration = Duration::from_millis(2500);
+/// From a death on, its lease runs out, is looked for, is missing for long, and is looked for again.
+const _: () = {
+    let claimed = LEASE.as_millis() + PERIOD.as_millis() + lease::GONE.as_millis() + PERIOD.as_millis();
+    assert!(claimed < 5_000, "replies are claimed within five seconds");
+};
+
 /// How long a commit may wait for its replies to be kept: they are safe in the ledger, and only wait for a restart if they are not.
 const KEEP: Duration = Duration::from_millis(500);
 /// Ends of replies that are not told, at most; what is forgotten may be sent once more if this gateway dies.
