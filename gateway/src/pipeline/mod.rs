@@ -48,6 +48,7 @@ pub use self::settings::{Numbering, Probe, Settings};
 use self::shared::Shared;
 use self::stats::Stats;
 use crate::clock::{ClockWatch, Now};
+use crate::permit::answer::Writer;
 use crate::permit::code::{Code, CodeKey};
 use crate::permit::moment::Moment;
 use crate::world::World;
@@ -127,7 +128,8 @@ pub struct Pipeline {
     stats: Stats,
     /// What is shared with other nodes; `None` if nothing is.
     shared: Option<Shared>,
-    /// The text being rendered.
+    writer: Writer,
+    /// The text being written.
     reply: String,
     started: Instant,
 }
@@ -180,6 +182,7 @@ impl Pipeline {
             marks: Vec::new(),
             stats: Stats::default(),
             shared: None,
+            writer: Writer::default(),
             reply: String::new(),
             started: now.monotonic,
             settings,
