@@ -10,7 +10,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use icaze_bench::sample::{self, NOON};
 use icaze_codec::frame::split;
 use icaze_codec::pdu::Pdu;
-use icaze_gateway::permit::answer::{self, Answer};
+use icaze_gateway::permit::answer::{Answer, Writer};
 use icaze_gateway::permit::code::CodeKey;
 use icaze_gateway::permit::decide::{History, Subject, decide};
 use icaze_gateway::permit::moment::Moment;
@@ -132,12 +132,11 @@ fn deciding(c: &mut Criterion) {
             permit: granted.interval.map(|interval| (code, interval)),
             again: None,
         };
-        let mut out = String::new();
-        answer::write(&answer, &world, &moment, &mut out);
+        let (mut writer, mut out) = (Writer::default(), String::new());
+        writer.write(&answer, &world, &moment, &mut out);
         assert!(out.contains("AZE20000001"), "{out}");
-        group.bench_function(name, |b| {
-            b.iter(|| answer::write(black_box(&answer), &world, &moment, &mut out))
-        });
+        group
+            .bench_function(name, |b| b.iter(|| writer.write(black_box(&answer), &world, &moment, &mut out)));
     }
 }
 

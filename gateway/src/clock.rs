@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 
 /// One reading of both clocks.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Now {
     /// For durations: never goes back.
     pub monotonic: Instant,
@@ -45,6 +45,9 @@ impl ClockWatch {
 
     /// Whether the wall clock can be trusted at `now`. Called at least every second, by whichever thread has read it.
     pub fn check(&mut self, now: Now) -> bool {
+        if now == self.reference && self.astray_since.is_none() {
+            return true;
+        }
         if self.gap(now) <= Self::GAP_MAX {
             // Slewing is followed, so that it never adds up to a step.
             self.reference = if self.astray_since.take().is_some() { self.reference } else { now };

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use icaze_config::replies::{KEYS, Texts};
-use icaze_gateway::permit::reply::{Form, Line, Values, Words, key, longest, render};
+use icaze_gateway::permit::reply::{Form, Line, Values, Words, key, longest, period, render};
 use icaze_store::ledger::Language::{self, Az, En, Ru};
 use icaze_store::{Document, Outcome, Reason};
 use jiff::civil::{DateTime, date};
@@ -55,7 +55,7 @@ fn drafted(key: &str, language: Language) -> Values<'static> {
         name: purposes[1].1,
         codes,
         hours: purposes[1].2,
-        period: Some((at(14, 14, 15), at(14, 17, 15))),
+        period: "14.12 14:15-17:15",
         code: "7K3M-9QXF",
         again: Some(match key {
             "quota" => at(15, 0, 0),
@@ -112,8 +112,8 @@ fn a_grant_reads_as_drafted() {
 #[test]
 fn over_midnight_both_days_are_told_in_fewer_words() {
     let overnight = |key| {
-        let period = Some((at(14, 23, 15), at(15, 2, 15)));
-        rendered(key, Az, false, &Values { period, ..drafted(key, Az) })
+        let overnight = period(at(14, 23, 15), at(15, 2, 15));
+        rendered(key, Az, false, &Values { period: &overnight, ..drafted(key, Az) })
     };
     let (form, text) = overnight("granted");
     assert_eq!(text, "İCAZƏ VAR: AZE20000001, kod 2, 14.12 23:15-15.12 02:15, № 7K3M-9QXF");

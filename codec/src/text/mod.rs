@@ -225,9 +225,15 @@ impl Coding {
         out.reserve(text.len() * 2);
         match (self, default) {
             (Self::Ucs2, _) => {
-                for unit in text.encode_utf16() {
-                    out.extend_from_slice(&unit.to_be_bytes());
+                // Room for all of it at once, so that none is asked for with each unit.
+                out.resize(start + text.len() * 2, 0);
+                let (octets, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<2>();
+                let mut end = start;
+                for (octets, unit) in octets.iter_mut().zip(text.encode_utf16()) {
+                    *octets = unit.to_be_bytes();
+                    end += octets.len();
                 }
+                out.truncate(end);
             }
             (Self::Gsm7, Alphabet::Ascii | Alphabet::Latin1) => {
                 out.extend(text.chars().filter_map(|c| u8::try_from(c).ok()));

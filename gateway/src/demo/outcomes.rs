@@ -118,7 +118,7 @@ mod tests {
             name: "ərzaq",
             codes: "1 tibb, 2 ərzaq",
             hours: "06:00-21:00",
-            period: Some((day, date(2020, 12, 14).at(17, 15, 0, 0))),
+            period: "14.12 14:15-17:15",
             code: "7K3M-9QXF",
             again: Some(day),
             hotline: "9108",

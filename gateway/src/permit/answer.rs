@@ -1,5 +1,6 @@
 //! What the citizen reads: a decision, in words.
 
+use icaze_config::regime::Regime;
 use icaze_store::Reason;
 use icaze_store::ledger::{Interval, Language};
 use jiff::Timestamp;
@@ -31,33 +32,68 @@ pub struct Answer {
     pub again: Option<Timestamp>,
 }
 
-/// Writes the reply over `out`.
-pub fn write(answer: &Answer, world: &World, moment: &Moment<'_>, out: &mut String) {
-    let Some(key) =
-        reply::key(answer.reason.map_or(icaze_store::Outcome::Granted, Reason::outcome), answer.reason)
-    else {
-        return out.clear();
-    };
-    let regime = moment.rules().ok().map(|rules| rules.regime);
-    let next = moment.rules().err().flatten().and_then(|next| world.regimes.at(next));
-    let zone = regime.or(next).map_or(TimeZone::UTC, |regime| regime.zone.clone());
-    let words = regime.and_then(|regime| world.words(regime, answer.language));
-    let purpose = answer.request.map(|request| request.purpose);
-    let of_purpose = words.zip(purpose).and_then(|(words, purpose)| words.purpose(purpose));
-    let civil = |instant: Timestamp| zone.to_datetime(instant);
-    let code = answer.permit.map(|(code, _)| code.letters());
-    let values = Values {
-        document: answer.request.map(|request| request.document),
-        purpose,
-        name: of_purpose.map_or("", |words| &words.name),
-        codes: words.map_or("", |words| &words.codes),
-        hours: of_purpose.map_or("", |words| &words.hours),
-        period: answer.permit.map(|(_, interval)| (civil(interval.start), civil(interval.end))),
-        code: code.as_ref().and_then(|code| std::str::from_utf8(code).ok()).unwrap_or_default(),
-        again: answer.again.map(civil),
-        hotline: &world.contacts.hotline,
-        emergency: &world.contacts.emergency,
-        example: &world.contacts.example,
-    };
-    reply::render(&world.texts, key, answer.language, answer.latin, &values, out);
+/// Puts decisions into words. The permits of one minute and purpose mostly have the same times: they are put into words once.
+#[derive(Default)]
+pub struct Writer {
+    /// By purpose.
+    periods: [Period; 10],
+}
+
+/// A permit's times, in a regime's time zone, in words.
+#[derive(Default)]
+struct Period {
+    of: Option<(u64, Interval)>,
+    text: String,
+}
+
+impl Period {
+    /// The times of `interval` in the time zone of `regime`.
+    fn text(&mut self, interval: Interval, regime: &Regime) -> &str {
+        let of = Some((regime.hash(), interval));
+        if self.of != of {
+            let civil = |instant| regime.zone.to_datetime(instant);
+            self.text = reply::period(civil(interval.start), civil(interval.end));
+            self.of = of;
+        }
+        &self.text
+    }
+}
+
+impl Writer {
+    /// Writes the reply over `out`.
+    pub fn write(&mut self, answer: &Answer, world: &World, moment: &Moment<'_>, out: &mut String) {
+        let Some(key) =
+            reply::key(answer.reason.map_or(icaze_store::Outcome::Granted, Reason::outcome), answer.reason)
+        else {
+            return out.clear();
+        };
+        let regime = moment.rules().ok().map(|rules| rules.regime);
+        let next = moment.rules().err().flatten().and_then(|next| world.regimes.at(next));
+        let words = regime.and_then(|regime| world.words(regime, answer.language));
+        let purpose = answer.request.map(|request| request.purpose);
+        let of_purpose = words.zip(purpose).and_then(|(words, purpose)| words.purpose(purpose));
+        let zoned = regime.or(next);
+        let period = purpose.and_then(|purpose| self.periods.get_mut(usize::from(purpose)));
+        let period = period.zip(answer.permit).zip(zoned);
+        let period = period.map(|((period, (_, interval)), regime)| period.text(interval, regime));
+        let civil = |instant: Timestamp| match zoned {
+            Some(regime) => regime.zone.to_datetime(instant),
+            None => TimeZone::UTC.to_datetime(instant),
+        };
+        let code = answer.permit.map(|(code, _)| code.letters());
+        let values = Values {
+            document: answer.request.map(|request| request.document),
+            purpose,
+            name: of_purpose.map_or("", |words| &words.name),
+            codes: words.map_or("", |words| &words.codes),
+            hours: of_purpose.map_or("", |words| &words.hours),
+            period: period.unwrap_or_default(),
+            code: code.as_ref().and_then(|code| std::str::from_utf8(code).ok()).unwrap_or_default(),
+            again: answer.again.map(civil),
+            hotline: &world.contacts.hotline,
+            emergency: &world.contacts.emergency,
+            example: &world.contacts.example,
+        };
+        reply::render(&world.texts, key, answer.language, answer.latin, &values, out);
+    }
 }

@@ -156,10 +156,31 @@ impl CodeKey {
     /// The code of a node's permit number `counter`; `None` if either is out of bounds.
     #[must_use]
     pub fn code(&self, node: u8, counter: u32) -> Option<Code> {
-        if node >= Self::NODE_END || counter >= Self::COUNTER_END {
+        if counter >= Self::COUNTER_END {
             return None;
         }
-        Some(Code::of(self.permute(u64::from(node) << COUNTER_BITS | u64::from(counter))))
+        self.codes(node, counter).map(|[code]| code)
+    }
+
+    /// The codes of a node's permits from number `first` on; after the last number comes the first. `None` if `node` is out of
+    /// bounds.
+    ///
+    /// Round by round for all of them: a round waits for the one before it, but not for another code's.
+    #[must_use]
+    pub fn codes<const N: usize>(&self, node: u8, first: u32) -> Option<[Code; N]> {
+        if node >= Self::NODE_END {
+            return None;
+        }
+        let mut all = std::array::from_fn(|place| {
+            let counter = (u64::from(first) + place as u64) % u64::from(Self::COUNTER_END);
+            u64::from(node) << COUNTER_BITS | counter
+        });
+        for round in 0..ROUNDS {
+            for data in &mut all {
+                *data = self.round(round, *data);
+            }
+        }
+        Some(all.map(Code::of))
     }
 
     /// The node and the counter that a code was made of.
@@ -169,10 +190,6 @@ impl CodeKey {
         // Both fit: a code has 35 bits beside its check character.
         let node = u8::try_from(plain >> COUNTER_BITS).unwrap_or(u8::MAX);
         (node, u32::try_from(plain % (1 << COUNTER_BITS)).unwrap_or(u32::MAX))
-    }
-
-    fn permute(&self, data: u64) -> u64 {
-        (0..ROUNDS).fold(data, |data, round| self.round(round, data))
     }
 
     fn restore(&self, data: u64) -> u64 {

@@ -31,8 +31,8 @@ pub struct Values<'a> {
     pub codes: &'a str,
     /// The purpose's times of day: `06:00-21:00`.
     pub hours: &'a str,
-    /// The permit's first minute and the first after it, by the clock of the regime's time zone.
-    pub period: Option<(DateTime, DateTime)>,
+    /// The permit's times, by the clock of the regime's time zone: a [`period`].
+    pub period: &'a str,
     /// The permit's code: `7K3M-9QXF`.
     pub code: &'a str,
     /// From when on another request makes sense, by the same clock.
@@ -112,8 +112,8 @@ pub fn render(
 
 /// Whether a text is one message: 70 UTF-16 units in any alphabet, which are at most 140 septets, or 160 septets.
 fn fits(text: &str) -> bool {
-    let beyond_plane_0 = text.bytes().filter(|&byte| byte >= 0xF0).count();
-    let units = text.chars().count() + beyond_plane_0;
+    let in_plane_0 = text.bytes().fold(0, u8::max) < 0xF0;
+    let units = if in_plane_0 { text.chars().count() } else { text.encode_utf16().count() };
     units <= Coding::Ucs2.units_max()
         || gsm7::septets(text).is_some_and(|septets| septets <= Coding::Gsm7.units_max())
 }
@@ -147,9 +147,9 @@ impl Values<'_> {
             Placeholder::Serial => return self.document.map(|document| serial(document, out)),
             Placeholder::Tail => return self.document.map(|document| tail(document, out)),
             Placeholder::Purpose => return self.purpose.map(|digit| digits(u32::from(digit), 1, out)),
-            Placeholder::Period => return self.period.map(|(start, end)| period(start, end, out)),
             Placeholder::Date => return self.again.map(|again| day(again, out)),
             Placeholder::Time => return self.again.map(|again| time(again, out)),
+            Placeholder::Period => self.period,
             Placeholder::Name => self.name,
             Placeholder::Codes => self.codes,
             Placeholder::Code => self.code,
@@ -163,7 +163,7 @@ impl Values<'_> {
 }
 
 fn serial(document: Document, out: &mut String) {
-    out.extend(document.series_bytes().iter().map(|&letter| char::from(letter)));
+    out.push_str(std::str::from_utf8(document.series_bytes()).unwrap_or_default());
     digits(document.number(), document.digits(), out);
 }
 
@@ -172,17 +172,20 @@ fn tail(document: Document, out: &mut String) {
     digits(document.number() % 1000, 3, out);
 }
 
-/// `14.12 14:15-17:15`, over midnight `14.12 23:15-15.12 02:15`.
-fn period(start: DateTime, end: DateTime, out: &mut String) {
-    day(start, out);
+/// A permit's first minute and the first after it: `14.12 14:15-17:15`, over midnight `14.12 23:15-15.12 02:15`.
+#[must_use]
+pub fn period(start: DateTime, end: DateTime) -> String {
+    let mut out = String::new();
+    day(start, &mut out);
     out.push(' ');
-    time(start, out);
+    time(start, &mut out);
     out.push('-');
     if end.date() != start.date() {
-        day(end, out);
+        day(end, &mut out);
         out.push(' ');
     }
-    time(end, out);
+    time(end, &mut out);
+    out
 }
 
 fn day(at: DateTime, out: &mut String) {
@@ -213,7 +216,8 @@ fn digits(number: u32, width: u8, out: &mut String) {
         rest /= 10;
     }
     let start = ascii.len().saturating_sub(usize::from(width));
-    out.extend(ascii.get(start..).unwrap_or_default().iter().map(|&digit| char::from(digit)));
+    let digits = ascii.get(start..).unwrap_or_default();
+    out.push_str(std::str::from_utf8(digits).unwrap_or_default());
 }
 
 /// A text at its longest in one form: what `icaze replies` prints.
@@ -301,14 +305,12 @@ impl<'a> Words<'a> {
         over_midnight: bool,
         unknown: &'static [Placeholder],
     ) -> impl Iterator<Item = Values<'a>> {
-        let start = date(2020, 12, 14).at(23, 15, 0, 0);
-        let end = date(2020, 12, if over_midnight { 15 } else { 14 }).at(23, 45, 0, 0);
         let known = |placeholder| !unknown.contains(&placeholder);
         let text = move |placeholder, text: &'a str| if known(placeholder) { text } else { "" };
         let common = Values {
             // No serial is longer than three letters and nine digits.
             document: Document::new("AZE", "200000001").ok(),
-            period: Some((start, end)),
+            period: if over_midnight { "14.12 23:15-15.12 23:45" } else { "14.12 23:15-23:45" },
             code: "7K3M-9QXF",
             again: (known(Placeholder::Date) && known(Placeholder::Time))
                 .then_some(date(2020, 12, 15).at(0, 0, 0, 0)),

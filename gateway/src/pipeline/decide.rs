@@ -17,7 +17,7 @@ use super::parts::{Incomplete, MessageKey, Piece};
 use super::shared::{self, Said};
 use super::{Accepted, Pipeline};
 use crate::permit::Request;
-use crate::permit::answer::{self, Answer};
+use crate::permit::answer::Answer;
 use crate::permit::code::Code;
 use crate::permit::decide::{self, History, PersonFacts, Standing, Subject};
 use crate::permit::moment::Moment;
@@ -88,8 +88,13 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let unread = read("");
-        let reading = if let Content::Text(reading) = &message.content { reading } else { &unread };
+        let unread;
+        let reading = if let Content::Text(reading) = &message.content {
+            reading
+        } else {
+            unread = read("");
+            &unread
+        };
         let case = Case {
             operator,
             from: message.from,
@@ -312,7 +317,7 @@ impl Pipeline {
                 permit,
                 again: ruling.again,
             };
-            answer::write(&answer, world, moment, &mut text);
+            self.writer.write(&answer, world, moment, &mut text);
         }
         let name = self.name(case.operator);
         let day = moment.rules().map(|rules| rules.date).unwrap_or_default();

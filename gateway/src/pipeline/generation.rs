@@ -51,12 +51,13 @@ impl<R: Record> Generation<R> {
 
     /// The record with this key.
     pub(super) fn get(&self, key: R::Key) -> Option<&R> {
-        self.slots.get(self.find(key)?).filter(|slot| self.is_live(slot))
+        let slots = &*self.slots;
+        slots.get(self.find(slots, key)?).filter(|slot| self.is_live(slot))
     }
 
     /// The same for writing; where there is none, `fresh` if there is room. `None`: full.
     pub(super) fn get_or_insert(&mut self, key: R::Key, fresh: impl FnOnce() -> R) -> Option<&mut R> {
-        let (stamp, place) = (self.stamp, self.find(key)?);
+        let (stamp, place) = (self.stamp, self.find(&self.slots, key)?);
         let slot = self.slots.get_mut(place)?;
         if slot.stamp() != stamp {
             if self.len >= self.max {
@@ -72,7 +73,8 @@ impl<R: Record> Generation<R> {
     /// Reads the place where the record of `key` would be, so that it is in the processor's cache when it is wanted. What
     /// is returned is of no use but to be used.
     pub(super) fn touch(&self, key: R::Key) -> u32 {
-        self.slots.get(self.home(key)).map_or(0, R::stamp)
+        let slots = &*self.slots;
+        slots.get(self.home(slots, key)).map_or(0, R::stamp)
     }
 
     /// Forgets all.
@@ -96,14 +98,14 @@ impl<R: Record> Generation<R> {
         slot.stamp() == self.stamp
     }
 
-    fn home(&self, key: R::Key) -> usize {
-        ((u128::from(self.hasher.hash_one(key)) * self.slots.len() as u128) >> u64::BITS) as usize
+    fn home(&self, slots: &[R], key: R::Key) -> usize {
+        ((u128::from(self.hasher.hash_one(key)) * slots.len() as u128) >> u64::BITS) as usize
     }
 
     /// The place of the record of `key`, or the empty one where it would be. A third of the places is always empty.
-    fn find(&self, key: R::Key) -> Option<usize> {
-        let home = self.home(key);
-        let (before, from) = self.slots.split_at_checked(home)?;
+    fn find(&self, slots: &[R], key: R::Key) -> Option<usize> {
+        let home = self.home(slots, key);
+        let (before, from) = slots.split_at_checked(home)?;
         let meant = |slot: &R| !self.is_live(slot) || slot.key() == key;
         from.iter().position(meant).map(|place| home + place).or_else(|| before.iter().position(meant))
     }

@@ -50,6 +50,7 @@ pub use self::settings::{Numbering, Probe, Settings};
 use self::shared::Shared;
 use self::stats::Stats;
 use crate::clock::{ClockWatch, Now};
+use crate::permit::answer::Writer;
 use crate::permit::code::{Code, CodeKey};
 use crate::permit::moment::Moment;
 use crate::world::World;
@@ -130,7 +131,8 @@ pub struct Pipeline {
     /// What is shared with other nodes; `None` if nothing is.
     shared: Option<Shared>,
     handover: Handover,
-    /// The text being rendered.
+    writer: Writer,
+    /// The text being written.
     reply: String,
     started: Instant,
 }
@@ -184,6 +186,7 @@ impl Pipeline {
             stats: Stats::default(),
             shared: None,
             handover: Handover::default(),
+            writer: Writer::default(),
             reply: String::new(),
             started: now.monotonic,
             settings,

@@ -84,6 +84,9 @@ impl Pace {
     }
 
     fn advance(&mut self, now: Instant) {
+        if now == self.refilled_at {
+            return;
+        }
         while now.saturating_duration_since(self.second_began) >= Self::SECOND {
             let idle = now.duration_since(self.second_began) >= Self::SECOND * 60;
             self.second_began = if idle { now } else { self.second_began + Self::SECOND };

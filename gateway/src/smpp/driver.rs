@@ -253,6 +253,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let mut pipeline = self.gateway.pipeline();
             self.link.exchange(&mut pipeline, &world, now)
         };
+        // Its write and its sync begin while this encodes.
+        if wake.commit {
+            self.gateway.wake_committer();
+        }
+        self.link.encode(now);
         self.after(wake, now);
     }
 
@@ -269,9 +274,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
 
     fn after(&mut self, wake: Wake, now: Now) {
         self.paced = wake.paced;
-        if wake.commit {
-            self.gateway.wake_committer();
-        }
         let Some(bound) = self.link.bound() else { return };
         let gateway = &self.gateway;
         let port = gateway.port();

@@ -1,16 +1,16 @@
 //! One connection of an operator, without the connection: bytes in, the pipeline in the middle, bytes out.
 //!
-//! A wake has four steps. [`receive`](Link::receive) takes what a read brought, as one batch, and [`look_up`](Link::look_up) finds
+//! A wake has five steps. [`receive`](Link::receive) takes what a read brought, as one batch, and [`look_up`](Link::look_up) finds
 //! it in the register, without any lock.
-//! [`exchange`](Link::exchange) has the pipeline to itself for as long as it takes to decide that batch, and encodes
-//! responses and replies before they may leave. [`writable`](Link::writable) tells how much of that may, given what the
-//! ledger has made durable.
+//! [`exchange`](Link::exchange) has the pipeline to itself for as long as it takes to decide that batch.
+//! [`encode`](Link::encode) writes responses and replies, before they may leave, while others have the pipeline.
+//! [`writable`](Link::writable) tells how much of that may, given what the ledger has made durable.
 
 use std::time::Instant;
 
 use icaze_cluster::Reserved;
 use icaze_codec::pdu::{self, BindKind, Credentials, Status, Version, tlv};
-use icaze_codec::session::{CloseReason, Event, RequestId, Role, SendError, Session};
+use icaze_codec::session::{CloseReason, Event, RequestId, Role, Session};
 use icaze_codec::text::{self, Alphabet, Part};
 use icaze_config::gateway::AddressRange;
 use icaze_store::Msisdn;
@@ -20,6 +20,7 @@ use jiff::Timestamp;
 use super::accounts::{Origin, Refused};
 use super::binds::Asked;
 use super::held::{Held, Released};
+use super::outgoing::Outgoing;
 use super::port::{Port, Terms};
 use super::receipt::{self, Fate, Receipt};
 use super::reply::Draft;
@@ -49,7 +50,11 @@ pub struct Link {
     refused: Option<Status>,
     closed: Option<CloseReason>,
     batch: Batch,
+    outgoing: Outgoing,
     draft: Draft,
+    /// Replies that no message can carry; since when the pipeline is to be told.
+    unsendable: Vec<u64>,
+    unsendable_since: Option<Instant>,
 }
 
 /// Whose link it is.
@@ -133,7 +138,10 @@ impl Link {
             refused: None,
             closed: None,
             batch: Batch::default(),
+            outgoing: Outgoing::default(),
             draft: Draft::default(),
+            unsendable: Vec::new(),
+            unsendable_since: None,
         }
     }
 
@@ -267,8 +275,8 @@ impl Link {
         self.batch.intake.answered(place, said);
     }
 
-    /// Has the pipeline decide what was received, settles what the operator said of replies, and fills the window
-    /// with replies that wait.
+    /// Has the pipeline decide what was received, settles what the operator said of replies, and takes replies that wait to
+    /// fill the window. [`encode`](Self::encode) has to follow.
     pub fn exchange(&mut self, pipeline: &mut Pipeline, world: &World, now: Now) -> Wake {
         self.free_bytes(now);
         for (seq, status) in self.batch.responses.drain(..) {
@@ -277,36 +285,26 @@ impl Link {
                 None => pipeline.unanswered(seq),
             }
         }
+        for seq in self.unsendable.drain(..) {
+            pipeline.answered(seq, Verdict::Refused, now);
+        }
+        self.unsendable_since = None;
         self.count(pipeline);
         let Some(bound) = self.bound else { return Wake::default() };
         let waited = pipeline.outbox().waiting(bound.operator);
-        let mut last = self.settle(bound, pipeline, now);
-        last = last.max(self.decide(bound, pipeline, world, now));
-        let (mut replies, time) = (0, pipeline.time());
-        while self.can_send()
+        self.outgoing.last = self.settle(bound, pipeline, now);
+        self.decide(bound, pipeline, world, now);
+        let room = if self.can_send() { self.session.window_free() } else { 0 };
+        while self.outgoing.replies_len() < room
             && let Some((seq, after, envelope)) = pipeline.take_reply(bound.operator, now)
         {
-            let message = self.draft.message(&envelope, bound.role, &bound.terms, time);
-            match self.session.send(&message, seq, now.monotonic) {
-                Ok(()) => {
-                    last = last.max(after);
-                    replies += 1;
-                }
-                Err(SendError::WindowFull | SendError::NotBound) => {
-                    pipeline.unanswered(seq);
-                    break;
-                }
-                // Nothing that is sent later would differ.
-                Err(_) => pipeline.answered(seq, Verdict::Refused, now),
-            }
+            self.outgoing.last = self.outgoing.last.max(after);
+            self.outgoing.reply(seq, &envelope);
         }
-        let received = self.batch.received.take().unwrap_or(now.monotonic);
-        let end = self.session.output().len();
-        self.held.mark(end, last, replies, received);
         let waiting = pipeline.outbox().waiting(bound.operator);
-        self.unbind_when_drained(waiting, now);
-        let paced =
-            if self.can_send() { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
+        (self.outgoing.waiting, self.outgoing.time) = (waiting, pipeline.time());
+        let has_room = self.outgoing.replies_len() < room;
+        let paced = if has_room { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
         Wake {
             commit: pipeline.wants_commit(),
             siblings: waiting > waited,
@@ -334,36 +332,57 @@ impl Link {
         last
     }
 
-    /// Decides the batch and encodes its responses. Returns the last entry that one of them waits for.
-    fn decide(&mut self, bound: Bound, pipeline: &mut Pipeline, world: &World, now: Now) -> u64 {
-        let mut last = 0;
-        let batch = &mut self.batch;
-        if batch.intake.is_empty() {
-            return last;
+    /// Decides the batch.
+    fn decide(&mut self, bound: Bound, pipeline: &mut Pipeline, world: &World, now: Now) {
+        let Self { batch: Batch { intake, requests, .. }, outgoing, .. } = self;
+        if intake.is_empty() {
+            return;
         }
-        let session = &mut self.session;
-        // SMPP 3.3 has message_ids of at most eight hexadecimal digits; the last ones differ.
-        let id_max = if session.interface_version().has_tlvs() { 16 } else { 8 };
-        let mut requests = batch.requests.drain(..);
-        pipeline.receive(bound.operator, &batch.intake, world, now, |accepted| {
+        let mut requests = requests.drain(..);
+        pipeline.receive(bound.operator, intake, world, now, |accepted| {
             let Some(request) = requests.next() else { return };
-            match accepted {
-                Ok(Accepted { seq }) => {
-                    last = last.max(seq);
-                    let id = message_id(seq);
-                    let excess = id.len().saturating_sub(id_max);
-                    session.respond(
-                        request,
-                        Status::ESME_ROK,
-                        id.get(excess..).unwrap_or_default().as_bytes(),
-                    );
-                }
-                Err(_) => session.respond(request, bound.terms.retry_status, &[]),
-            }
+            let seq = accepted.ok().map(|Accepted { seq }| seq);
+            outgoing.last = outgoing.last.max(seq.unwrap_or(0));
+            outgoing.responses.push((request, seq));
         });
         drop(requests);
-        batch.intake.clear();
-        last
+        intake.clear();
+    }
+
+    /// Encodes what the exchange has decided to send. It leaves once the ledger has made durable what it rests on.
+    pub fn encode(&mut self, now: Now) {
+        let Some(bound) = self.bound else { return };
+        self.respond(bound);
+        let mut replies = 0;
+        for (seq, envelope) in self.outgoing.replies() {
+            let message = self.draft.message(&envelope, bound.role, &bound.terms, self.outgoing.time);
+            match self.session.send(&message, seq, now.monotonic) {
+                Ok(()) => replies += 1,
+                // Nothing that is sent later would differ.
+                Err(_) => self.unsendable.push(seq),
+            }
+        }
+        self.unsendable_since = (!self.unsendable.is_empty()).then_some(now.monotonic);
+        let received = self.batch.received.take().unwrap_or(now.monotonic);
+        let end = self.session.output().len();
+        self.held.mark(end, self.outgoing.last, replies, received);
+        self.unbind_when_drained(self.outgoing.waiting, now);
+        self.outgoing.clear();
+    }
+
+    fn respond(&mut self, bound: Bound) {
+        // SMPP 3.3 has message_ids of at most eight hexadecimal digits; the last ones differ.
+        let id_max = if self.session.interface_version().has_tlvs() { 16 } else { 8 };
+        for &(request, seq) in &self.outgoing.responses {
+            match seq.map(message_id) {
+                Some(id) => {
+                    let id = id.as_bytes();
+                    let excess = id.len().saturating_sub(id_max);
+                    self.session.respond(request, Status::ESME_ROK, id.get(excess..).unwrap_or_default());
+                }
+                None => self.session.respond(request, bound.terms.retry_status, &[]),
+            }
+        }
     }
 
     /// What the session wrote of its own accord waits for nothing but what stands before it.
@@ -412,10 +431,10 @@ impl Link {
         self.held.written(count);
     }
 
-    /// When the session wants [`handle_timeout`](Self::handle_timeout).
+    /// When [`handle_timeout`](Self::handle_timeout) and another [`exchange`](Self::exchange) are due.
     #[must_use]
     pub fn next_timeout(&self) -> Option<Instant> {
-        self.session.next_timeout()
+        self.unsendable_since.or_else(|| self.session.next_timeout())
     }
 
     /// Whose link it is, once it is bound.

@@ -11,6 +11,7 @@ pub mod link;
 pub mod listener;
 pub mod meter;
 pub mod open;
+mod outgoing;
 pub mod port;
 pub mod receipt;
 pub mod recent;

@@ -211,7 +211,9 @@ impl Node {
 
     pub(crate) fn exchange(&mut self, link: &mut Link, now: Now) -> Wake {
         link.look_up(&self.world);
-        link.exchange(&mut self.pipeline, &self.world, now)
+        let wake = link.exchange(&mut self.pipeline, &self.world, now);
+        link.encode(now);
+        wake
     }
 
     /// One turn of the committer.
