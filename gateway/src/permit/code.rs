@@ -267,6 +267,9 @@ mod tests {
     fn bounds_are_kept() {
         assert_eq!(key().code(16, 0), None);
         assert_eq!(key().code(0, CodeKey::COUNTER_END), None);
+        assert_eq!(key().codes::<1>(16, 0), None);
+        let last = CodeKey::COUNTER_END - 1;
+        assert_eq!(key().codes(2, last), Some([last, 0, 1].map(|counter| key().code(2, counter).unwrap())));
         assert_eq!(Code::from_u64(u64::MAX), None);
         assert_eq!(Code::from_u64(1 << 40), None);
     }
