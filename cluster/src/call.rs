@@ -1,8 +1,10 @@
 //! What is asked of the shared state, and its answers.
 
-use redis::{Cmd, Value};
+use std::fmt::{self, Display, Formatter};
 
-use crate::handover::Queue;
+use redis::{Cmd, RedisWrite as _, Value};
+
+use crate::handover::{Queue, Replies};
 use crate::index;
 
 /// Person slots: how many hash tags the persons are spread over. A constant of the stored keys.
@@ -52,21 +54,34 @@ impl Allowance {
         self.person % PERSON_SLOTS
     }
 
-    /// As the functions read them: `D:2:1 W:23:7`.
-    fn quotas(&self) -> String {
-        let mut text = String::new();
-        for Quota { purposes, per, limit } in &self.quotas {
-            text.push_str(if *per == Per::Day { "D:" } else { "W:" });
-            text.extend(purposes.iter().filter_map(|&purpose| char::from_digit(purpose.into(), 10)));
-            text.push_str(&format!(":{limit} "));
+    /// The hash of the person's grants, then what is counted there.
+    fn write_key(&self, cmd: &mut Cmd) {
+        cmd.write_arg_fmt(format_args!("icaze:{{{}}}:p:{}", self.slot(), self.person));
+    }
+
+    /// Purpose, times, and the quotas as the functions read them: `D:2:1 W:23:7`.
+    fn write(&self, cmd: &mut Cmd) {
+        cmd.arg((self.purpose, self.day, self.week));
+        cmd.write_arg_fmt(Written(&self.quotas));
+    }
+}
+
+struct Written<'q>(&'q [Quota]);
+
+impl Display for Written<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        for Quota { purposes, per, limit } in self.0 {
+            f.write_str(if *per == Per::Day { "D:" } else { "W:" })?;
+            purposes.iter().try_for_each(|purpose| write!(f, "{purpose}"))?;
+            write!(f, ":{limit} ")?;
         }
-        text
+        Ok(())
     }
 }
 
 /// Personal.
-impl std::fmt::Debug for Allowance {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Allowance {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.debug_struct("Allowance").finish_non_exhaustive()
     }
 }
@@ -170,8 +185,8 @@ pub enum Call {
     Keep {
         /// Of this node.
         queue: Queue,
-        /// By entry.
-        replies: Vec<(u64, Vec<u8>)>,
+        /// Sealed.
+        replies: Replies,
     },
     /// The ledger says how the replies of these entries ended: they need not be kept. As many at once.
     Drop {
@@ -219,11 +234,10 @@ impl Call {
     /// Replies in one call: a server does one call at a time.
     pub const REPLIES_MAX: usize = 500;
 
-    /// Whether both are about the same purpose of the same person.
+    /// The person and the purpose that it is about.
     #[must_use]
-    pub fn is_for_the_same(&self, other: &Self) -> bool {
-        let key = |call: &Self| call.allowance().map(|allowance| (allowance.person, allowance.purpose));
-        key(self).is_some_and(|own| key(other) == Some(own))
+    pub fn subject(&self) -> Option<(u32, u8)> {
+        self.allowance().map(|allowance| (allowance.person, allowance.purpose))
     }
 
     /// The same as something that a ledger holds as acknowledged.
@@ -258,41 +272,31 @@ impl Call {
         // Room for all of it: it grows with every argument otherwise.
         let mut cmd = Cmd::with_capacity(16, 256);
         cmd.arg("FCALL");
-        let tag = tag(self.slot());
         match self {
-            Self::Reserve { allowance: a, identity, now_ms, timeout_ms, repeat_ms, standing_from_ms } => cmd
-                .arg("icaze_reserve")
-                .arg(1)
-                .arg(format!("{tag}:p:{}", a.person))
-                .arg((identity, node, now_ms, timeout_ms, repeat_ms))
-                .arg((a.purpose, a.day, a.week, a.quotas(), standing_from_ms)),
-            Self::Confirm { allowance: a, grant, hold, now_ms, until_ms, permit, mode } => cmd
-                .arg("icaze_confirm")
-                .arg(2)
-                .arg(format!("{tag}:p:{}", a.person))
-                .arg(format!("{tag}:conflicts"))
-                .arg((&grant.0, node, now_ms))
-                .arg((a.purpose, a.day, a.week, a.quotas()))
-                .arg((until_ms, permit, mode.name()))
-                .arg(hold.name()),
-            Self::Release { allowance: a, grant } => cmd
-                .arg("icaze_release")
-                .arg(1)
-                .arg(format!("{tag}:p:{}", a.person))
-                .arg((&grant.0, node, a.purpose, a.day, a.week)),
-            Self::Index { counter, persons } => {
-                index::write(&mut cmd, node, *counter, persons);
-                &mut cmd
+            Self::Reserve { allowance, identity, now_ms, timeout_ms, repeat_ms, standing_from_ms } => {
+                cmd.arg("icaze_reserve").arg(1);
+                allowance.write_key(&mut cmd);
+                cmd.arg((identity, node, now_ms, timeout_ms, repeat_ms));
+                allowance.write(&mut cmd);
+                cmd.arg(standing_from_ms);
             }
-            Self::Keep { queue, replies } => {
-                queue.keep(&mut cmd, replies);
-                &mut cmd
+            Self::Confirm { allowance, grant, hold, now_ms, until_ms, permit, mode } => {
+                cmd.arg("icaze_confirm").arg(2);
+                allowance.write_key(&mut cmd);
+                cmd.write_arg_fmt(format_args!("icaze:{{{}}}:conflicts", allowance.slot()));
+                cmd.arg((&grant.0, node, now_ms));
+                allowance.write(&mut cmd);
+                cmd.arg((until_ms, permit, mode.name(), hold.name()));
             }
-            Self::Drop { queue, seqs } => {
-                queue.drop_ended(&mut cmd, seqs);
-                &mut cmd
+            Self::Release { allowance: a, grant } => {
+                cmd.arg("icaze_release").arg(1);
+                a.write_key(&mut cmd);
+                cmd.arg((&grant.0, node, a.purpose, a.day, a.week));
             }
-        };
+            Self::Index { counter, persons } => index::write(&mut cmd, node, *counter, persons),
+            Self::Keep { queue, replies } => queue.keep(&mut cmd, replies),
+            Self::Drop { queue, seqs } => queue.drop_ended(&mut cmd, seqs),
+        }
         cmd
     }
 }
@@ -301,14 +305,19 @@ impl Reserved {
     /// `None` if the functions on the server are not ours.
     #[must_use]
     pub fn read(value: &Value) -> Option<Self> {
-        let (kind, grant, permit): (String, String, String) = redis::from_redis_value_ref(value).ok()?;
-        let grant = Grant(grant);
-        Some(match kind.as_str() {
-            "reserved" => Self::Held(grant),
-            "confirmed" => Self::Same(grant, permit),
-            "standing" => Self::Standing(grant, permit),
-            "busy" => Self::Busy,
-            "used" => Self::Used { day: permit.contains('D'), week: permit.contains('W') },
+        let Value::Array(said) = value else { return None };
+        let [Value::BulkString(kind), Value::BulkString(grant), Value::BulkString(permit)] = said.as_slice()
+        else {
+            return None;
+        };
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
+        let grant = || text(grant).map(Grant);
+        Some(match kind.as_slice() {
+            b"reserved" => Self::Held(grant()?),
+            b"confirmed" => Self::Same(grant()?, text(permit)?),
+            b"standing" => Self::Standing(grant()?, text(permit)?),
+            b"busy" => Self::Busy,
+            b"used" => Self::Used { day: permit.contains(&b'D'), week: permit.contains(&b'W') },
             _ => return None,
         })
     }

@@ -13,7 +13,7 @@ use crate::client::{Cluster, Error};
 
 /// Fields that one call looks at, about: a page of a long hash.
 const PAGE: u32 = 500;
-/// Of the origin itself: it holds its replies until somebody claims them.
+/// Of the origin itself, which holds its replies until somebody claims them, in the functions.
 const ORIGIN: &str = "-";
 /// Of nobody: the reply has left, or will not.
 const ENDED: &str = "=";
@@ -36,15 +36,66 @@ impl Queue {
         format!("{}:replies:{}", tag(self.slot()), self.operator)
     }
 
-    pub(crate) fn keep(&self, cmd: &mut Cmd, replies: &[(u64, Vec<u8>)]) {
-        cmd.arg("icaze_keep").arg(1).arg(self.key());
-        for (seq, sealed) in replies {
-            cmd.arg(seq).arg([ORIGIN.as_bytes(), b" ", sealed].concat());
-        }
+    pub(crate) fn keep(&self, cmd: &mut Cmd, replies: &Replies) {
+        cmd.arg("icaze_keep").arg(1).arg(self.key()).arg(&replies.bytes);
     }
 
     pub(crate) fn drop_ended(&self, cmd: &mut Cmd, seqs: &[u64]) {
         cmd.arg("icaze_drop").arg(1).arg(self.key()).arg(seqs);
+    }
+}
+
+/// Replies one behind the other, as the functions read them: entry (8 bytes), length (4 bytes), both big-endian, and the sealed reply.
+#[derive(Clone, Default)]
+pub struct Replies {
+    bytes: Vec<u8>,
+    len: usize,
+}
+
+impl Replies {
+    const HEAD: usize = 12;
+
+    /// Adds the reply of entry `seq`, which `write` appends. At most 4 GiB.
+    pub fn push(&mut self, seq: u64, write: impl FnOnce(&mut Vec<u8>)) {
+        let head = self.bytes.len();
+        self.bytes.extend_from_slice(&seq.to_be_bytes());
+        self.bytes.extend_from_slice(&[0; 4]);
+        write(&mut self.bytes);
+        let len = u32::try_from(self.bytes.len() - head - Self::HEAD).unwrap_or(u32::MAX);
+        if let Some(place) = self.bytes.get_mut(head + 8..head + Self::HEAD) {
+            place.copy_from_slice(&len.to_be_bytes());
+        }
+        self.len += 1;
+    }
+
+    /// Visits each, by entry.
+    pub fn for_each_mut(&mut self, mut visit: impl FnMut(u64, &mut [u8])) {
+        let mut rest = &mut *self.bytes;
+        while let Some((seq, after)) = rest.split_first_chunk_mut::<8>()
+            && let Some((len, after)) = after.split_first_chunk_mut::<4>()
+            && let Some((reply, after)) = after.split_at_mut_checked(u32::from_be_bytes(*len) as usize)
+        {
+            visit(u64::from_be_bytes(*seq), reply);
+            rest = after;
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl std::fmt::Debug for Replies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Replies({} in {} bytes)", self.len, self.bytes.len())
     }
 }
 
@@ -206,6 +257,21 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn replies_lie_one_behind_the_other() {
+        let mut replies = Replies::default();
+        replies.push(258, |out| out.extend_from_slice(b"one"));
+        replies.push(u64::MAX, |_| {});
+        replies.for_each_mut(|seq, reply| {
+            if let Some(first) = reply.first_mut() {
+                (*first, _) = (b'O', assert_eq!(seq, 258));
+            }
+        });
+        let first = b"\0\0\0\0\0\0\x01\x02\0\0\0\x03One".as_slice();
+        assert_eq!(replies.bytes, [first, &[255; 8], &[0; 4]].concat());
+        assert_eq!((replies.len(), replies.is_empty()), (2, false));
+    }
 
     #[test]
     fn holders_and_fates_are_read_and_nothing_else_is() {

@@ -186,9 +186,16 @@ local function holder_of(value)
   return value:sub(1, blank - 1), value:sub(blank + 1)
 end
 
--- KEYS: replies. ARGV: entry and value, again and again. What is there stays: a late repeat takes nothing from who claimed it.
+-- KEYS: replies. ARGV: entry (8 bytes), length (4 bytes), both big-endian, and sealed reply, again and again. What is there stays: a
+-- late repeat takes nothing from who claimed it.
 redis.register_function('icaze_keep', function(keys, argv)
-  for i = 1, #argv, 2 do redis.call('HSETNX', keys[1], argv[i], argv[i + 1]) end
+  local packed, at = argv[1], 1
+  while at < #packed do
+    local high, low, length = struct.unpack('>I4I4I4', packed, at)
+    local reply = packed:sub(at + 12, at + 11 + length)
+    redis.call('HSETNX', keys[1], string.format('%.0f', high * 4294967296 + low), '- ' .. reply)
+    at = at + 12 + length
+  end
   redis.call('EXPIRE', keys[1], KEPT_S)
   return 'kept'
 end)

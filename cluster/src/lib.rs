@@ -17,7 +17,7 @@ mod settings;
 pub use access::{Access, Tls, remedy};
 pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved};
 pub use client::{Cluster, Error, Options};
-pub use handover::{Fate, Queue, Whereabouts};
+pub use handover::{Fate, Queue, Replies, Whereabouts};
 pub use index::index;
 pub use look::Kept;
 pub use redis::Value;

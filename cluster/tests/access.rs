@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use common::{Servers, admin, allowance};
 use icaze_cluster::{
-    Access, Call, Cluster, Confirm, Confirmed, Error, Fate, Grant, Hold, Options, Queue, Reserved, index,
-    members, remedy, verify,
+    Access, Call, Cluster, Confirm, Confirmed, Error, Fate, Grant, Hold, Options, Queue, Replies, Reserved,
+    index, members, remedy, verify,
 };
 use redis::aio::MultiplexedConnection;
 
@@ -107,13 +107,15 @@ async fn live(cluster: &Cluster) {
     let queue = Queue { origin: 0, operator: "north".into() };
     cluster.hold_lease(0, TIMEOUT).await.unwrap();
     assert!(cluster.holds_lease(0).await.unwrap());
-    let kept = vec![(1, b"sealed".to_vec())];
-    let keep = Call::Keep { queue: queue.clone(), replies: kept.clone() };
+    let mut replies = Replies::default();
+    replies.push(1 << 40, |out| out.extend_from_slice(b"sealed"));
+    let keep = Call::Keep { queue: queue.clone(), replies };
     cluster.call(&[keep]).await.remove(0).unwrap();
-    assert_eq!(cluster.claim(&queue, 0, true, &[]).await.unwrap(), kept);
+    let kept = cluster.claim(&queue, 0, true, &[]).await.unwrap();
+    assert_eq!(kept, [(1 << 40, b"sealed".to_vec())]);
     assert_eq!(cluster.whereabouts(&queue).await.unwrap(), []);
-    cluster.end(&queue, 1, &[(1, Fate::Sent)]).await.unwrap();
-    cluster.call(&[Call::Drop { queue, seqs: vec![1] }]).await.remove(0).unwrap();
+    cluster.end(&queue, 1, &[(1 << 40, Fate::Sent)]).await.unwrap();
+    cluster.call(&[Call::Drop { queue, seqs: vec![1 << 40] }]).await.remove(0).unwrap();
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ mod common;
 use std::time::Duration;
 
 use common::{Servers, until};
-use icaze_cluster::{Call, Cluster, Fate, Queue, Whereabouts};
+use icaze_cluster::{Call, Cluster, Fate, Queue, Replies, Whereabouts};
 
 const LEASE: Duration = Duration::from_secs(2);
 /// More than one page of a long hash.
@@ -24,11 +24,13 @@ fn sealed(seq: u64) -> Vec<u8> {
 }
 
 async fn keep(node: &Cluster, seqs: impl Iterator<Item = u64>) {
-    let replies: Vec<_> = seqs.map(|seq| (seq, sealed(seq))).collect();
-    let calls: Vec<_> = replies
-        .chunks(Call::REPLIES_MAX)
-        .map(|replies| Call::Keep { queue: queue(), replies: replies.to_vec() })
-        .collect();
+    let seqs: Vec<_> = seqs.collect();
+    let call = |seqs: &[u64]| {
+        let mut replies = Replies::default();
+        seqs.iter().for_each(|&seq| replies.push(seq, |out| out.extend(sealed(seq))));
+        Call::Keep { queue: queue(), replies }
+    };
+    let calls: Vec<_> = seqs.chunks(Call::REPLIES_MAX).map(call).collect();
     for outcome in node.call(&calls).await {
         outcome.unwrap();
     }

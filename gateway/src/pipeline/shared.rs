@@ -4,6 +4,7 @@
 //! [`Intake`], and a permit is granted only on a reservation. What is decided becomes [`Change`]s, which the committer tells the
 //! others once the entry that says so is durable, and before anybody hears of it.
 
+use std::collections::HashSet;
 use std::hash::Hasher as _;
 use std::ops::Range;
 
@@ -245,7 +246,7 @@ impl Pipeline {
         let moment = world.moment(self.advance(now));
         let away = self.away(&moment);
         let mut wanted: Vec<Wanted> = Vec::new();
-        let mut parts = Vec::new();
+        let (mut parts, mut subjects) = (Vec::new(), HashSet::new());
         for (place, message) in intake.iter().enumerate() {
             let request = match message.content {
                 Content::Text(reading) => reading.request.ok(),
@@ -258,7 +259,7 @@ impl Pipeline {
             };
             let call = request.and_then(|request| self.reservation(request, &message, world, &moment));
             if let Some(call) = call
-                && !wanted.iter().any(|other| other.call.is_for_the_same(&call))
+                && subjects.insert(call.subject())
             {
                 wanted.push(Wanted { place, call, away });
             }

@@ -4,11 +4,14 @@
 //! without knowing of each other; should two be the same, that tells no more than whether two replies are the same too.
 
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
-use icaze_cluster::Queue;
+use icaze_cluster::{Queue, Replies};
 use icaze_store::ledger::{Address, MasterKey};
 use jiff::Timestamp;
 
 use crate::pipeline::outbox::Envelope;
+
+/// Bytes of a tag (RFC 8452, section 4).
+const TAG_LEN: usize = 16;
 
 /// Seals and opens replies.
 pub(in super::super) struct Sealing(LessSafeKey);
@@ -20,16 +23,29 @@ impl Sealing {
         Ok(Self(LessSafeKey::new(key.map_err(|_| anyhow::anyhow!("no key for unsent replies"))?)))
     }
 
-    /// Seals in place; empty, which opens nowhere, if the system has no random bytes.
-    pub(super) fn seal(&self, queue: &Queue, seq: u64, reply: &mut Vec<u8>) {
-        let mut nonce = [0; NONCE_LEN];
-        let sealed = aws_lc_rs::rand::fill(&mut nonce).and_then(|()| {
-            self.0.seal_in_place_append_tag(Nonce::assume_unique_for_key(nonce), about(queue, seq), reply)
+    /// Seals what was [written](write), in place. Without random bytes of the system it is zeros, which open nowhere.
+    pub(super) fn seal(&self, queue: &Queue, replies: &mut Replies) {
+        // One draw for all, which counts on.
+        let mut drawn = [0; 16];
+        let random = aws_lc_rs::rand::fill(&mut drawn).is_ok();
+        let mut number = u128::from_be_bytes(drawn);
+        replies.for_each_mut(|seq, reply| {
+            number = number.wrapping_add(1);
+            let sealed = random.then(|| self.seal_one(queue, seq, number, reply)).flatten();
+            if sealed.is_none() {
+                reply.fill(0);
+            }
         });
-        match sealed {
-            Ok(()) => reply.extend_from_slice(&nonce),
-            Err(_) => reply.clear(),
-        }
+    }
+
+    fn seal_one(&self, queue: &Queue, seq: u64, number: u128, reply: &mut [u8]) -> Option<()> {
+        let (reply, nonce_room) = reply.split_last_chunk_mut::<NONCE_LEN>()?;
+        let (reply, tag_room) = reply.split_last_chunk_mut::<TAG_LEN>()?;
+        *nonce_room = *number.to_be_bytes().last_chunk()?;
+        let nonce = Nonce::assume_unique_for_key(*nonce_room);
+        let tag = self.0.seal_in_place_separate_tag(nonce, about(queue, seq), reply).ok()?;
+        tag_room.copy_from_slice(tag.as_ref());
+        Some(())
     }
 
     /// Opens in place; `None` if it was not sealed with this key for this place.
@@ -45,10 +61,8 @@ fn about(queue: &Queue, seq: u64) -> Aad<Vec<u8>> {
     Aad::from([&[queue.origin][..], &seq.to_be_bytes(), queue.operator.as_bytes()].concat())
 }
 
-/// A reply as bytes: source and destination, each as type, plan, length and digits; expiry; text.
-pub(super) fn write(envelope: &Envelope<'_>) -> Vec<u8> {
-    // Room for all of it, and for what sealing adds.
-    let mut bytes = Vec::with_capacity(192 + envelope.text.len());
+/// Appends a reply: source and destination, each as type, plan, length and digits; expiry; text; and room for what sealing adds.
+pub(super) fn write(envelope: &Envelope<'_>, bytes: &mut Vec<u8>) {
     for Address { ton, npi, digits } in [envelope.source, envelope.destination] {
         let len = u8::try_from(digits.len()).unwrap_or(u8::MAX);
         bytes.extend([ton, npi, len]);
@@ -56,7 +70,7 @@ pub(super) fn write(envelope: &Envelope<'_>) -> Vec<u8> {
     }
     bytes.extend(envelope.expires_at.as_microsecond().to_be_bytes());
     bytes.extend_from_slice(envelope.text.as_bytes());
-    bytes
+    bytes.extend_from_slice(&[0; TAG_LEN + NONCE_LEN]);
 }
 
 /// The reply again; `None` if it was not written so.
@@ -95,12 +109,25 @@ mod tests {
         Queue { origin, operator: operator.into() }
     }
 
+    /// The last of two, as entry 7.
+    fn seal(sealing: &Sealing, queue: &Queue) -> Vec<u8> {
+        let (mut replies, mut sealed) = (Replies::default(), Vec::new());
+        for seq in [6, 7] {
+            replies.push(seq, |out| write(&envelope(), out));
+        }
+        sealing.seal(queue, &mut replies);
+        replies.for_each_mut(|_, reply| sealed.push(reply.to_vec()));
+        let [first, last] = <[Vec<u8>; 2]>::try_from(sealed).unwrap();
+        assert_ne!(first.last_chunk::<NONCE_LEN>(), last.last_chunk::<NONCE_LEN>());
+        last
+    }
+
     #[test]
     fn a_reply_is_opened_as_it_was_sealed_by_gateways_of_its_key_and_nowhere_else() {
         let key = MasterKey::random().unwrap();
         let (sealing, queue_1) = (Sealing::new(&key).unwrap(), queue(1, "demo"));
-        let mut sealed = write(&envelope());
-        sealing.seal(&queue_1, 7, &mut sealed);
+        let sealed = seal(&sealing, &queue_1);
+        assert_ne!(sealed, seal(&sealing, &queue_1), "each has a nonce of its own");
         assert!(!sealed.windows(4).any(|window| window == b"8103" || window == b"Kod:"));
         let open = |sealing: &Sealing, queue: &Queue, seq| {
             let mut sealed = sealed.clone();
@@ -120,7 +147,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_short_is_no_reply() {
-        let bytes = write(&envelope());
+        let mut bytes = Vec::new();
+        write(&envelope(), &mut bytes);
+        bytes.truncate(bytes.len() - TAG_LEN - NONCE_LEN);
         let text = bytes.len() - envelope().text.len();
         for len in 0..text {
             assert!(read(&bytes[..len]).is_none(), "{len}");

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
-use icaze_cluster::{Call, Error, Fate, Queue, Whereabouts};
+use icaze_cluster::{Call, Error, Fate, Queue, Replies, Whereabouts};
 use tokio::time::{MissedTickBehavior, interval};
 
 use self::lease::{Lease, Looks};
@@ -49,11 +49,17 @@ impl Shared {
         if self.is_away() {
             return;
         }
-        let mut replies: HashMap<u16, Vec<(u64, Vec<u8>)>> = HashMap::new();
+        let mut replies: HashMap<u16, Vec<Replies>> = HashMap::new();
         let names: Vec<Arc<str>> = {
             let pipeline = gateway.pipeline();
             pipeline.unsent(entries, |operator, seq, envelope| {
-                replies.entry(operator).or_default().push((seq, sealing::write(envelope)));
+                let replies = replies.entry(operator).or_default();
+                if replies.last().is_none_or(|last| last.len() == Call::REPLIES_MAX) {
+                    replies.push(Replies::default());
+                }
+                if let Some(last) = replies.last_mut() {
+                    last.push(seq, |out| sealing::write(envelope, out));
+                }
             });
             names(&pipeline)
         };
@@ -66,17 +72,11 @@ impl Shared {
             Some(Queue { origin: self.node, operator })
         };
         let mut calls = Vec::new();
-        for (operator, mut replies) in replies {
+        for (operator, replies) in replies {
             let Some(queue) = own(operator) else { continue };
-            for (seq, bytes) in &mut replies {
-                self.sealing.seal(&queue, *seq, bytes);
-            }
-            while !replies.is_empty() {
-                let rest = replies.split_off(replies.len().min(Call::REPLIES_MAX));
-                calls.push(Call::Keep {
-                    queue: queue.clone(),
-                    replies: std::mem::replace(&mut replies, rest),
-                });
+            for mut replies in replies {
+                self.sealing.seal(&queue, &mut replies);
+                calls.push(Call::Keep { queue: queue.clone(), replies });
             }
         }
         for (operator, seqs) in &dropped {
