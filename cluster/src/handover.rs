@@ -131,9 +131,11 @@ impl Fate {
     }
 }
 
-/// Where a reply is that its origin does not hold.
+/// Where a reply is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whereabouts {
+    /// Its origin holds it.
+    Kept,
     /// This node claimed it, and will send it.
     Claimed(u8),
     /// Whoever claimed it is through with it.
@@ -147,6 +149,9 @@ impl Whereabouts {
         let (holder, rest) = (value.get(..blank)?, value.get(blank + 1..)?);
         if holder == ENDED.as_bytes() {
             return Fate::read(rest).map(Self::Ended);
+        }
+        if holder == ORIGIN.as_bytes() {
+            return Some(Self::Kept);
         }
         Some(Self::Claimed(std::str::from_utf8(holder).ok()?.parse().ok()?))
     }
@@ -210,21 +215,21 @@ impl Cluster {
         }
     }
 
-    /// What of `queue` its origin does not hold, by entry.
+    /// Where the replies of `queue` are, by entry.
     ///
     /// # Errors
     /// If the shard does not answer.
     pub async fn whereabouts(&self, queue: &Queue) -> Result<Vec<(u64, Whereabouts)>, Error> {
-        let mut away = Vec::new();
+        let mut found = Vec::new();
         let mut cursor = 0;
         loop {
             let mut command = redis::cmd("FCALL");
             command.arg("icaze_whereabouts").arg(1).arg(queue.key()).arg(cursor).arg(PAGE);
             let (next, page): Page = self.page(&command).await?;
-            away.extend(page.into_iter().filter_map(|(seq, value)| Some((seq, Whereabouts::read(&value)?))));
+            found.extend(page.into_iter().filter_map(|(seq, value)| Some((seq, Whereabouts::read(&value)?))));
             cursor = next;
             if cursor == 0 {
-                return Ok(away);
+                return Ok(found);
             }
         }
     }
@@ -276,11 +281,12 @@ mod tests {
     #[test]
     fn holders_and_fates_are_read_and_nothing_else_is() {
         assert_eq!(Whereabouts::read(b"12 sealed \0"), Some(Whereabouts::Claimed(12)));
+        assert_eq!(Whereabouts::read(b"- "), Some(Whereabouts::Kept));
         for fate in [Fate::Sent, Fate::Refused, Fate::Expired] {
             let value = format!("{ENDED} {}", fate.name());
             assert_eq!(Whereabouts::read(value.as_bytes()), Some(Whereabouts::Ended(fate)));
         }
-        for other in [&b""[..], b"12", b"- sealed", b"300 sealed", b"= lost", b"\xff "] {
+        for other in [&b""[..], b"12", b"-", b"300 sealed", b"= lost", b"\xff "] {
             assert_eq!(Whereabouts::read(other), None, "{other:?}");
         }
     }

@@ -230,18 +230,14 @@ redis.register_function('icaze_claim', function(keys, argv)
   return { page[1], claimed }
 end)
 
--- KEYS: replies. ARGV: cursor, page. What its node does not hold, without the replies themselves.
+-- KEYS: replies. ARGV: cursor, page. Who holds what, or how it ended, without the replies themselves.
 redis.register_function('icaze_whereabouts', function(keys, argv)
   local page = redis.call('HSCAN', keys[1], argv[1], 'COUNT', argv[2])
-  local away = {}
-  for i = 1, #page[2], 2 do
-    local holder, rest = holder_of(page[2][i + 1])
-    if holder ~= '-' then
-      away[#away + 1] = page[2][i]
-      away[#away + 1] = holder .. ' ' .. (holder == '=' and rest or '')
-    end
+  for i = 2, #page[2], 2 do
+    local holder, rest = holder_of(page[2][i])
+    page[2][i] = holder .. ' ' .. (holder == '=' and rest or '')
   end
-  return { page[1], away }
+  return page
 end)
 
 -- KEYS: replies. ARGV: who holds them, and entry and how it ended, again and again; "back": another may send it.

@@ -43,6 +43,12 @@ async fn claim(by: &Cluster, claimer: u8, again: bool, gone: &[u8]) -> Vec<u64> 
     claimed.into_iter().map(|(seq, _)| seq).collect()
 }
 
+async fn whereabouts(node: &Cluster) -> Vec<(u64, Whereabouts)> {
+    let mut found = node.whereabouts(&queue()).await.unwrap();
+    found.sort_unstable_by_key(|(seq, _)| *seq);
+    found
+}
+
 #[tokio::test]
 async fn replies_have_one_holder_at_a_time_whoever_comes_and_goes() {
     let servers = Servers::start().await;
@@ -52,7 +58,7 @@ async fn replies_have_one_holder_at_a_time_whoever_comes_and_goes() {
     keep(&node, 0..REPLIES).await;
     assert!(node.holds_lease(7).await.unwrap());
     assert_eq!(claim(&node, 8, true, &[7]).await, [], "its origin is there");
-    assert_eq!(node.whereabouts(&queue()).await.unwrap(), []);
+    assert_eq!(whereabouts(&node).await, all.iter().map(|&seq| (seq, Whereabouts::Kept)).collect::<Vec<_>>());
 
     until(async || !node.holds_lease(7).await.unwrap()).await;
     assert_eq!(claim(&node, 8, false, &[]).await, all);
@@ -63,8 +69,7 @@ async fn replies_have_one_holder_at_a_time_whoever_comes_and_goes() {
     assert_eq!(claim(&node, 9, false, &[]).await, [], "a late repeat takes nothing from anybody");
 
     node.hold_lease(7, LEASE * 30).await.unwrap();
-    let mut away = node.whereabouts(&queue()).await.unwrap();
-    away.sort_unstable_by_key(|(seq, _)| *seq);
+    let away = whereabouts(&node).await;
     assert_eq!(away, all.iter().map(|&seq| (seq, Whereabouts::Claimed(8))).collect::<Vec<_>>());
 
     // The claimer tells what became of some, and leaves others to whoever comes.
@@ -73,22 +78,26 @@ async fn replies_have_one_holder_at_a_time_whoever_comes_and_goes() {
     assert_eq!(claim(&node, 8, true, &[]).await, all, "they are not another one's to end");
     node.end(&queue(), 8, &fates).await.unwrap();
     node.end(&queue(), 8, &fates).await.unwrap();
-    let mut away = node.whereabouts(&queue()).await.unwrap();
-    away.sort_unstable_by_key(|(seq, _)| *seq);
     let ended = |fate| Whereabouts::Ended(fate);
     let expected = [
         (0, ended(Fate::Sent)),
         (1, ended(Fate::Refused)),
         (2, ended(Fate::Expired)),
+        (3, Whereabouts::Kept),
         (4, Whereabouts::Claimed(8)),
     ];
-    assert_eq!(away[..4], expected, "what was given back is its origin's");
+    assert_eq!(whereabouts(&node).await[..5], expected, "what was given back is its origin's");
 
     // The claimer is gone, and the origin is there: it takes back what is left, and nobody else can.
     assert_eq!(claim(&node, 7, false, &[8]).await, (4..REPLIES).collect::<Vec<_>>());
     assert_eq!(claim(&node, 9, true, &[8]).await, []);
-    assert_eq!(node.whereabouts(&queue()).await.unwrap().len(), 3);
-    let drop = Call::Drop { queue: queue(), seqs: (0..500).collect() };
-    node.call(&[drop]).await.remove(0).unwrap();
-    assert_eq!(node.whereabouts(&queue()).await.unwrap(), []);
+    assert_eq!(
+        whereabouts(&node).await.iter().filter(|(_, at)| *at == Whereabouts::Kept).count(),
+        all.len() - 3
+    );
+    let drops = all.chunks(Call::REPLIES_MAX).map(|seqs| Call::Drop { queue: queue(), seqs: seqs.to_vec() });
+    for outcome in node.call(&drops.collect::<Vec<_>>()).await {
+        outcome.unwrap();
+    }
+    assert_eq!(whereabouts(&node).await, []);
 }

@@ -108,20 +108,29 @@ impl Pipeline {
         }
     }
 
-    /// What others hold of this gateway's replies now, or are through with. The rest is its own again.
-    pub fn learn_whereabouts(&mut self, away: Vec<(u64, Whereabouts)>) {
-        let known: HashSet<u64> = away.iter().map(|(seq, _)| *seq).collect();
-        let back: Vec<u64> =
-            self.handover.elsewhere.iter().copied().filter(|seq| !known.contains(seq)).collect();
+    /// Where this gateway's replies are now, by operator and entry. What others neither hold nor are through with is its own
+    /// again; what has ended need not be kept.
+    pub fn learn_whereabouts(&mut self, found: Vec<(u16, u64, Whereabouts)>) {
+        let away = found.iter().filter(|(.., whereabouts)| *whereabouts != Whereabouts::Kept);
+        let away: HashSet<u64> = away.map(|(_, seq, _)| *seq).collect();
+        let back = self.handover.elsewhere.iter().copied().filter(|seq| !away.contains(seq));
+        let back: Vec<u64> = back.collect();
         back.into_iter().for_each(|seq| self.is_back(seq));
-        for (seq, whereabouts) in away {
-            if self.outbox.withhold(seq) {
+        for (operator, seq, whereabouts) in found {
+            if self.outbox.unsent(seq).is_none() {
+                // Whoever claimed it says so first.
+                if !matches!(whereabouts, Whereabouts::Claimed(_)) {
+                    self.share_reply_end(operator, seq);
+                }
+                continue;
+            }
+            if away.contains(&seq) && self.outbox.withhold(seq) {
                 self.handover.elsewhere.insert(seq);
             }
             let verdict = match whereabouts {
                 // In flight here, or on its way to the ledger.
                 _ if !self.handover.elsewhere.contains(&seq) => continue,
-                Whereabouts::Claimed(_) => continue,
+                Whereabouts::Kept | Whereabouts::Claimed(_) => continue,
                 Whereabouts::Ended(Fate::Sent) => Verdict::Taken,
                 Whereabouts::Ended(Fate::Refused) => Verdict::Refused,
                 Whereabouts::Ended(Fate::Expired | Fate::GivenBack) => {
@@ -175,6 +184,7 @@ mod tests {
     use crate::clock::Now;
     use crate::permit::code::CodeKey;
     use crate::pipeline::codes::Codes;
+    use crate::pipeline::shared::News;
     use crate::pipeline::{self, Operator};
 
     const ORIGIN: Origin = Origin { node: 3, operator: 0, seq: 17 };
@@ -256,6 +266,19 @@ mod tests {
             adopt(&mut pipeline, mine, then.wall + SignedDuration::from_secs(9)),
             "it may be claimed anew"
         );
+    }
+
+    #[test]
+    fn what_the_ledger_knows_to_have_ended_is_not_kept_and_what_another_one_holds_is_left_to_it() {
+        let now = Now::read();
+        let mut pipeline = pipeline(now);
+        pipeline.share([1; 16]);
+        let at = [Whereabouts::Kept, Whereabouts::Ended(Fate::Sent), Whereabouts::Claimed(2)];
+        pipeline.learn_whereabouts((5..).zip(at).map(|(seq, at)| (0, seq, at)).collect());
+        let (mut batch, mut news) = (pipeline.spare_batch(), News::default());
+        pipeline.take_batch(&mut batch);
+        pipeline.take_news(&batch, &mut news);
+        assert_eq!(news.ended, [(0, 5), (0, 6)]);
     }
 
     #[test]

@@ -42,10 +42,7 @@ impl Shared {
         entries: std::ops::Range<u64>,
         ended: Vec<(u16, u64)>,
     ) {
-        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-        untold.extend(ended);
-        let excess = untold.len().saturating_sub(UNTOLD_MAX);
-        untold.drain(..excess);
+        self.put_untold(ended);
         if self.is_away() {
             return;
         }
@@ -63,44 +60,55 @@ impl Shared {
             });
             names(&pipeline)
         };
-        let mut dropped: HashMap<u16, Vec<u64>> = HashMap::new();
-        for (operator, seq) in untold.drain(..) {
-            dropped.entry(operator).or_default().push(seq);
-        }
-        let own = |operator: u16| {
-            let operator = names.get(usize::from(operator)).cloned()?;
-            Some(Queue { origin: self.node, operator })
-        };
         let mut calls = Vec::new();
         for (operator, replies) in replies {
-            let Some(queue) = own(operator) else { continue };
+            let Some(queue) = self.own(operator, &names) else { continue };
             for mut replies in replies {
                 self.sealing.seal(&queue, &mut replies);
                 calls.push(Call::Keep { queue: queue.clone(), replies });
             }
         }
-        for (operator, seqs) in &dropped {
-            let Some(queue) = own(*operator) else { continue };
+        waiter.wait(self.keep_and_drop(calls, &names));
+    }
+
+    /// Makes these calls, and tells what replies have ended.
+    async fn keep_and_drop(&self, mut calls: Vec<Call>, names: &[Arc<str>]) {
+        let untold = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut ended: HashMap<u16, Vec<u64>> = HashMap::new();
+        for (operator, seq) in &untold {
+            ended.entry(*operator).or_default().push(*seq);
+        }
+        for (operator, seqs) in ended {
+            let Some(queue) = self.own(operator, names) else { continue };
             let seqs = seqs.chunks(Call::REPLIES_MAX);
             calls.extend(seqs.map(|seqs| Call::Drop { queue: queue.clone(), seqs: seqs.to_vec() }));
         }
-        let outcomes = waiter.wait(self.call("keep", KEEP, &calls));
-        if outcomes.iter().any(Result::is_err) {
+        if self.call("keep", KEEP, &calls).await.iter().any(Result::is_err) {
             // Told twice does no harm.
-            let again = dropped
-                .into_iter()
-                .flat_map(|(operator, seqs)| seqs.into_iter().map(move |seq| (operator, seq)));
-            untold.extend(again);
+            self.put_untold(untold);
         }
+    }
+
+    fn put_untold(&self, ended: Vec<(u16, u64)>) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.extend(ended);
+        let excess = untold.len().saturating_sub(UNTOLD_MAX);
+        untold.drain(..excess);
+    }
+
+    /// This gateway's replies to an operator.
+    fn own(&self, operator: u16, names: &[Arc<str>]) -> Option<Queue> {
+        Some(Queue { origin: self.node, operator: names.get(usize::from(operator)).cloned()? })
     }
 
     /// Takes the lease, and learns what others hold of the replies that an earlier run left, before any of them is sent.
     pub(super) async fn resume(&self, pipeline: &mut Pipeline) -> Result<(), Error> {
         let asked = Instant::now();
         self.cluster.hold_lease(self.node, LEASE).await?;
-        let away = self.whereabouts(&names(pipeline)).await?;
-        tracing::info!(count = away.len(), "replies of the last run that other gateways claimed");
-        pipeline.learn_whereabouts(away);
+        let found = self.whereabouts(&names(pipeline)).await?;
+        let claimed = found.iter().filter(|(.., whereabouts)| *whereabouts != Whereabouts::Kept).count();
+        tracing::info!(count = claimed, "replies of the last run that other gateways claimed");
+        pipeline.learn_whereabouts(found);
         pipeline.may_send_until(asked + LEASE);
         Ok(())
     }
@@ -113,14 +121,15 @@ impl Shared {
         }
     }
 
-    /// What others hold of this gateway's replies.
-    async fn whereabouts(&self, operators: &[Arc<str>]) -> Result<Vec<(u64, Whereabouts)>, Error> {
-        let mut away = Vec::new();
-        for operator in operators {
+    /// Where this gateway's replies are, by operator and entry.
+    async fn whereabouts(&self, operators: &[Arc<str>]) -> Result<Vec<(u16, u64, Whereabouts)>, Error> {
+        let mut found = Vec::new();
+        for (id, operator) in (0..).zip(operators) {
             let queue = Queue { origin: self.node, operator: Arc::clone(operator) };
-            away.extend(self.cluster.whereabouts(&queue).await?);
+            let of_operator = self.cluster.whereabouts(&queue).await?;
+            found.extend(of_operator.into_iter().map(|(seq, whereabouts)| (id, seq, whereabouts)));
         }
-        Ok(away)
+        Ok(found)
     }
 
     /// Tells what became of claimed replies.
@@ -194,6 +203,9 @@ impl Claims<'_> {
         }
         self.give_up();
         self.shared.tell(self.gateway).await?;
+        // What a commit could not.
+        let names = names(&self.gateway.pipeline());
+        self.shared.keep_and_drop(Vec::new(), &names).await;
         self.look().await?;
         if phase == Phase::Running { self.claim().await } else { Ok(()) }
     }
@@ -218,8 +230,8 @@ impl Claims<'_> {
                     shared.cluster.claim(&queue, shared.node, false, &gone).await?;
                 }
             }
-            let away = shared.whereabouts(&names).await?;
-            self.gateway.pipeline().learn_whereabouts(away);
+            let found = shared.whereabouts(&names).await?;
+            self.gateway.pipeline().learn_whereabouts(found);
         }
         self.lease.hold(asked + LEASE);
         self.gateway.pipeline().may_send_until(asked + LEASE);
