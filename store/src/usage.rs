@@ -80,7 +80,7 @@ impl UsageTable {
         Usage { day: line.day.at(day.day).counts(), week: line.week.at(day.week).counts() }
     }
 
-    /// The number that was last [`set`](Self::set_newest) for `person`.
+    /// The number that came with the last [grant](Self::spend) to `person`.
     #[must_use]
     pub fn newest(&self, person: u32) -> Option<u64> {
         self.lines.get(person)?.newest.checked_sub(1)
@@ -93,11 +93,6 @@ impl UsageTable {
         self.lines.get(person).map_or(0, |line| line.newest)
     }
 
-    /// Keeps a number below `u64::MAX` for `person`.
-    pub fn set_newest(&mut self, person: u32, newest: u64) {
-        self.lines.line_mut(person).newest = newest.saturating_add(1);
-    }
-
     /// Takes the memory for these persons, 24 bytes each, and for those whose numbers are near theirs.
     pub fn reserve(&mut self, persons: impl IntoIterator<Item = u32>) {
         for person in persons {
@@ -105,11 +100,14 @@ impl UsageTable {
         }
     }
 
-    /// Counts a grant of a purpose on `day`. Purposes are 0 to 9: nothing is counted for another.
-    pub fn spend(&mut self, person: u32, purpose: u8, day: Day) {
+    /// Counts a grant of a purpose on `day`. Purposes are 0 to 9: nothing is counted for another. `newest`, below `u64::MAX`, takes
+    /// the place of the number that is returned.
+    pub fn spend(&mut self, person: u32, purpose: u8, day: Day, newest: u64) -> Option<u64> {
         let line = self.lines.line_mut(person);
+        let before = std::mem::replace(&mut line.newest, newest.saturating_add(1)).checked_sub(1);
         line.day = line.day.at(day.day).add(purpose);
         line.week = line.week.at(day.week).add(purpose);
+        before
     }
 
     /// Takes back a grant that was counted on `day`, as far as its day's and its week's counts are still kept. One
@@ -241,7 +239,9 @@ mod tests {
     /// A line of a story: what happens on a day, then the counts of purpose 2 in the day and in its week.
     type Step = (&'static str, fn(&mut UsageTable, u32, u8, Day), u8, u8);
 
-    const SPEND: fn(&mut UsageTable, u32, u8, Day) = UsageTable::spend;
+    const SPEND: fn(&mut UsageTable, u32, u8, Day) = |table, person, purpose, day| {
+        table.spend(person, purpose, day, 0);
+    };
     const BACK: fn(&mut UsageTable, u32, u8, Day) = UsageTable::give_back;
     const LOOK: fn(&mut UsageTable, u32, u8, Day) = |_, _, _, _| {};
 
@@ -261,9 +261,11 @@ mod tests {
         let mut table = UsageTable::default();
         table.reserve([0, 4096, 9000]);
         assert_eq!((table.lines.pages(), table.pages().count()), (3, 0));
-        table.set_newest(5000, 0);
-        table.spend(9000, 2, Day::from(jiff::civil::date(2020, 12, 14)));
+        let today = Day::from(jiff::civil::date(2020, 12, 14));
+        assert_eq!((table.spend(5000, 10, today, 0), table.spend(9000, 2, today, 3)), (None, None));
         assert_eq!((table.lines.pages(), table.pages().count()), (3, 2));
+        assert_eq!((table.newest(5000), table.newest(5001)), (Some(0), None));
+        assert_eq!((table.spend(9000, 2, today, 9), table.newest(9000)), (Some(3), Some(9)));
     }
 
     #[test]
@@ -327,7 +329,7 @@ mod tests {
         let today = day("2020-12-18");
         for purpose in 0..10 {
             for times in 1..=20 {
-                table.spend(ANNA, purpose, today);
+                table.spend(ANNA, purpose, today, 0);
                 assert_eq!(
                     table.get(ANNA, today).day[usize::from(purpose)],
                     times.min(UsageTable::COUNT_MAX)
@@ -337,7 +339,7 @@ mod tests {
         }
         let full = Usage { day: [15; 10], week: [15; 10] };
         assert_eq!(table.get(ANNA, today), full);
-        table.spend(ANNA, 10, today);
+        table.spend(ANNA, 10, today, 0);
         table.give_back(ANNA, u8::MAX, today);
         assert_eq!(table.get(ANNA, today), full);
     }
@@ -349,7 +351,7 @@ mod tests {
         for person in [0, 1, 4096, u32::MAX] {
             table.give_back(person, 1, today);
             assert_eq!(table.get(person, today), Usage::default());
-            table.spend(person, 1, today);
+            table.spend(person, 1, today, 0);
             assert_eq!(table.get(person, today).day[1], 1);
         }
         assert_eq!(table.get(2, today), Usage::default());

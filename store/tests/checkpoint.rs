@@ -16,8 +16,9 @@ fn today() -> Day {
 fn checkpoint(position: u64) -> Checkpoint {
     let mut usage = UsageTable::default();
     for person in PERSONS {
-        (0..=person % 3).for_each(|_| usage.spend(person, 2, today()));
-        usage.set_newest(person, 77);
+        (0..=person % 3).for_each(|_| {
+            usage.spend(person, 2, today(), 77);
+        });
     }
     let time = Timestamp::from_second(1_607_940_000).unwrap();
     let receivers = vec!["azercell".to_owned()];

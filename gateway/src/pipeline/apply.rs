@@ -107,12 +107,11 @@ impl Pipeline {
         if let Some(code) = Code::from_u64(code) {
             self.codes.used(code);
         }
-        self.usage.spend(person, purpose, day.into());
+        let before = self.usage.spend(person, purpose, day.into(), self.permits.end());
         let (ended, delivery, decided_at) = (None, None, at);
         let permit =
             Permit { seq, code, person, purpose, interval, ended, delivery, phone, document, decided_at };
-        let number = self.permits.insert(&permit, self.usage.newest(person));
-        self.usage.set_newest(person, number);
+        let number = self.permits.insert(&permit, before);
         Some(Issued { number, holder, day })
     }
 

@@ -77,7 +77,7 @@ impl Pipeline {
             first_permit: self.permits.first(),
         };
         let checkpoint = Checkpoint { head, usage: self.usage.clone() };
-        Snapshot { checkpoint, permits: self.permits.clone() }
+        Snapshot { checkpoint, permits: self.permits.share() }
     }
 
     /// The newest place in the ledger behind which is all that is remembered, but for allowances and permits.

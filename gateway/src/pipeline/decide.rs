@@ -356,7 +356,7 @@ impl Pipeline {
             self.urgent = true;
             self.apply(seq, self.time, &entry);
             if let Some(hold) = ruling.hold.take()
-                && let Some(permit) = self.permits.of_entry(seq).and_then(|number| self.permits.get(number))
+                && let Some(permit) = self.permits.last().filter(|permit| permit.seq == seq)
             {
                 self.share_grant(&permit, hold);
             }

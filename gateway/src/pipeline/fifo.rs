@@ -8,18 +8,55 @@ const CHUNK: usize = 4096;
 /// Chunks that are kept to be filled again, at most.
 const SPARE_MAX: usize = 16;
 
-/// Items numbered in the order they came, in chunks. A number stays an item's own until it is popped. A clone shares its
-/// chunks and copies one when it is written to.
-#[derive(Debug, Clone)]
+/// Items numbered in the order they came, in chunks. A number stays an item's own until it is popped.
+#[derive(Debug)]
 pub(super) struct Fifo<T> {
     /// Each of [`CHUNK`] items but the last one.
-    chunks: VecDeque<Arc<Vec<T>>>,
+    chunks: VecDeque<Chunk<T>>,
     /// The number of the first item that is held.
     first: u64,
     /// The number of the next one.
     end: u64,
     /// Popped chunks, to be filled again.
     spare: Vec<Vec<T>>,
+}
+
+/// A chunk is nobody else's until a snapshot is taken: writing to it costs no atomic operation.
+#[derive(Debug)]
+enum Chunk<T> {
+    Own(Vec<T>),
+    Shared(Arc<Vec<T>>),
+}
+
+impl<T: Clone> Chunk<T> {
+    fn items(&self) -> &Vec<T> {
+        match self {
+            Self::Own(items) => items,
+            Self::Shared(items) => items,
+        }
+    }
+
+    /// For writing: taken back if nobody else has it any more, else copied.
+    fn items_mut(&mut self) -> &mut Vec<T> {
+        if let Self::Shared(shared) = self {
+            let mut items = Arc::unwrap_or_clone(std::mem::take(shared));
+            items.reserve_exact(CHUNK - items.len());
+            *self = Self::Own(items);
+        }
+        match self {
+            Self::Own(items) => items,
+            Self::Shared(items) => Arc::make_mut(items),
+        }
+    }
+
+    fn share(&mut self) -> Self {
+        let items = match self {
+            Self::Own(items) => Arc::new(std::mem::take(items)),
+            Self::Shared(items) => Arc::clone(items),
+        };
+        *self = Self::Shared(Arc::clone(&items));
+        Self::Shared(items)
+    }
 }
 
 impl<T> Default for Fifo<T> {
@@ -31,9 +68,9 @@ impl<T> Default for Fifo<T> {
 impl<T: Clone> Fifo<T> {
     /// What [`chunks`](Self::chunks) gave, where the first item that is held has this number; `None` if it cannot be that.
     pub(super) fn restore(first: u64, chunks: impl Iterator<Item = Vec<T>>) -> Option<Self> {
-        let chunks: VecDeque<Arc<Vec<T>>> = chunks.map(Arc::new).collect();
-        let whole = chunks.iter().rev().skip(1).all(|chunk| chunk.len() == CHUNK);
-        let last = chunks.back().map_or(0, |chunk| chunk.len());
+        let chunks: VecDeque<Chunk<T>> = chunks.map(Chunk::Own).collect();
+        let whole = chunks.iter().rev().skip(1).all(|chunk| chunk.items().len() == CHUNK);
+        let last = chunks.back().map_or(0, |chunk| chunk.items().len());
         let begin = first - first % CHUNK as u64;
         let end = begin + (chunks.len().saturating_sub(1) * CHUNK + last) as u64;
         (whole && last <= CHUNK && first <= end).then_some(Self { chunks, first, end, spare: Vec::new() })
@@ -41,7 +78,13 @@ impl<T: Clone> Fifo<T> {
 
     /// What is held, from the beginning of the first item's chunk on.
     pub(super) fn chunks(&self) -> impl Iterator<Item = &[T]> + Clone {
-        self.chunks.iter().map(|chunk| chunk.as_slice())
+        self.chunks.iter().map(|chunk| chunk.items().as_slice())
+    }
+
+    /// The same items, which stay as they are now. Both share the chunks, and copy one when they write to it.
+    pub(super) fn share(&mut self) -> Self {
+        let chunks = self.chunks.iter_mut().map(Chunk::share).collect();
+        Self { chunks, first: self.first, end: self.end, spare: Vec::new() }
     }
 
     /// Every item that is held.
@@ -51,12 +94,12 @@ impl<T: Clone> Fifo<T> {
 
     /// Appends an item and returns its number.
     pub(super) fn push(&mut self, item: T) -> u64 {
-        if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
+        if self.chunks.back().is_none_or(|chunk| chunk.items().len() == CHUNK) {
             let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
-            self.chunks.push_back(Arc::new(chunk));
+            self.chunks.push_back(Chunk::Own(chunk));
         }
         if let Some(chunk) = self.chunks.back_mut() {
-            Arc::make_mut(chunk).push(item);
+            chunk.items_mut().push(item);
         }
         self.end += 1;
         self.end - 1
@@ -65,13 +108,13 @@ impl<T: Clone> Fifo<T> {
     /// The item of this number, while it is held.
     pub(super) fn get(&self, number: u64) -> Option<&T> {
         let (chunk, place) = self.place(number)?;
-        self.chunks.get(chunk)?.get(place)
+        self.chunks.get(chunk)?.items().get(place)
     }
 
     /// The same for writing.
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let (chunk, place) = self.place(number)?;
-        Arc::make_mut(self.chunks.get_mut(chunk)?).get_mut(place)
+        self.chunks.get_mut(chunk)?.items_mut().get_mut(place)
     }
 
     /// Forgets the first item; its memory is used again.
@@ -82,9 +125,13 @@ impl<T: Clone> Fifo<T> {
         self.first += 1;
         if self.first.is_multiple_of(CHUNK as u64) {
             let popped = self.chunks.pop_front().filter(|_| self.spare.len() < SPARE_MAX);
-            self.spare.extend(popped.and_then(Arc::into_inner).map(|mut chunk| {
-                chunk.clear();
-                chunk
+            let popped = popped.and_then(|chunk| match chunk {
+                Chunk::Own(items) => Some(items),
+                Chunk::Shared(items) => Arc::into_inner(items),
+            });
+            self.spare.extend(popped.map(|mut items| {
+                items.clear();
+                items
             }));
         }
     }
@@ -138,6 +185,27 @@ mod tests {
         assert_eq!((fifo.first(), fifo.end(), fifo.len()), (15_000, 20_000, 5000));
         assert_eq!((fifo.get(14_999), fifo.get(20_000)), (None, None));
         assert!(fifo.chunks.len() <= 3, "what is popped is given back");
+    }
+
+    #[test]
+    fn what_is_shared_stays_as_it_was_and_is_taken_back_without_a_copy() {
+        let mut fifo = Fifo::default();
+        for number in 0..CHUNK as u64 + 1 {
+            fifo.push(number);
+        }
+        let where_it_is = |fifo: &Fifo<u64>| fifo.get(0).map(std::ptr::from_ref);
+        let (at, snapshot) = (where_it_is(&fifo), fifo.share());
+        fifo.push(0);
+        assert_eq!(where_it_is(&fifo), where_it_is(&snapshot), "what nobody writes to is shared");
+        *fifo.get_mut(0).unwrap() = 7;
+        assert_eq!((fifo.get(0), fifo.len()), (Some(&7), CHUNK + 2));
+        assert!(snapshot.iter().copied().eq(0..CHUNK as u64 + 1));
+        assert_eq!(where_it_is(&snapshot), at);
+        drop(snapshot);
+        let at = where_it_is(&fifo);
+        drop(fifo.share());
+        *fifo.get_mut(0).unwrap() = 8;
+        assert_eq!(where_it_is(&fifo), at);
     }
 
     #[test]

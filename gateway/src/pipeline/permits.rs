@@ -55,8 +55,8 @@ pub type Number = u64;
 /// Every permit that stands or ended lately: 64 bytes each.
 ///
 /// A person's permits are linked from the newest back; the newest one's number is kept with the person's allowances. Codes are
-/// counters, so the code tells the place. A clone shares memory with the original until either changes.
-#[derive(Debug, Clone, Default)]
+/// counters, so the code tells the place.
+#[derive(Debug, Default)]
 pub struct Permits {
     issued: Fifo<Slot>,
     /// By the second that they end at: how many stand until then.
@@ -131,6 +131,12 @@ impl Permits {
             ending: 0,
             delivery: 0,
         })
+    }
+
+    /// The same permits, which stay as they are now; memory is shared until either changes.
+    pub fn share(&mut self) -> Self {
+        let Self { ends, standing, longest, .. } = self;
+        Self { issued: self.issued.share(), ends: ends.clone(), standing: *standing, longest: *longest }
     }
 
     /// All of them in blocks of bytes, for [`restore`](Self::restore) on the same kind of machine.
@@ -209,6 +215,12 @@ impl Permits {
     #[must_use]
     pub fn oldest(&self) -> Option<Permit> {
         self.issued.front().map(Slot::permit)
+    }
+
+    /// The permit that was issued last.
+    #[must_use]
+    pub fn last(&self) -> Option<Permit> {
+        self.get(self.end().checked_sub(1)?)
     }
 
     /// The number of the first permit that is kept; 0 as long as none was forgotten.

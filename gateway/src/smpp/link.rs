@@ -92,6 +92,7 @@ struct Batch {
     /// What became of replies, and the receipts that say so.
     fates: Vec<(u64, Fate, Option<RequestId>)>,
     text: String,
+    fields: Vec<u8>,
     received: Option<Instant>,
 }
 
@@ -543,7 +544,7 @@ impl Batch {
                 }
             }
         };
-        let identity = port.identity(bound.operator, message);
+        let identity = port.identity(bound.operator, message, &mut self.fields);
         let (from, to) = (in_ledger(message.source), in_ledger(message.destination));
         self.intake.push(from, to, phone, identity, received_at, body);
         self.requests.push(request);
