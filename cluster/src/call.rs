@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display, Formatter};
 
+use arrayvec::{ArrayString, ArrayVec};
 use redis::{Cmd, RedisWrite as _, Value};
 
 use crate::handover::{Queue, Replies};
@@ -33,7 +34,7 @@ pub struct Allowance {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quota {
     /// Their codes, 0 to 9.
-    pub purposes: Vec<u8>,
+    pub purposes: ArrayVec<u8, 10>,
     /// Over which time.
     pub per: Per,
     /// How often.
@@ -86,12 +87,15 @@ impl fmt::Debug for Allowance {
     }
 }
 
+/// A short text without memory of its own: there are several for each message.
+pub type Text = ArrayString<80>;
+
 /// The name of a reservation, or of a grant: who it is, `@`, and its moment in milliseconds since 1970.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Grant(pub String);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Grant(pub Text);
 
 /// The reservation that a grant takes the place of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Hold {
     /// The one of the same name, or none.
     Own,
@@ -140,7 +144,7 @@ pub enum Call {
         /// The allowance.
         allowance: Allowance,
         /// The request's identity, without spaces and `@`.
-        identity: String,
+        identity: Text,
         /// Milliseconds since 1970.
         now_ms: u64,
         /// How long it is held.
@@ -163,7 +167,7 @@ pub enum Call {
         /// When the permit ends, in milliseconds since 1970.
         until_ms: u64,
         /// What another node needs to answer with this permit: its code and times.
-        permit: String,
+        permit: Text,
         /// Whether it may be refused.
         mode: Confirm,
     },
@@ -203,9 +207,9 @@ pub enum Reserved {
     /// Held for this node under this name.
     Held(Grant),
     /// This very request was granted before; its permit.
-    Same(Grant, String),
+    Same(Grant, Text),
     /// Another request's permit for the same purpose stands; its permit.
-    Standing(Grant, String),
+    Standing(Grant, Text),
     /// Another request for the same purpose is being decided: ask again.
     Busy,
     /// The allowance is used.
@@ -276,7 +280,7 @@ impl Call {
             Self::Reserve { allowance, identity, now_ms, timeout_ms, repeat_ms, standing_from_ms } => {
                 cmd.arg("icaze_reserve").arg(1);
                 allowance.write_key(&mut cmd);
-                cmd.arg((identity, node, now_ms, timeout_ms, repeat_ms));
+                cmd.arg((identity.as_str(), node, now_ms, timeout_ms, repeat_ms));
                 allowance.write(&mut cmd);
                 cmd.arg(standing_from_ms);
             }
@@ -284,14 +288,14 @@ impl Call {
                 cmd.arg("icaze_confirm").arg(2);
                 allowance.write_key(&mut cmd);
                 cmd.write_arg_fmt(format_args!("icaze:{{{}}}:conflicts", allowance.slot()));
-                cmd.arg((&grant.0, node, now_ms));
+                cmd.arg((grant.0.as_str(), node, now_ms));
                 allowance.write(&mut cmd);
-                cmd.arg((until_ms, permit, mode.name(), hold.name()));
+                cmd.arg((until_ms, permit.as_str(), mode.name(), hold.name()));
             }
             Self::Release { allowance: a, grant } => {
                 cmd.arg("icaze_release").arg(1);
                 a.write_key(&mut cmd);
-                cmd.arg((&grant.0, node, a.purpose, a.day, a.week));
+                cmd.arg((grant.0.as_str(), node, a.purpose, a.day, a.week));
             }
             Self::Index { counter, persons } => index::write(&mut cmd, node, *counter, persons),
             Self::Keep { queue, replies } => queue.keep(&mut cmd, replies),
@@ -305,22 +309,27 @@ impl Reserved {
     /// `None` if the functions on the server are not ours.
     #[must_use]
     pub fn read(value: &Value) -> Option<Self> {
-        let Value::Array(said) = value else { return None };
-        let [Value::BulkString(kind), Value::BulkString(grant), Value::BulkString(permit)] = said.as_slice()
-        else {
-            return None;
+        let Value::BulkString(said) = value else { return None };
+        let (kind, rest) = first_word(std::str::from_utf8(said).ok()?);
+        let grant = |name| Text::from(name).ok().map(Grant);
+        let permit = || {
+            let (name, permit) = first_word(rest);
+            Some((grant(name)?, Text::from(permit).ok()?))
         };
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).ok();
-        let grant = || text(grant).map(Grant);
-        Some(match kind.as_slice() {
-            b"reserved" => Self::Held(grant()?),
-            b"confirmed" => Self::Same(grant()?, text(permit)?),
-            b"standing" => Self::Standing(grant()?, text(permit)?),
-            b"busy" => Self::Busy,
-            b"used" => Self::Used { day: permit.contains(&b'D'), week: permit.contains(&b'W') },
+        Some(match kind {
+            "reserved" => Self::Held(grant(rest)?),
+            "confirmed" => permit().map(|(grant, permit)| Self::Same(grant, permit))?,
+            "standing" => permit().map(|(grant, permit)| Self::Standing(grant, permit))?,
+            "busy" => Self::Busy,
+            "used" => Self::Used { day: rest.contains('D'), week: rest.contains('W') },
             _ => return None,
         })
     }
+}
+
+/// The first word, and what follows it and a blank.
+fn first_word(text: &str) -> (&str, &str) {
+    text.split_once(' ').unwrap_or((text, ""))
 }
 
 impl Confirmed {

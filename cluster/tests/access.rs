@@ -7,10 +7,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Servers, admin, allowance};
+use common::{Servers, admin, allowance, text};
 use icaze_cluster::{
     Access, Call, Cluster, Confirm, Confirmed, Error, Fate, Grant, Hold, Options, Queue, Replies, Reserved,
-    index, members, remedy, verify,
+    Whereabouts, index, members, remedy, verify,
 };
 use redis::aio::MultiplexedConnection;
 
@@ -59,7 +59,7 @@ async fn live(cluster: &Cluster) {
     let allowance = allowance(7);
     let calls = [Call::Reserve {
         allowance: allowance.clone(),
-        identity: "first".to_owned(),
+        identity: text("first"),
         now_ms: 1_800_000_000_000,
         timeout_ms: 60_000,
         repeat_ms: 600_000,
@@ -67,14 +67,14 @@ async fn live(cluster: &Cluster) {
     }];
     let held = cluster.call(&calls).await.remove(0).unwrap();
     let Some(Reserved::Held(hold)) = Reserved::read(&held) else { panic!("{held:?}") };
-    let grant = Grant("12@1800000000000".to_owned());
+    let grant = Grant(text("12@1800000000000"));
     let confirm = |hold, permit: &str, mode| Call::Confirm {
         allowance: allowance.clone(),
-        grant: grant.clone(),
+        grant,
         hold,
         now_ms: 1_800_000_000_000,
         until_ms: 1_800_007_200_000,
-        permit: permit.to_owned(),
+        permit: text(permit),
         mode,
     };
     let mut calls = vec![confirm(Hold::Named(hold), "12", Confirm::Live)];
@@ -84,18 +84,17 @@ async fn live(cluster: &Cluster) {
     // One too many is written down.
     let other = Call::Confirm {
         allowance: allowance.clone(),
-        grant: Grant("13@1800000000001".to_owned()),
+        grant: Grant(text("13@1800000000001")),
         hold: Hold::Own,
         now_ms: 1_800_000_000_001,
         until_ms: 1_800_007_200_000,
-        permit: "13".to_owned(),
+        permit: text("13"),
         mode: Confirm::Replay,
     };
     let conflict = cluster.call(&[other]).await.remove(0).unwrap();
     assert_eq!(Confirmed::read(&conflict), Some(Confirmed::Conflict));
     assert_eq!(cluster.conflicts().await.unwrap(), 1);
-    let released =
-        cluster.call(&[Call::Release { allowance: allowance.clone(), grant: grant.clone() }]).await;
+    let released = cluster.call(&[Call::Release { allowance: allowance.clone(), grant }]).await;
     assert!(released[0].is_ok(), "{released:?}");
     assert_eq!(cluster.grants(7).await.unwrap().len(), 2);
     assert_eq!(cluster.person(0, 12).await.unwrap(), Some(7));
@@ -113,7 +112,7 @@ async fn live(cluster: &Cluster) {
     cluster.call(&[keep]).await.remove(0).unwrap();
     let kept = cluster.claim(&queue, 0, true, &[]).await.unwrap();
     assert_eq!(kept, [(1 << 40, b"sealed".to_vec())]);
-    assert_eq!(cluster.whereabouts(&queue).await.unwrap(), []);
+    assert_eq!(cluster.whereabouts(&queue).await.unwrap(), [(1 << 40, Whereabouts::Kept)]);
     cluster.end(&queue, 1, &[(1 << 40, Fate::Sent)]).await.unwrap();
     cluster.call(&[Call::Drop { queue, seqs: vec![1 << 40] }]).await.remove(0).unwrap();
 }

@@ -6,7 +6,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Servers, admin, allowance};
+use common::{Servers, admin, allowance, text};
 use icaze_cluster::{
     Access, Call, Cluster, Confirm, Confirmed, Error, Grant, Hold, Reserved, members, verify,
 };
@@ -17,7 +17,7 @@ const NOW_MS: u64 = 1_800_000_000_000;
 fn reserve(person: u32, identity: &str) -> Call {
     Call::Reserve {
         allowance: allowance(person),
-        identity: identity.to_owned(),
+        identity: text(identity),
         now_ms: NOW_MS,
         timeout_ms: 60_000,
         repeat_ms: 600_000,
@@ -26,7 +26,7 @@ fn reserve(person: u32, identity: &str) -> Call {
 }
 
 fn confirm(person: u32, grant: Grant, mode: Confirm) -> Call {
-    let permit = format!("code-{person}");
+    let permit = text(format!("code-{person}"));
     Call::Confirm {
         allowance: allowance(person),
         grant,
@@ -59,11 +59,8 @@ async fn grant_all(mut node: Cluster, persons: std::ops::Range<u32>) -> Vec<(u32
                 other => panic!("{other:?}"),
             })
             .collect();
-        let calls: Vec<_> = batch
-            .iter()
-            .zip(&held)
-            .map(|(&person, grant)| confirm(person, grant.clone(), Confirm::Live))
-            .collect();
+        let calls: Vec<_> =
+            batch.iter().zip(&held).map(|(&person, grant)| confirm(person, *grant, Confirm::Live)).collect();
         assert!(confirmed(&mut node, &calls).await.iter().all(|answer| *answer == Confirmed::Granted));
         grants.extend(batch.iter().copied().zip(held));
     }
@@ -74,12 +71,12 @@ async fn grant_all(mut node: Cluster, persons: std::ops::Range<u32>) -> Vec<(u32
 async fn all_stand(node: &mut Cluster, grants: &[(u32, Grant)]) {
     for _ in 0..2 {
         let replay: Vec<_> =
-            grants.iter().map(|(person, grant)| confirm(*person, grant.clone(), Confirm::Replay)).collect();
+            grants.iter().map(|(person, grant)| confirm(*person, *grant, Confirm::Replay)).collect();
         assert!(confirmed(node, &replay).await.iter().all(|answer| *answer == Confirmed::Granted));
     }
     let again: Vec<_> = grants.iter().map(|(person, _)| reserve(*person, "second")).collect();
     for ((person, grant), answer) in grants.iter().zip(reserved(node, &again).await) {
-        assert_eq!(answer, Reserved::Standing(grant.clone(), format!("code-{person}")));
+        assert_eq!(answer, Reserved::Standing(*grant, text(format!("code-{person}"))));
     }
     assert_eq!(node.conflicts().await.unwrap(), 0);
 }
@@ -139,7 +136,7 @@ async fn lost_writes_are_replayed_and_a_grant_too_many_is_counted_once() {
     fastrand::shuffle(&mut grants);
     for round in 0..2 {
         let replay: Vec<_> =
-            grants.iter().map(|(person, grant)| confirm(*person, grant.clone(), Confirm::Replay)).collect();
+            grants.iter().map(|(person, grant)| confirm(*person, *grant, Confirm::Replay)).collect();
         let conflicts: Vec<_> = grants
             .iter()
             .zip(confirmed(&mut node, &replay).await)
@@ -172,7 +169,7 @@ async fn a_purpose_without_a_quota_has_one_permit_at_a_time_whoever_comes_late()
     let Reserved::Held(taken) = reserved(&mut quick, &[second]).await.remove(0) else { panic!() };
     let taken = without_quota(confirm(1, taken, Confirm::Live));
     assert_eq!(confirmed(&mut quick, &[taken]).await, [Confirmed::Granted]);
-    let late = |mode| without_quota(confirm(1, lost.clone(), mode));
+    let late = |mode| without_quota(confirm(1, lost, mode));
     assert_eq!(confirmed(&mut slow, &[late(Confirm::Live)]).await, [Confirmed::Late]);
     // What somebody has heard of stands, and is counted.
     assert_eq!(confirmed(&mut slow, &[late(Confirm::Replay)]).await, [Confirmed::Conflict]);

@@ -5,7 +5,7 @@
 #[expect(dead_code, reason = "the faults are the other test's")]
 mod common;
 
-use common::{Servers, quotas};
+use common::{Servers, quotas, text};
 use icaze_cluster::{Allowance, Call, Cluster, Confirm, Confirmed, Grant, Hold, Reserved};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -85,17 +85,17 @@ impl Model {
     }
 
     fn reserve(&mut self, node: usize, identity: u8, now: u64) -> Reserved {
-        let permit = |entry: &Entry| format!("permit-of-{}", entry.grant.0);
+        let permit = |entry: &Entry| text(format!("permit-of-{}", entry.grant.0));
         let same = |entry: &&Entry| entry.identity == identity && now - entry.asked_ms < REPEAT_MS;
         let granted = self.entries.iter().filter(|entry| entry.state == State::Granted);
         if let Some(entry) = granted.clone().filter(same).max_by_key(|entry| entry.ends_ms) {
-            return Reserved::Same(entry.grant.clone(), permit(entry));
+            return Reserved::Same(entry.grant, permit(entry));
         }
         if let Some(entry) = self.open(now).find(|entry| same(entry) && entry.node == node) {
-            return Reserved::Held(entry.grant.clone());
+            return Reserved::Held(entry.grant);
         }
         if let Some(entry) = granted.filter(|entry| entry.ends_ms > now).max_by_key(|entry| entry.ends_ms) {
-            return Reserved::Standing(entry.grant.clone(), permit(entry));
+            return Reserved::Standing(entry.grant, permit(entry));
         }
         if self.open(now).next().is_some() {
             return Reserved::Busy;
@@ -104,10 +104,10 @@ impl Model {
         if self.used(day, now) >= DAY_MAX.into() {
             return Reserved::Used { day: true, week: false };
         }
-        let grant = Grant(format!("{identity}@{now}"));
+        let grant = Grant(text(format!("{identity}@{now}")));
         // The same moment again after a release: that name is ended for good, so the model asks only at new moments.
         self.entries.push(Entry {
-            grant: grant.clone(),
+            grant,
             node,
             identity,
             asked_ms: now,
@@ -141,7 +141,7 @@ impl Model {
         (entry.state, entry.ends_ms) = (State::Granted, now + PERMIT_MS);
         if entry.grant != *grant {
             // Nobody asks as a permit's code.
-            (entry.grant, entry.identity) = (grant.clone(), u8::MAX);
+            (entry.grant, entry.identity) = (*grant, u8::MAX);
         }
         if stands || before >= DAY_MAX.into() { Confirmed::Conflict } else { Confirmed::Granted }
     }
@@ -170,7 +170,7 @@ async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
                 let expected = model.reserve(node, identity, now);
                 let call = Call::Reserve {
                     allowance: allowance(day(now)),
-                    identity: identity.to_string(),
+                    identity: text(identity.to_string()),
                     now_ms: now,
                     timeout_ms: TIMEOUT_MS,
                     repeat_ms: REPEAT_MS,
@@ -183,9 +183,9 @@ async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
                 let entry = model.entries[index].clone();
                 let renamed = renamed && entry.state == State::Reserved;
                 let grant = if renamed {
-                    Grant(format!("code-{index}@{}", entry.asked_ms))
+                    Grant(text(format!("code-{index}@{}", entry.asked_ms)))
                 } else {
-                    entry.grant.clone()
+                    entry.grant
                 };
                 let expected = model.confirm(index, now, mode, &grant);
                 conflicts += u64::from(expected == Confirmed::Conflict);
@@ -193,7 +193,7 @@ async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
                 let expected = if expected == Confirmed::Conflict { Confirmed::Granted } else { expected };
                 let call = Call::Confirm {
                     allowance: allowance(entry.day),
-                    permit: format!("permit-of-{}", grant.0),
+                    permit: text(format!("permit-of-{}", grant.0)),
                     hold: if renamed { Hold::Named(entry.grant) } else { Hold::Own },
                     grant,
                     now_ms: now,
@@ -206,7 +206,7 @@ async fn live(nodes: &mut [Cluster; 2], person: u32, steps: &[Step]) {
                 let Some(index) = model.entries.len().checked_sub(back + 1) else { continue };
                 let entry = &mut model.entries[index];
                 entry.state = State::Released;
-                let call = Call::Release { allowance: allowance(entry.day), grant: entry.grant.clone() };
+                let call = Call::Release { allowance: allowance(entry.day), grant: entry.grant };
                 ask(&mut nodes[entry.node], &call).await;
             }
         }

@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeMap;
 
-use common::{Servers, admin, allowance};
+use common::{Servers, admin, allowance, text};
 use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Grant, Hold, Reserved};
 use rustix::process::Signal;
 use tokio::task::JoinHandle;
@@ -20,7 +20,7 @@ type Load = JoinHandle<Vec<(u32, Grant)>>;
 
 /// Asks for every person's allowance until it is known whose it is; the grants that this node may acknowledge.
 async fn ask_for_all(node: Cluster, number: u32) -> Vec<(u32, Grant)> {
-    let identity = number.to_string();
+    let identity = text(number.to_string());
     // Each begins with others, and all meet.
     let from = number * PERSONS / LOADS;
     let (mut left, mut grants) = ((from..PERSONS).chain(0..from).collect::<Vec<_>>(), Vec::new());
@@ -29,7 +29,7 @@ async fn ask_for_all(node: Cluster, number: u32) -> Vec<(u32, Grant)> {
         for batch in left.chunks(25) {
             let reserve = |&person| Call::Reserve {
                 allowance: allowance(person),
-                identity: identity.clone(),
+                identity,
                 now_ms: NOW_MS,
                 timeout_ms: 60_000,
                 repeat_ms: 600_000,
@@ -42,11 +42,11 @@ async fn ask_for_all(node: Cluster, number: u32) -> Vec<(u32, Grant)> {
                     Reserved::Held(grant) => {
                         confirm.push(Call::Confirm {
                             allowance: allowance(person),
-                            grant: grant.clone(),
+                            grant,
                             hold: Hold::Own,
                             now_ms: NOW_MS,
                             until_ms: NOW_MS + 7_200_000,
-                            permit: format!("of {identity}"),
+                            permit: text(format!("of {identity}")),
                             mode: Confirm::Live,
                         });
                         held.push((person, grant));
@@ -82,7 +82,7 @@ async fn each_has_one(node: Cluster, loads: Vec<Load>) {
         assert_eq!(grants.len(), 1, "person {person}");
         let asked = Call::Reserve {
             allowance: allowance(person),
-            identity: "third".to_owned(),
+            identity: text("third"),
             now_ms: NOW_MS + 1,
             timeout_ms: 60_000,
             repeat_ms: 600_000,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-use icaze_cluster::{Call, Confirm, Grant, Hold, Reserved};
+use icaze_cluster::{Call, Confirm, Grant, Hold, Reserved, Text};
 use icaze_codec::text::Part;
 use icaze_config::gateway::{Config, Settings};
 use icaze_config::regime::Regimes;
@@ -528,16 +528,19 @@ impl Node {
     }
 }
 
+fn text(text: &str) -> Text {
+    Text::from(text).unwrap()
+}
+
 fn held() -> Option<Reserved> {
-    Some(Reserved::Held(Grant("hold@1".to_owned())))
+    Some(Reserved::Held(Grant(text("hold@1"))))
 }
 
 #[test]
 fn where_allowances_are_shared_a_permit_is_granted_on_a_reservation_only() {
     let mut node = Node::start(NOON);
     node.pipeline.share([1; 16]);
-    for answer in
-        [None, Some(Reserved::Busy), Some(Reserved::Standing(Grant("x@1".into()), "not ours".into()))]
+    for answer in [None, Some(Reserved::Busy), Some(Reserved::Standing(Grant(text("x@1")), text("not ours")))]
     {
         assert_eq!(node.ask(ANNA, 1, "2 AZE20000000", answer), (1, None), "put off");
     }
@@ -546,7 +549,7 @@ fn where_allowances_are_shared_a_permit_is_granted_on_a_reservation_only() {
     let changes = node.changes();
     assert!(
         matches!(&changes[..], [Call::Confirm { hold: Hold::Named(hold), mode: Confirm::Live, allowance, .. }]
-            if hold.0 == "hold@1" && allowance.quotas.len() == 1),
+            if hold.0.as_str() == "hold@1" && allowance.quotas.len() == 1),
         "{changes:?}"
     );
     assert_eq!(node.ask(ANNA, 2, "kod 2 AZE20000000", None).0, 0, "it stands here");
@@ -555,7 +558,7 @@ fn where_allowances_are_shared_a_permit_is_granted_on_a_reservation_only() {
     node.reply();
     assert_eq!(node.ask(BORIS, 3, "2 AZE20000001", used(true, false)), (1, Some(node.pipeline.position())));
     assert!(node.reply().unwrap().contains("07.03 saat 00:00"));
-    let permit = Reserved::Standing(Grant("y@1".into()), node.shared_permit());
+    let permit = Reserved::Standing(Grant(text("y@1")), text(&node.shared_permit()));
     node.ask(ANNA, 4, "2 AZE20000002", Some(permit));
     let stranger = node.reply().unwrap();
     assert!(

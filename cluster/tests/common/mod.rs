@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
-use icaze_cluster::{Access, Allowance, Cluster, Options, Per, Quota};
+use icaze_cluster::{Access, Allowance, Cluster, Options, Per, Quota, Text};
 use redis::aio::MultiplexedConnection;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -189,11 +189,16 @@ pub(crate) async fn until(mut so: impl AsyncFnMut() -> bool) {
     assert!(timeout(PATIENCE, wait).await.is_ok(), "waited in vain");
 }
 
+pub(crate) fn text(text: impl AsRef<str>) -> Text {
+    Text::from(text.as_ref()).unwrap()
+}
+
 pub(crate) fn allowance(person: u32) -> Allowance {
     Allowance { person, purpose: 1, day: 2000, week: 285, quotas: quotas(1, 7) }
 }
 
 /// Quotas of purposes 1 and 3 together.
 pub(crate) fn quotas(day: u8, week: u8) -> Vec<Quota> {
-    [(Per::Day, day), (Per::Week, week)].map(|(per, limit)| Quota { purposes: vec![1, 3], per, limit }).into()
+    let quota = |(per, limit)| Quota { purposes: [1, 3].into_iter().collect(), per, limit };
+    [(Per::Day, day), (Per::Week, week)].map(quota).into()
 }

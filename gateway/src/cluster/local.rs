@@ -7,7 +7,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use icaze_cluster::{Call, Confirm, Grant, Hold};
+use icaze_cluster::{Call, Confirm, Grant, Hold, Text};
 use icaze_config::regime::{Away, Regimes};
 use jiff::Timestamp;
 
@@ -80,7 +80,8 @@ impl Local {
         let mut state = self.state();
         let room = (self.max - state.granted).min(count);
         state.granted += room;
-        (0..room).map(|_| Grant(ALONE.to_owned()))
+        let alone = Grant(Text::from(ALONE).unwrap_or_default());
+        (0..room).map(move |_| alone)
     }
 
     /// Whether there may be no more grants.
@@ -165,9 +166,10 @@ mod tests {
 
     fn change(seq: u64, mode: Confirm, hold: &str) -> Change {
         let allowance = Allowance { person: 1, purpose: 2, day: 0, week: 0, quotas: Vec::new() };
-        let (grant, hold) = (Grant(format!("{seq}@1")), Hold::Named(Grant(hold.to_owned())));
+        let name = |name| Grant(Text::from(name).unwrap());
+        let (grant, hold) = (name(&format!("{seq}@1")), Hold::Named(name(hold)));
         let call =
-            Call::Confirm { allowance, grant, hold, now_ms: 1, until_ms: 2, permit: String::new(), mode };
+            Call::Confirm { allowance, grant, hold, now_ms: 1, until_ms: 2, permit: Text::new(), mode };
         Change { seq, call }
     }
 

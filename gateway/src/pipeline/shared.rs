@@ -5,10 +5,11 @@
 //! others once the entry that says so is durable, and before anybody hears of it.
 
 use std::collections::HashSet;
+use std::fmt::{self, Write as _};
 use std::hash::Hasher as _;
 use std::ops::Range;
 
-use icaze_cluster::{Allowance, Call, Confirm, Grant, Hold, Per, Quota, Reserved};
+use icaze_cluster::{Allowance, Call, Confirm, Grant, Hold, Per, Quota, Reserved, Text};
 use icaze_config::regime::{Away, Period};
 use icaze_store::ledger::{Batch, Full, Interval, Mark};
 use icaze_store::{Day, Msisdn, Outcome, Usage, UsageTable};
@@ -98,7 +99,7 @@ impl Shared {
     ) -> Result<Said, Full> {
         match answer {
             Some(Reserved::Held(Grant(name))) if name == ALONE && away == Away::Refuse => Err(Full),
-            Some(Reserved::Held(grant)) => Ok(Said::Held(grant.clone())),
+            Some(&Reserved::Held(grant)) => Ok(Said::Held(grant)),
             Some(Reserved::Same(_, permit) | Reserved::Standing(_, permit)) => {
                 let permit = SharedPermit::read(permit).ok_or(Full)?;
                 let standing = Standing {
@@ -167,10 +168,10 @@ pub struct SharedPermit {
 }
 
 impl SharedPermit {
-    fn write(&self) -> String {
+    fn write(&self) -> Text {
         let Self { code, interval: Interval { start, end }, decided_at, phone } = self;
         let (start, end, decided_at) = (start.as_second(), end.as_second(), decided_at.as_microsecond());
-        format!("{code} {start} {end} {decided_at} {phone}")
+        text(format_args!("{code} {start} {end} {decided_at} {phone}"))
     }
 
     /// `None` if another version wrote it.
@@ -205,7 +206,15 @@ pub fn coded(call: &Call) -> Option<(Code, u32)> {
 
 /// The name of a permit among all nodes': codes are of one node each, and come round after years.
 fn name(permit: &Permit) -> Grant {
-    Grant(format!("{}@{}", permit.code, milliseconds(permit.decided_at)))
+    Grant(text(format_args!("{}@{}", permit.code, milliseconds(permit.decided_at))))
+}
+
+/// Numbers that always have room: five of them have at most 79 digits and blanks.
+fn text(numbers: fmt::Arguments<'_>) -> Text {
+    let mut text = Text::new();
+    let written = text.write_fmt(numbers);
+    debug_assert!(written.is_ok(), "there is room");
+    text
 }
 
 fn milliseconds(at: Timestamp) -> u64 {
@@ -219,7 +228,7 @@ pub(super) fn allowance(
     rules: &Rules<'_>,
 ) -> Allowance {
     let quotas = decide::quotas_of(purpose, facts, rules).map(|quota| Quota {
-        purposes: quota.purposes.clone(),
+        purposes: quota.purposes.iter().copied().take(10).collect(),
         per: match quota.per {
             Period::Day => Per::Day,
             Period::Week => Per::Week,
@@ -244,6 +253,7 @@ impl Pipeline {
     /// knows, are granted. Nothing is changed by it but the time.
     pub fn wanted(&mut self, operator: u16, intake: &Intake, world: &World, now: Now) -> Vec<Wanted> {
         let moment = world.moment(self.advance(now));
+        self.touch(intake);
         let away = self.away(&moment);
         let mut wanted: Vec<Wanted> = Vec::new();
         let (mut parts, mut subjects) = (Vec::new(), HashSet::new());
@@ -288,7 +298,7 @@ impl Pipeline {
         let rules = moment.rules().ok().filter(|_| decision.outcome == Outcome::Granted)?;
         Some(Call::Reserve {
             allowance: allowance(request.purpose, (*person, facts), rules),
-            identity: format!("{:032x}", message.identity),
+            identity: text(format_args!("{:032x}", message.identity)),
             now_ms: milliseconds(self.time),
             timeout_ms: HOLD_MS,
             repeat_ms: u64::try_from(self.settings.dedupe.as_millis()).unwrap_or_default(),
@@ -391,11 +401,20 @@ mod tests {
         let shared = Shared { phone_key: [1; 16], changes: Vec::new(), ended: Vec::new() };
         let phone = Msisdn::parse("+994501234567", 994, 9).unwrap();
         let granted = |name: &str, away| {
-            let answer = Reserved::Held(Grant(name.to_owned()));
+            let answer = Reserved::Held(Grant(Text::from(name).unwrap()));
             shared.said(Some(&answer), away, Usage::default(), phone).is_ok()
         };
         assert!(granted(ALONE, Away::Local) && granted("x@1", Away::Local) && granted("x@1", Away::Refuse));
         assert!(!granted(ALONE, Away::Refuse), "a regime that refuses has come into force since");
+    }
+
+    #[test]
+    fn the_longest_names_and_permits_have_room() {
+        let decided_at: Timestamp = "9999-12-29T23:59:59Z".parse().unwrap();
+        let interval = Interval { start: decided_at, end: decided_at };
+        let permit = SharedPermit { code: (1 << 40) - 1, interval, decided_at, phone: u64::MAX };
+        assert_eq!(SharedPermit::read(&permit.write()).unwrap().decided_at, decided_at);
+        assert_eq!(text(format_args!("{:032x}@{}", u128::MAX, u64::MAX)).len(), 53);
     }
 
     #[test]
@@ -408,7 +427,7 @@ mod tests {
             phone: u64::MAX,
         };
         let text = permit.write();
-        assert_eq!(text, "12345 60 3660 61000001 18446744073709551615");
+        assert_eq!(text.as_str(), "12345 60 3660 61000001 18446744073709551615");
         let read = SharedPermit::read(&text).unwrap();
         assert_eq!((read.code, read.interval, read.decided_at), (12_345, permit.interval, permit.decided_at));
         assert_eq!(read.phone, u64::MAX);
