@@ -19,6 +19,8 @@ enum Command {
     Serve(Configured),
     /// Checks everything that `serve` would load.
     CheckConfig(Configured),
+    #[command(subcommand)]
+    Cluster(commands::cluster::Args),
     Demo(commands::demo::Args),
     Sms(commands::sms::Args),
     Explain(commands::explain::Args),
@@ -59,6 +61,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Serve(configured) => block_on(commands::serve::run(&configured)),
         Command::CheckConfig(configured) => commands::check_config::run(&configured),
+        Command::Cluster(args) => block_on(commands::cluster::run(args)),
         Command::Demo(args) => block_on(commands::demo::run(args)),
         Command::Sms(args) => block_on(commands::sms::run(args)),
         Command::Explain(args) => commands::explain::run(&args),

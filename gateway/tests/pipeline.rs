@@ -15,7 +15,7 @@ use icaze_gateway::permit::code::{Code, CodeKey};
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::intake::{Body, Intake};
 use icaze_gateway::pipeline::outbox::Verdict;
-use icaze_gateway::pipeline::shared::News;
+use icaze_gateway::pipeline::shared::{News, Shared};
 use icaze_gateway::pipeline::{self, Operator, Pipeline};
 use icaze_gateway::world::{Contacts, World};
 use icaze_store::Msisdn;
@@ -539,7 +539,7 @@ fn held() -> Option<Reserved> {
 #[test]
 fn where_allowances_are_shared_a_permit_is_granted_on_a_reservation_only() {
     let mut node = Node::start(NOON);
-    node.pipeline.share([1; 16]);
+    node.pipeline.share(Shared::new([1; 16]));
     for answer in [None, Some(Reserved::Busy), Some(Reserved::Standing(Grant(text("x@1")), text("not ours")))]
     {
         assert_eq!(node.ask(ANNA, 1, "2 AZE20000000", answer), (1, None), "put off");
@@ -576,7 +576,7 @@ fn where_allowances_are_shared_a_permit_is_granted_on_a_reservation_only() {
 #[test]
 fn what_came_too_late_is_undone_unless_its_code_was_told_once_more() {
     let mut node = Node::start(NOON);
-    node.pipeline.share([1; 16]);
+    node.pipeline.share(Shared::new([1; 16]));
     let entry = node.ask(ANNA, 1, "2 AZE20000000", held()).1.unwrap();
     node.changes();
     assert!(node.pipeline.void(&[entry]).is_empty());
@@ -592,7 +592,7 @@ fn what_came_too_late_is_undone_unless_its_code_was_told_once_more() {
     assert_eq!(node.changes().len(), 0);
 
     node.crash();
-    node.pipeline.share([1; 16]);
+    node.pipeline.share(Shared::new([1; 16]));
     let again: Vec<_> =
         node.pipeline.unsettled(&node.world, 10).into_iter().map(|change| change.call).collect();
     let [Call::Release { .. }, Call::Confirm { mode: Confirm::Live, hold: Hold::Orphaned, .. }] = &again[..]

@@ -6,6 +6,7 @@ pub mod handover;
 mod local;
 mod member;
 pub mod peers;
+pub mod replay;
 mod token;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -29,7 +30,7 @@ use crate::clock::Now;
 use crate::gateway::{Gateway, Phase};
 use crate::permit::code::CodeKey;
 use crate::pipeline::Pipeline;
-use crate::pipeline::shared::{Change, News, Wanted, coded};
+use crate::pipeline::shared::{Change, News, Shared as Sharing, Wanted, coded};
 use crate::telemetry::Telemetry;
 use crate::waiter::Waiter;
 use crate::world::World;
@@ -75,9 +76,9 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Connects to the cluster that `config` names, and settles what an earlier run may have left: its permits are confirmed,
-    /// those that it gave back are released, and those that lost their allowance before anybody heard of them end.
-    /// `None` if nothing is shared.
+    /// Connects to the cluster that `config` names, as [`open`](Self::open) does, and settles what an earlier run may have left:
+    /// its permits are confirmed, those that it gave back are released, and those that lost their allowance before anybody heard
+    /// of them end. `None` if nothing is shared.
     ///
     /// # Errors
     /// If the cluster does not answer, or others take part with another key or this number.
@@ -91,6 +92,30 @@ impl Shared {
         if config.redis.nodes.is_empty() {
             return Ok(None);
         }
+        let shared = Self::open(config, key, telemetry).await?;
+        pipeline.share(sharing(key));
+        let changes = pipeline.unsettled(world, AGAIN);
+        tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
+        for changes in changes.chunks(CALLS) {
+            let Settled { late, mut left, .. } = shared.told(changes.to_vec()).await;
+            if !late.is_empty() {
+                left.extend(undo(late, pipeline));
+                left = shared.told(left).await.left;
+            }
+            anyhow::ensure!(
+                left.is_empty(),
+                "redis.nodes: the cluster did not answer in time about the permits of the last run; see CLUSTER INFO on its servers"
+            );
+        }
+        shared.resume(pipeline).await.context("redis.nodes")?;
+        Ok(Some(shared))
+    }
+
+    /// Connects to the cluster that `config` names, and takes part in it.
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    async fn open(config: &Config, key: &MasterKey, telemetry: &Telemetry) -> anyhow::Result<Self> {
         let access = access(&config.redis)?;
         let options = Options {
             servers: config.redis.nodes.iter().map(|node| access.server(node)).collect(),
@@ -104,8 +129,7 @@ impl Shared {
         member::admit(&cluster, config, key).await?;
         let peers = Peers::new(config, key)?;
         peers.learn(&cluster).await.context("redis.nodes")?;
-        pipeline.share(key.derive("shared phone"));
-        let shared = Self {
+        Ok(Self {
             cluster,
             peers,
             node: config.node,
@@ -117,22 +141,7 @@ impl Shared {
             otherwise: config.redis.away,
             sealing: Sealing::new(key)?,
             untold: Mutex::default(),
-        };
-        let changes = pipeline.unsettled(world, AGAIN);
-        tracing::info!(count = changes.len(), "permits of the last run are settled with the cluster");
-        for changes in changes.chunks(CALLS) {
-            let Settled { late, mut left } = shared.told(changes.to_vec()).await;
-            if !late.is_empty() {
-                left.extend(undo(late, pipeline));
-                left = shared.told(left).await.left;
-            }
-            anyhow::ensure!(
-                left.is_empty(),
-                "redis.nodes: the cluster did not answer in time about the permits of the last run; see CLUSTER INFO on its servers"
-            );
-        }
-        shared.resume(pipeline).await.context("redis.nodes")?;
-        Ok(Some(shared))
+        })
     }
 
     /// Reserves what is wanted, and says what was answered, by place. What has no answer is left out.
@@ -170,7 +179,7 @@ impl Shared {
         while !changes.is_empty() {
             let away = local::choice(&changes, &gateway.world().regimes, self.otherwise, Now::read().wall);
             changes = self.local.keep(changes, away, AGAIN, Instant::now());
-            let Settled { late, left } = waiter.wait(self.told_in_turn(changes));
+            let Settled { late, left, .. } = waiter.wait(self.told_in_turn(changes));
             changes = left;
             if !late.is_empty() {
                 let (count, stand) = (late.len(), undo(late, &mut gateway.pipeline()));
@@ -222,7 +231,7 @@ impl Shared {
         calls.extend(self.index(&calls));
         let mut outcomes = self.call("confirm", DEADLINE, &calls).await;
         let indexed = outcomes.split_off(seqs.len()).iter().all(Result::is_ok);
-        let (mut settled, mut conflicts) = (Settled::default(), 0);
+        let mut settled = Settled::default();
         for ((seq, call), outcome) in seqs.into_iter().zip(calls).zip(outcomes) {
             let live = matches!(call, Call::Confirm { mode: Confirm::Live, .. });
             match outcome.map(|value| Confirmed::read(&value)) {
@@ -231,19 +240,19 @@ impl Shared {
                     settled.late.push(Change { seq, call });
                 }
                 Ok(Some(result)) => {
-                    conflicts += u64::from(result == Confirmed::Conflict);
+                    settled.conflicts += u64::from(result == Confirmed::Conflict);
                     if !indexed {
                         settled.left.push(Change { seq, call });
                     }
                 }
             }
         }
-        if conflicts > 0 {
+        if settled.conflicts > 0 {
             tracing::error!(
-                conflicts,
+                conflicts = settled.conflicts,
                 "permits were granted twice while gateways could not see each other's"
             );
-            self.telemetry.cluster_late(false, conflicts);
+            self.telemetry.cluster_late(false, settled.conflicts);
         }
         settled
     }
@@ -319,6 +328,13 @@ struct Settled {
     late: Vec<Change>,
     /// Not known yet.
     left: Vec<Change>,
+    /// Grants that are one too many.
+    conflicts: u64,
+}
+
+/// What pipelines [share](Pipeline::share) with: the same for all gateways of one key.
+fn sharing(key: &MasterKey) -> Sharing {
+    Sharing::new(key.derive("shared phone"))
 }
 
 /// Undoes decisions that nobody has heard of and that lost their reservations. What cannot be undone stands, and is returned to

@@ -10,6 +10,7 @@ use icaze_store::ledger::Language;
 
 pub mod audit;
 pub mod check_config;
+pub mod cluster;
 pub mod demo;
 pub mod explain;
 pub mod key;

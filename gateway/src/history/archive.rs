@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use icaze_config::gateway::Config;
-use icaze_store::ledger::{Decision, Entry, FileStorage, Mark, MasterKey, ReadError, Record, read_some};
+use icaze_store::ledger::{Entry, FileStorage, Mark, MasterKey, ReadError, Record, read_some};
 use icaze_store::views::{Index, ViewsError};
-use icaze_store::{Document, Msisdn, Outcome};
+use icaze_store::{Document, Msisdn};
 use jiff::{SignedDuration, Timestamp};
 
 use super::History;
@@ -106,7 +106,7 @@ impl Archive {
         let mut permits = Vec::new();
         self.read(history, seqs, |record| {
             if let Entry::Decision(decision) = &record.entry
-                && let Some(permit) = self.permit(record, decision)
+                && let Some(permit) = Permit::issued(record, decision, self.numbering)
                 && wanted.is_met_by(&permit)
                 && permit.decided_at <= at
             {
@@ -151,23 +151,6 @@ impl Archive {
             .map_err(|source| ArchiveError::Store { store: self.store.clone(), source })?;
         Ok(read_some(&storage, Some(&self.key), seqs, |record, _| visit(record))?)
     }
-
-    /// The permit that a decision issued.
-    fn permit(&self, record: &Record<'_>, decision: &Decision<'_>) -> Option<Permit> {
-        let permit = decision.permit.as_ref().filter(|_| decision.outcome == Outcome::Granted)?;
-        Some(Permit {
-            seq: record.seq,
-            code: permit.code,
-            person: decision.person?,
-            purpose: decision.purpose?,
-            interval: *permit.intervals.first()?,
-            ended: None,
-            delivery: None,
-            phone: Msisdn::parse(decision.from.digits, self.numbering.country, self.numbering.national)?,
-            document: decision.document?,
-            decided_at: record.decided_at,
-        })
-    }
 }
 
 /// What a later record says of a permit, if it speaks of it.
@@ -192,7 +175,8 @@ mod tests {
     use std::borrow::Cow;
 
     use icaze_config::gateway::Settings;
-    use icaze_store::ledger::{Address, Channel, Interval, Ledger, Options, read_closed};
+    use icaze_store::Outcome;
+    use icaze_store::ledger::{Address, Channel, Decision, Interval, Ledger, Options, read_closed};
     use icaze_store::views::{Keying, Views};
 
     use super::*;

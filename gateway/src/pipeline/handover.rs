@@ -184,7 +184,7 @@ mod tests {
     use crate::clock::Now;
     use crate::permit::code::CodeKey;
     use crate::pipeline::codes::Codes;
-    use crate::pipeline::shared::News;
+    use crate::pipeline::shared::{News, Shared};
     use crate::pipeline::{self, Operator};
 
     const ORIGIN: Origin = Origin { node: 3, operator: 0, seq: 17 };
@@ -272,7 +272,7 @@ mod tests {
     fn what_the_ledger_knows_to_have_ended_is_not_kept_and_what_another_one_holds_is_left_to_it() {
         let now = Now::read();
         let mut pipeline = pipeline(now);
-        pipeline.share([1; 16]);
+        pipeline.share(Shared::new([1; 16]));
         let at = [Whereabouts::Kept, Whereabouts::Ended(Fate::Sent), Whereabouts::Claimed(2)];
         pipeline.learn_whereabouts((5..).zip(at).map(|(seq, at)| (0, seq, at)).collect());
         let (mut batch, mut news) = (pipeline.spare_batch(), News::default());

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use icaze_store::ledger::{Interval, Mark};
-use icaze_store::{Document, Msisdn};
+use icaze_store::ledger::{Decision, Interval, Mark, Record};
+use icaze_store::{Document, Msisdn, Outcome};
 use jiff::{SignedDuration, Timestamp};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use super::Numbering;
 use super::fifo::Fifo;
 
 /// How long an ended permit is still answered from memory; what is older is in the history.
@@ -35,6 +36,26 @@ pub struct Permit {
     pub document: Document,
     /// When it was decided.
     pub decided_at: Timestamp,
+}
+
+impl Permit {
+    /// The permit that a decision in the ledger issued, as it was then; `None` if it issued none, or personal data is destroyed.
+    #[must_use]
+    pub fn issued(record: &Record<'_>, decision: &Decision<'_>, numbering: Numbering) -> Option<Self> {
+        let permit = decision.permit.as_ref().filter(|_| decision.outcome == Outcome::Granted)?;
+        Some(Self {
+            seq: record.seq,
+            code: permit.code,
+            person: decision.person?,
+            purpose: decision.purpose?,
+            interval: *permit.intervals.first()?,
+            ended: None,
+            delivery: None,
+            phone: Msisdn::parse(decision.from.digits, numbering.country, numbering.national)?,
+            document: decision.document?,
+            decided_at: record.decided_at,
+        })
+    }
 }
 
 /// Why a permit ended before its time.

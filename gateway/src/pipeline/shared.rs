@@ -80,7 +80,7 @@ pub struct News {
 }
 
 /// What a pipeline needs to share allowances.
-pub(super) struct Shared {
+pub struct Shared {
     /// So that phones can be compared and not read.
     phone_key: [u8; 16],
     changes: Vec<Change>,
@@ -88,6 +88,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// `phone_key` is the same on every node.
+    #[must_use]
+    pub fn new(phone_key: [u8; 16]) -> Self {
+        Self { phone_key, changes: Vec::new(), ended: Vec::new() }
+    }
+
     /// What `answer` means for a request of `phone`. Without a clear answer the sender is asked to come again, and so it is if a
     /// regime with another choice came into force since nobody answered.
     pub(super) fn said(
@@ -122,6 +128,13 @@ impl Shared {
         let mut hasher = SipHasher24::new_with_key(&self.phone_key);
         hasher.write_u64(phone.as_u64());
         hasher.finish()
+    }
+
+    /// What a permit has come to, as something that a ledger holds as acknowledged. `None` if no rules are known for its day.
+    #[must_use]
+    pub fn replay(&self, permit: &Permit, world: &World) -> Option<Change> {
+        let Change { seq, call } = self.again(permit, Hold::Own, world)?;
+        Some(Change { seq, call: call.replayed() })
     }
 
     /// What a permit has come to. `None` if no rules are known for its day.
@@ -244,9 +257,9 @@ fn bare(person: u32, purpose: u8, date: Date) -> Allowance {
 }
 
 impl Pipeline {
-    /// From now on permits are granted on reservations only. `phone_key` is the same on every node.
-    pub fn share(&mut self, phone_key: [u8; 16]) {
-        self.shared = Some(Shared { phone_key, changes: Vec::new(), ended: Vec::new() });
+    /// From now on permits are granted on reservations only.
+    pub fn share(&mut self, shared: Shared) {
+        self.shared = Some(shared);
     }
 
     /// What has to be reserved before these messages are decided: once for each person and purpose that, as far as this node
@@ -360,8 +373,7 @@ impl Pipeline {
         let Some(shared) = &self.shared else { return Vec::new() };
         let lately =
             self.last_permits(count).filter(|permit| self.time.duration_since(permit.decided_at) < time);
-        let again = lately.filter_map(|permit| shared.again(&permit, Hold::Own, world));
-        again.map(|Change { seq, call }| Change { seq, call: call.replayed() }).collect()
+        lately.filter_map(|permit| shared.replay(&permit, world)).collect()
     }
 
     fn last_permits(&self, count: usize) -> impl Iterator<Item = Permit> {
@@ -398,7 +410,7 @@ mod tests {
 
     #[test]
     fn what_nobody_reserved_is_granted_only_where_the_choice_is_local() {
-        let shared = Shared { phone_key: [1; 16], changes: Vec::new(), ended: Vec::new() };
+        let shared = Shared::new([1; 16]);
         let phone = Msisdn::parse("+994501234567", 994, 9).unwrap();
         let granted = |name: &str, away| {
             let answer = Reserved::Held(Grant(Text::from(name).unwrap()));

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jsonwebtoken::{EncodingKey, Header, encode};
 use serde_json::{Value, json};
 
-use crate::cli::{code, icaze, sms};
+use crate::cli::{code, config, granted, icaze, sms};
 use crate::cluster::{cluster, forget, insist, sites, start_hanging, text_until_it_hangs};
 use crate::crowd::document;
 use crate::lookups::{ask, get, look_up, post};
@@ -174,6 +174,35 @@ fn what_a_gateway_that_is_away_has_granted_is_told_from_redis_and_what_only_it_k
     assert_eq!(answer["permits"][0]["document"], "AZE10000001");
     let answer = post(&second, "inspector", "/v1/lookups", &long_ago).json();
     assert_eq!(told(&answer), (json!("not_valid"), Value::Null, Value::Null), "it has been asked: {answer}");
+}
+
+#[test]
+fn what_all_of_redis_lost_is_replayed_from_the_ledgers_and_what_was_granted_again_meanwhile_is_counted() {
+    let (runtime, servers) = cluster();
+    let sites = sites(&servers, 2);
+    let (first, second) = (sites[0].start(), sites[1].start());
+    acquainted(&first, &second);
+    let replies =
+        ["AZE10000001", "AZE10000002", "MYI1000001"].map(|id| sms(&first, HOME, &format!("2 {id}")));
+    let [standing, doubled, revoked] = replies.each_ref().map(|reply| code(reply).unwrap());
+    assert_eq!(revoke(&first, revoked).status, 200);
+    forget(&runtime, &servers);
+    let again = sms(&second, HOME, "2 AZE10000002");
+    assert!(code(&again).is_some_and(|code| code != doubled), "nobody knows better: {again}");
+
+    for (running, conflicts) in [(Some(first), 1), (None, 0)] {
+        let report = granted(&["cluster", "replay", "--config", &config(&sites[0])]);
+        assert!(report.contains("3 permits of the last 8 days"), "{report}");
+        assert_eq!(report.contains("1 of them are one too many"), conflicts == 1, "counted once: {report}");
+        // Its drop kills it: then a ledger is told without its gateway.
+        drop(running);
+    }
+    let answer = sms(&second, HOME, "kod 2 AZE10000001");
+    assert_eq!(code(&answer), Some(standing), "{answer}");
+    let answer = look_up(&second, "inspector", "code", revoked);
+    assert_eq!(told(&answer).1, json!("revoked"), "{answer}");
+    let spent = sms(&second, OTHER, "2 MYI1000001");
+    assert!(code(&spent).is_none(), "its allowance stays spent: {spent}");
 }
 
 /// A token as the gateways of this site's key make them.
