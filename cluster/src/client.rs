@@ -134,6 +134,17 @@ impl Cluster {
     ///
     /// If a shard does not answer.
     pub async fn conflicts(&self) -> Result<u64, Error> {
+        // Slots may have moved.
+        match self.count_conflicts().await {
+            Ok(count) => Ok(count),
+            Err(_) => {
+                self.learn().await?;
+                self.count_conflicts().await
+            }
+        }
+    }
+
+    async fn count_conflicts(&self) -> Result<u64, Error> {
         let owners = self.owners();
         let mut shards: Vec<(&str, u16, Pipeline)> = Vec::new();
         for (person_slot, &slot) in (0..).zip(self.slots.iter()) {

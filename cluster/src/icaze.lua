@@ -2,7 +2,8 @@
 
 -- One hash holds one person's grants. Field: a reservation's request or a grant's code, "@", its moment (ms). Value: state, purpose, day, week,
 -- node, until (ms), permit. States only rise, R (reserved) to C (confirmed) to X (given back), so that repeats and replays in
--- any order end in the same hash. Changes are written again even where nothing changes: WAIT covers only what its connection wrote.
+-- any order end in the same hash. What a function takes and answers never changes once it is released: another one gets another name, so
+-- that gateways of two releases can share the servers. Changes are written again even where nothing changes: WAIT covers only what its connection wrote.
 
 local KEPT_S = 15 * 24 * 3600
 

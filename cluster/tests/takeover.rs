@@ -5,6 +5,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
 
 use common::{Servers, admin, allowance, text};
 use icaze_cluster::{Call, Cluster, Confirm, Confirmed, Grant, Hold, Reserved};
@@ -168,5 +169,28 @@ async fn a_primary_returns_to_a_successor_that_it_does_not_know_and_no_grant_is_
     common::until(async || servers.primaries().await.len() == 3).await;
     demand_replicas(&servers, "1").await;
     servers.whole().await;
+    each_has_one(servers.connect("c").await, loads).await;
+}
+
+#[tokio::test]
+async fn slots_move_to_another_shard_under_load_and_no_grant_is_lost_or_doubled() {
+    let servers = Servers::start().await;
+    let primaries = servers.primaries().await;
+    let mut ids = Vec::new();
+    for &index in &primaries {
+        let mut server = admin(servers.ports[index]).await.unwrap();
+        let id: String = redis::cmd("CLUSTER").arg("MYID").query_async(&mut server).await.unwrap();
+        ids.push(id);
+    }
+    let mut reshard = Command::new("redis-cli")
+        .args(["--cluster", "reshard", &format!("127.0.0.1:{}", servers.ports[primaries[0]])])
+        .args(["--cluster-from", &ids[0], "--cluster-to", &ids[1], "--cluster-slots", "2000", "--cluster-yes"])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let loads = loads(&servers).await;
+    assert!(are_under_way(&loads) && reshard.try_wait().unwrap().is_none(), "they meet");
+    let moved = tokio::task::spawn_blocking(move || reshard.wait()).await.unwrap();
+    assert!(moved.unwrap().success());
     each_has_one(servers.connect("c").await, loads).await;
 }
