@@ -184,7 +184,15 @@ async fn slots_move_to_another_shard_under_load_and_no_grant_is_lost_or_doubled(
     }
     let mut reshard = Command::new("redis-cli")
         .args(["--cluster", "reshard", &format!("127.0.0.1:{}", servers.ports[primaries[0]])])
-        .args(["--cluster-from", &ids[0], "--cluster-to", &ids[1], "--cluster-slots", "2000", "--cluster-yes"])
+        .args([
+            "--cluster-from",
+            &ids[0],
+            "--cluster-to",
+            &ids[1],
+            "--cluster-slots",
+            "2000",
+            "--cluster-yes",
+        ])
         .stdout(Stdio::null())
         .spawn()
         .unwrap();
