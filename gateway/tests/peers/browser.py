@@ -6,7 +6,7 @@ import sys
 import tempfile
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
@@ -31,18 +31,31 @@ class Browser:
     def one(self, css):
         return self.driver.find_element(By.CSS_SELECTOR, css)
 
+    def act(self, css, action):
+        """Once it can be done: the page may be changing just now."""
+
+        def done(_):
+            try:
+                action(self.one(css))
+            except StaleElementReferenceException:
+                return False
+            except WebDriverException as error:
+                # The same, in the inspector's words.
+                if "does not belong to the document" not in str(error):
+                    raise
+                return False
+            return True
+
+        WebDriverWait(self.driver, PATIENCE_S).until(done, css)
+
     def fill(self, css, text):
-        field = self.one(css)
-        field.clear()
-        field.send_keys(text)
+        self.act(css, lambda field: field.clear() or field.send_keys(text))
 
     def click(self, css):
-        """Once it can be: the page may be changing just now."""
-        clicked = WebDriverWait(self.driver, PATIENCE_S, ignored_exceptions=[StaleElementReferenceException])
-        clicked.until(lambda _: self.one(css).click() or True, css)
+        self.act(css, lambda element: element.click())
 
     def press(self, css, keys):
-        self.one(css).send_keys(keys)
+        self.act(css, lambda element: element.send_keys(keys))
 
     def text(self, css):
         return self.one(css).text
