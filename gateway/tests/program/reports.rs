@@ -186,7 +186,8 @@ fn decisions_are_read_page_by_page_and_name_nobody() {
     loop {
         let answer = get(&gateway, "health", &path("decisions", from, to, &format!("&limit=170{cursor}")));
         assert_eq!(answer.status, 200, "{answer:?}");
-        assert!(!answer.body.contains("99450") && !answer.body.contains("AZE"), "{answer:?}");
+        // All phones begin so; fewer digits would be in a pseudonym now and then.
+        assert!(!answer.body.contains("99450000") && !answer.body.contains("AZE"), "{answer:?}");
         let page = answer.json();
         for decision in page["decisions"].as_array().unwrap() {
             seqs.push(decision["seq"].as_u64().unwrap());
