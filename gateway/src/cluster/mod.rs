@@ -76,7 +76,7 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Connects to the cluster that `config` names, as [`open`](Self::open) does, and settles what an earlier run may have left:
+    /// Connects to the cluster that `config` names, takes part in it, and settles what an earlier run may have left:
     /// its permits are confirmed, those that it gave back are released, and those that lost their allowance before anybody heard
     /// of them end. `None` if nothing is shared.
     ///
@@ -114,7 +114,7 @@ impl Shared {
     /// Connects to the cluster that `config` names, and takes part in it.
     ///
     /// # Errors
-    /// As [`connect`](Self::connect).
+    /// As `connect`.
     async fn open(config: &Config, key: &MasterKey, telemetry: &Telemetry) -> anyhow::Result<Self> {
         let access = access(&config.redis)?;
         let options = Options {
