@@ -63,7 +63,7 @@ local function full(grants, quotas, day, week, fits)
 end
 
 -- KEYS: person. ARGV: identity, node, now, time-out and time of repeats (ms), purpose, day, week, quotas, and from when on
--- a grant may stand (ms). Answers are words in one string: a client reads it in a third of the time that an array takes.
+-- a grant may stand (ms). Answers are words in one string: one value for a client to read, not four.
 redis.register_function('icaze_reserve', function(keys, argv)
   local identity, node = argv[1], argv[2]
   local now, timeout, window = tonumber(argv[3]), tonumber(argv[4]), tonumber(argv[5])

@@ -85,7 +85,7 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads to the end, or until nobody hears any more.
+    /// Reads the ledger twice, to its end.
     fn read(&self, chunks: &mpsc::Sender<Vec<Change>>) -> anyhow::Result<()> {
         // How a permit ended comes behind it.
         let mut ends = HashMap::new();

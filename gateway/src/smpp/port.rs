@@ -315,7 +315,7 @@ impl Port {
     }
 
     /// Hashes all that makes a message of `operator` the same message: SMPP carries no identity of its own. What is hashed is
-    /// gathered in `fields`: at one go it costs half of what it does field by field.
+    /// gathered in `fields`, to be hashed at one go.
     #[must_use]
     pub fn identity(&self, operator: u16, message: &Message<'_>, fields: &mut Vec<u8>) -> u128 {
         fields.clear();
