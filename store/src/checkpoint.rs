@@ -27,7 +27,7 @@ const HEAD_BYTES_MAX: usize = 1 << 20;
 const FRAME_BYTES: usize = PAGE_BYTES + TAG_BYTES;
 
 /// The allowances at one point of the ledger, and what goes with them.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Checkpoint {
     /// Where in the ledger, and what else was so there.
     pub head: Head,

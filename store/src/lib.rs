@@ -4,6 +4,7 @@
 
 pub mod audit;
 mod checkpoint;
+mod copy_on_write;
 mod document;
 mod hex;
 pub mod ledger;
@@ -16,6 +17,7 @@ mod usage;
 pub mod views;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Head};
+pub use copy_on_write::CopyOnWrite;
 pub use document::{Document, DocumentError};
 pub use msisdn::Msisdn;
 pub use outcome::{Outcome, Reason};

@@ -1,6 +1,6 @@
 //! A table indexed by person numbers, which are lifelong and therefore not consecutive.
 
-use std::sync::Arc;
+use crate::CopyOnWrite;
 
 /// Lines in one page.
 pub(crate) const PAGE_LINES: usize = 4096;
@@ -9,11 +9,11 @@ pub(crate) const PAGES: usize = (1 << 32) / PAGE_LINES;
 
 /// A line for each `u32`, in pages that exist from the first write to one of their lines.
 ///
-/// The directory takes 16 bytes for each page up to the highest one, 16 MiB at most. A clone shares its pages
-/// and copies one when it is written to, so a checkpoint can be taken while the original goes on.
+/// The directory takes 24 bytes for each page up to the highest one, 24 MiB at most. A snapshot shares the pages, and each is
+/// copied when it is written to, so a checkpoint can be taken while the original goes on.
 #[derive(Clone)]
 pub(crate) struct Paged<T> {
-    directory: Vec<Option<Arc<[T]>>>,
+    directory: Vec<Option<CopyOnWrite<Box<[T]>>>>,
     pages: usize,
 }
 
@@ -27,7 +27,7 @@ impl<T: Copy + Default> Paged<T> {
     /// The line for writing, where its page exists.
     pub(crate) fn get_mut(&mut self, index: u32) -> Option<&mut T> {
         let (page, line) = split(index);
-        Arc::make_mut(self.directory.get_mut(page)?.as_mut()?).get_mut(line)
+        self.directory.get_mut(page)?.as_mut()?.to_mut().get_mut(line)
     }
 
     /// The line for writing; its page is made where it lacks.
@@ -39,14 +39,20 @@ impl<T: Copy + Default> Paged<T> {
     /// The lines of a page (below [`PAGES`]) for writing; it is made where it lacks.
     pub(crate) fn page_mut(&mut self, page: usize) -> &mut [T] {
         if page >= self.directory.len() {
-            self.directory.resize(page + 1, None);
+            self.directory.resize_with(page + 1, || None);
         }
         let pages = &mut self.pages;
         let lines = self.directory[page].get_or_insert_with(|| {
             *pages += 1;
-            std::iter::repeat_n(T::default(), PAGE_LINES).collect()
+            CopyOnWrite::from(vec![T::default(); PAGE_LINES].into_boxed_slice())
         });
-        Arc::make_mut(lines)
+        lines.to_mut()
+    }
+
+    /// The same lines, which stay as they are now.
+    pub(crate) fn share(&mut self) -> Self {
+        let directory = self.directory.iter_mut().map(|page| page.as_mut().map(CopyOnWrite::share)).collect();
+        Self { directory, pages: self.pages }
     }
 
     /// How many pages exist.
@@ -56,7 +62,7 @@ impl<T: Copy + Default> Paged<T> {
 
     /// Every page with its number, in ascending order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &[T])> {
-        (0..).zip(&self.directory).filter_map(|(number, page)| page.as_deref().map(|page| (number, page)))
+        (0..).zip(&self.directory).filter_map(|(number, page)| page.as_ref().map(|page| (number, &***page)))
     }
 }
 
@@ -93,10 +99,10 @@ mod tests {
     }
 
     #[test]
-    fn a_clone_keeps_what_it_saw() {
+    fn a_snapshot_keeps_what_it_saw() {
         let mut table = Paged::default();
         *table.line_mut(7) = 1;
-        let earlier = table.clone();
+        let earlier = table.share();
         *table.line_mut(7) = 2;
         assert_eq!((earlier.get(7), table.get(7)), (Some(&1), Some(&2)));
     }

@@ -62,9 +62,8 @@ impl From<Date> for Day {
 /// Beside a person's allowances stands a number of the caller's, such as that of the newest permit: whoever reads one needs the
 /// other, and they share a cache line.
 ///
-/// 96 KiB for each 4096 consecutive person numbers of which one was granted anything. A clone is cheap and stays as
-/// it was.
-#[derive(Clone, Default)]
+/// 96 KiB for each 4096 consecutive person numbers of which one was granted anything.
+#[derive(Default)]
 pub struct UsageTable {
     lines: Paged<Line>,
 }
@@ -98,6 +97,12 @@ impl UsageTable {
         for person in persons {
             self.lines.line_mut(person);
         }
+    }
+
+    /// The same allowances, which stay as they are now; memory is shared until either changes.
+    #[must_use]
+    pub fn share(&mut self) -> Self {
+        Self { lines: self.lines.share() }
     }
 
     /// Counts a grant of a purpose on `day`. Purposes are 0 to 9: nothing is counted for another. `newest`, below `u64::MAX`, takes

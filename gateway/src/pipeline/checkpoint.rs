@@ -76,7 +76,7 @@ impl Pipeline {
             next_code: self.codes.next(),
             first_permit: self.permits.first(),
         };
-        let checkpoint = Checkpoint { head, usage: self.usage.clone() };
+        let checkpoint = Checkpoint { head, usage: self.usage.share() };
         Snapshot { checkpoint, permits: self.permits.share() }
     }
 

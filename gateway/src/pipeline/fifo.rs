@@ -1,7 +1,8 @@
 //! A queue that grows without moving what it holds.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+
+use icaze_store::CopyOnWrite;
 
 /// Items in one chunk.
 const CHUNK: usize = 4096;
@@ -12,51 +13,13 @@ const SPARE_MAX: usize = 16;
 #[derive(Debug)]
 pub(super) struct Fifo<T> {
     /// Each of [`CHUNK`] items but the last one.
-    chunks: VecDeque<Chunk<T>>,
+    chunks: VecDeque<CopyOnWrite<Vec<T>>>,
     /// The number of the first item that is held.
     first: u64,
     /// The number of the next one.
     end: u64,
     /// Popped chunks, to be filled again.
     spare: Vec<Vec<T>>,
-}
-
-/// A chunk is nobody else's until a snapshot is taken: writing to it costs no atomic operation.
-#[derive(Debug)]
-enum Chunk<T> {
-    Own(Vec<T>),
-    Shared(Arc<Vec<T>>),
-}
-
-impl<T: Clone> Chunk<T> {
-    fn items(&self) -> &Vec<T> {
-        match self {
-            Self::Own(items) => items,
-            Self::Shared(items) => items,
-        }
-    }
-
-    /// For writing: taken back if nobody else has it any more, else copied.
-    fn items_mut(&mut self) -> &mut Vec<T> {
-        if let Self::Shared(shared) = self {
-            let mut items = Arc::unwrap_or_clone(std::mem::take(shared));
-            items.reserve_exact(CHUNK - items.len());
-            *self = Self::Own(items);
-        }
-        match self {
-            Self::Own(items) => items,
-            Self::Shared(items) => Arc::make_mut(items),
-        }
-    }
-
-    fn share(&mut self) -> Self {
-        let items = match self {
-            Self::Own(items) => Arc::new(std::mem::take(items)),
-            Self::Shared(items) => Arc::clone(items),
-        };
-        *self = Self::Shared(Arc::clone(&items));
-        Self::Shared(items)
-    }
 }
 
 impl<T> Default for Fifo<T> {
@@ -68,9 +31,9 @@ impl<T> Default for Fifo<T> {
 impl<T: Clone> Fifo<T> {
     /// What [`chunks`](Self::chunks) gave, where the first item that is held has this number; `None` if it cannot be that.
     pub(super) fn restore(first: u64, chunks: impl Iterator<Item = Vec<T>>) -> Option<Self> {
-        let chunks: VecDeque<Chunk<T>> = chunks.map(Chunk::Own).collect();
-        let whole = chunks.iter().rev().skip(1).all(|chunk| chunk.items().len() == CHUNK);
-        let last = chunks.back().map_or(0, |chunk| chunk.items().len());
+        let chunks: VecDeque<CopyOnWrite<Vec<T>>> = chunks.map(CopyOnWrite::from).collect();
+        let whole = chunks.iter().rev().skip(1).all(|chunk| chunk.len() == CHUNK);
+        let last = chunks.back().map_or(0, |chunk| chunk.len());
         let begin = first - first % CHUNK as u64;
         let end = begin + (chunks.len().saturating_sub(1) * CHUNK + last) as u64;
         (whole && last <= CHUNK && first <= end).then_some(Self { chunks, first, end, spare: Vec::new() })
@@ -78,12 +41,12 @@ impl<T: Clone> Fifo<T> {
 
     /// What is held, from the beginning of the first item's chunk on.
     pub(super) fn chunks(&self) -> impl Iterator<Item = &[T]> + Clone {
-        self.chunks.iter().map(|chunk| chunk.items().as_slice())
+        self.chunks.iter().map(|chunk| chunk.as_slice())
     }
 
     /// The same items, which stay as they are now. Both share the chunks, and copy one when they write to it.
     pub(super) fn share(&mut self) -> Self {
-        let chunks = self.chunks.iter_mut().map(Chunk::share).collect();
+        let chunks = self.chunks.iter_mut().map(CopyOnWrite::share).collect();
         Self { chunks, first: self.first, end: self.end, spare: Vec::new() }
     }
 
@@ -94,12 +57,17 @@ impl<T: Clone> Fifo<T> {
 
     /// Appends an item and returns its number.
     pub(super) fn push(&mut self, item: T) -> u64 {
-        if self.chunks.back().is_none_or(|chunk| chunk.items().len() == CHUNK) {
+        if self.chunks.back().is_none_or(|chunk| chunk.len() == CHUNK) {
             let chunk = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(CHUNK));
-            self.chunks.push_back(Chunk::Own(chunk));
+            self.chunks.push_back(chunk.into());
         }
         if let Some(chunk) = self.chunks.back_mut() {
-            chunk.items_mut().push(item);
+            let items = chunk.to_mut();
+            // A copy has no room to spare.
+            if items.capacity() < CHUNK {
+                items.reserve_exact(CHUNK - items.len());
+            }
+            items.push(item);
         }
         self.end += 1;
         self.end - 1
@@ -108,13 +76,13 @@ impl<T: Clone> Fifo<T> {
     /// The item of this number, while it is held.
     pub(super) fn get(&self, number: u64) -> Option<&T> {
         let (chunk, place) = self.place(number)?;
-        self.chunks.get(chunk)?.items().get(place)
+        self.chunks.get(chunk)?.get(place)
     }
 
     /// The same for writing.
     pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
         let (chunk, place) = self.place(number)?;
-        self.chunks.get_mut(chunk)?.items_mut().get_mut(place)
+        self.chunks.get_mut(chunk)?.to_mut().get_mut(place)
     }
 
     /// Forgets the first item; its memory is used again.
@@ -125,11 +93,7 @@ impl<T: Clone> Fifo<T> {
         self.first += 1;
         if self.first.is_multiple_of(CHUNK as u64) {
             let popped = self.chunks.pop_front().filter(|_| self.spare.len() < SPARE_MAX);
-            let popped = popped.and_then(|chunk| match chunk {
-                Chunk::Own(items) => Some(items),
-                Chunk::Shared(items) => Arc::into_inner(items),
-            });
-            self.spare.extend(popped.map(|mut items| {
+            self.spare.extend(popped.and_then(CopyOnWrite::into_inner).map(|mut items| {
                 items.clear();
                 items
             }));

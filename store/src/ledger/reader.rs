@@ -134,7 +134,8 @@ pub fn read<S: Storage>(
 
 /// Visits the records behind `after` that the first closed segment with such records holds, and returns the number of
 /// its last one; `None` if no segment that is closed has any. A closed segment has a successor and never changes again.
-/// Without `key` the personal fields are empty. May run beside a writer; takes a segment's length of memory.
+/// Without `key` the personal fields are empty. May run beside a writer. The system is told that the segment
+/// will hardly be read again.
 ///
 /// # Errors
 /// As [`read`].
@@ -184,6 +185,9 @@ pub(super) struct LastSegment {
     pub(super) next_seq: u64,
 }
 
+/// How much of a segment is read at a time, in bytes: memory that the processor's cache holds, and that is used again.
+const WINDOW: usize = 1 << 20;
+
 type Visit<'v> = &'v mut dyn FnMut(&Record<'_>, Visible);
 
 /// A walk through the segments.
@@ -222,6 +226,7 @@ impl<'s, S: Storage> Walker<'s, S> {
         let mut segment = self.begin(header);
         self.scan(&mut segment, Some(next.previous_end), visit)?;
         self.check_joint(&segment, &next)?;
+        self.storage.release(&segment::log_name(segment.header.id.number));
         Ok(Some(next.first_seq.saturating_sub(1)))
     }
 
@@ -320,16 +325,27 @@ impl<'s, S: Storage> Walker<'s, S> {
         let name = segment::log_name(segment.header.id.number);
         let file = self.storage.open(&name).map_err(self.io(&name, "open"))?;
         let salt = segment.header.id.salt;
-        let mut suspect = None;
+        let (mut suspect, mut window, mut buffer) = (None, WINDOW, Vec::new());
         loop {
             let size = self.storage.size(&file).map_err(self.io(&name, "read"))?;
-            let length = limit.map_or(size, |limit| limit.min(size)).saturating_sub(segment.end);
-            let mut bytes = vec![0; usize::try_from(length).unwrap_or(usize::MAX)];
-            let count =
-                self.storage.read_at(&file, segment.end, &mut bytes).map_err(self.io(&name, "read"))?;
-            bytes.truncate(count);
+            let left = limit.map_or(size, |limit| limit.min(size)).saturating_sub(segment.end);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            if buffer.len() < left.min(window) {
+                buffer.resize(left.min(window), 0);
+            }
+            let to = buffer.get_mut(..left.min(window)).unwrap_or_default();
+            let count = self.storage.read_at(&file, segment.end, to).map_err(self.io(&name, "read"))?;
+            let bytes = to.get_mut(..count).unwrap_or_default();
             let start = segment.end;
-            let Err(bad) = self.frames(segment, &name, &mut bytes, visit)? else { return Ok(()) };
+            let read = self.frames(segment, &name, bytes, visit)?;
+            if count < left && count == window {
+                // What is wrong may be that the window cuts a frame. If not, all that is left has to be looked at.
+                if segment.end == start {
+                    window = usize::MAX;
+                }
+                continue;
+            }
+            let Err(bad) = read else { return Ok(()) };
             if limit.is_some() || suspect == Some(segment.end) {
                 return Err(self.damage(&name, segment.end, segment.next_seq, bad.to_string()));
             }

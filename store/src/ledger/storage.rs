@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{Advice, FallocateFlags, fadvise, fallocate};
 
 /// A flat directory of files, as much of it as a log needs. Nothing is durable before it was synced: a file's bytes by
 /// [`sync`](Self::sync), its name by [`sync_names`](Self::sync_names).
@@ -45,6 +45,9 @@ pub trait Storage {
     /// # Errors
     /// If the system fails.
     fn read_at(&self, file: &Self::File, offset: u64, to: &mut [u8]) -> io::Result<usize>;
+
+    /// A file will hardly be read again: the system need not keep in memory what is on the disk.
+    fn release(&self, _name: &str) {}
 
     /// Writes all of `bytes` at `offset`.
     ///
@@ -193,6 +196,13 @@ impl Storage for FileStorage {
             }
         }
         Ok(done)
+    }
+
+    fn release(&self, name: &str) {
+        if let Ok(file) = File::open(self.path.join(name)) {
+            // Advice: a system that does not take it keeps the file in memory for longer, and nothing else.
+            let _ = fadvise(&file, 0, None, Advice::DontNeed);
+        }
     }
 
     fn write_at(&self, file: &File, offset: u64, bytes: &[u8]) -> io::Result<()> {

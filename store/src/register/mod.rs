@@ -53,10 +53,12 @@ impl Register {
     fn new(
         shards: [Arc<Shard>; SHARDS],
         side: SideMap,
-        persons: Persons,
+        mut persons: Persons,
         generation: u32,
         made_at: Timestamp,
     ) -> Self {
+        // The next generation shares the pages that it does not change.
+        persons.facts = persons.facts.share();
         let documents = shards.iter().map(|shard| shard.documents()).sum::<usize>() + side.len();
         Self {
             shards,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::super::fifo::Fifo;
 use super::ADOPTED;
 use super::reply::{Envelope, Issued, Reply, State};
-use super::texts::{Span, Texts};
+use super::texts::{Place, Texts};
 
 /// Forgotten for each reply that comes, so that forgetting never takes long.
 const FORGET_STEP: usize = 4;
@@ -19,8 +19,8 @@ pub(super) struct Replies {
     /// The entry of the place with number 0, wrapping.
     offset: u64,
     texts: Texts,
-    /// Replies whose requests are forgotten, that wait, are in flight or have no mark yet, with their bytes.
-    late: HashMap<u64, (Reply, Box<[u8]>)>,
+    /// Replies whose requests are forgotten, that wait, are in flight or have no mark yet, with their texts.
+    late: HashMap<u64, (Reply, Box<str>)>,
     /// Entries before this one are forgotten little by little.
     forget_before: u64,
 }
@@ -61,13 +61,13 @@ impl Replies {
 
     /// Keeps a reply that no entry decided: as one that another run may have written, and that no entry marks.
     pub(super) fn adopt(&mut self, id: u64, operator: u16, envelope: &Envelope<'_>) {
-        let mut bytes = Vec::new();
+        let mut texts = String::new();
         let mut reply = Reply::new(operator, envelope, None, |pieces| {
-            pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
-            Span::default()
+            pieces.iter().for_each(|piece| texts.push_str(piece));
+            Place::default()
         });
         (reply.touched, reply.uncertain, reply.marked) = (true, true, true);
-        self.late.insert(id, (reply, bytes.into()));
+        self.late.insert(id, (reply, texts.into()));
     }
 
     /// The reply of entry `seq`.
@@ -89,8 +89,8 @@ impl Replies {
     /// What the reply of entry `seq` consists of.
     pub(super) fn envelope(&self, seq: u64) -> Option<Envelope<'_>> {
         match self.recent.get(seq.wrapping_sub(self.offset)) {
-            Some(reply) => reply.as_ref().map(|reply| reply.envelope(self.texts.get(reply.span))),
-            None => self.late.get(&seq).map(|(reply, bytes)| reply.envelope(bytes)),
+            Some(reply) => reply.as_ref().map(|reply| reply.envelope(self.texts.get(reply.place, reply.len()))),
+            None => self.late.get(&seq).map(|(reply, texts)| reply.envelope(texts)),
         }
     }
 
@@ -120,17 +120,17 @@ impl Replies {
     pub(super) fn forget(&mut self, mut stays: impl FnMut(u64, &Reply)) {
         for _ in 0..FORGET_STEP {
             let seq = self.offset.wrapping_add(self.recent.first());
-            let Some(place) = self.recent.front() else { return };
+            let Some(kept) = self.recent.front() else { return };
             if seq >= self.forget_before {
                 return;
             }
-            if let Some(reply) = place {
-                let (span, done) = (reply.span, reply.state == State::Settled && reply.marked);
+            if let Some(reply) = kept {
+                let (place, done) = (reply.place, reply.state == State::Settled && reply.marked);
                 if !done {
                     stays(seq, reply);
-                    self.late.insert(seq, (reply.clone(), self.texts.get(span).into()));
+                    self.late.insert(seq, (reply.clone(), self.texts.get(place, reply.len()).into()));
                 }
-                self.texts.forget_before(span);
+                self.texts.forget_before(place);
             }
             self.recent.pop();
         }

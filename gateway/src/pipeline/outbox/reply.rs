@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 
 use super::super::permits::{Holder, Number};
-use super::texts::Span;
+use super::texts::Place;
 
 /// What a reply consists of.
 #[derive(Clone, Copy)]
@@ -46,10 +46,11 @@ pub(super) enum State {
     Settled,
 }
 
-/// A reply whose bytes lie elsewhere.
+/// A reply whose text and addresses lie elsewhere, one behind the other.
 #[derive(Debug, Clone)]
+#[repr(align(64))]
 pub(super) struct Reply {
-    pub(super) span: Span,
+    pub(super) place: Place,
     /// Microseconds since 1970.
     pub(super) expires_at: i64,
     /// The permit that the reply carries the code of, if this very decision issued it.
@@ -64,6 +65,7 @@ pub(super) struct Reply {
     pub(super) marked: bool,
     /// Whether the operator may have it, though it has not said so.
     pub(super) uncertain: bool,
+    text_len: u16,
     source_len: u8,
     destination_len: u8,
     source_type: (u8, u8),
@@ -71,17 +73,22 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    /// A reply that waits to be sent, and its bytes.
+    /// A reply that waits to be sent, and its three texts: source, destination and what is answered.
     pub(super) fn new<'a>(
         operator: u16,
         envelope: &Envelope<'a>,
         permit: Option<Issued>,
-        keep: impl FnOnce([&'a [u8]; 3]) -> Span,
+        keep: impl FnOnce([&'a str; 3]) -> Place,
     ) -> Self {
-        let cut = |address: Address<'a>| address.digits.get(..65).unwrap_or(address.digits);
-        let (source, destination) = (cut(envelope.source), cut(envelope.destination));
+        // Nobody is answered whose address is not made of digits.
+        let digits = |address: Address<'a>| {
+            std::str::from_utf8(address.digits.get(..65).unwrap_or(address.digits)).unwrap_or_default()
+        };
+        let (source, destination) = (digits(envelope.source), digits(envelope.destination));
+        // No PDU carries a longer one.
+        let text = envelope.text.get(..envelope.text.floor_char_boundary(u16::MAX.into())).unwrap_or_default();
         Self {
-            span: keep([source, destination, envelope.text.as_bytes()]),
+            place: keep([source, destination, text]),
             expires_at: envelope.expires_at.as_microsecond(),
             permit,
             operator,
@@ -90,6 +97,7 @@ impl Reply {
             ended: None,
             marked: false,
             uncertain: false,
+            text_len: text.len() as u16,
             source_len: source.len() as u8,
             destination_len: destination.len() as u8,
             source_type: (envelope.source.ton, envelope.source.npi),
@@ -97,17 +105,24 @@ impl Reply {
         }
     }
 
-    /// The reply with its `bytes`.
-    pub(super) fn envelope<'a>(&self, bytes: &'a [u8]) -> Envelope<'a> {
-        let split = |bytes: &'a [u8], len: u8| bytes.split_at_checked(len.into()).unwrap_or_default();
-        let (source, rest) = split(bytes, self.source_len);
+    /// How long its texts are together.
+    pub(super) fn len(&self) -> usize {
+        usize::from(self.source_len) + usize::from(self.destination_len) + usize::from(self.text_len)
+    }
+
+    /// The reply with its `texts`.
+    pub(super) fn envelope<'a>(&self, texts: &'a str) -> Envelope<'a> {
+        let split = |texts: &'a str, len: u8| texts.split_at_checked(len.into()).unwrap_or_default();
+        let (source, rest) = split(texts, self.source_len);
         let (destination, text) = split(rest, self.destination_len);
-        let address = |(ton, npi), digits| Address { ton, npi, digits };
+        let address = |(ton, npi), digits: &'a str| Address { ton, npi, digits: digits.as_bytes() };
         Envelope {
             source: address(self.source_type, source),
             destination: address(self.destination_type, destination),
-            text: std::str::from_utf8(text).unwrap_or_default(),
+            text,
             expires_at: Timestamp::from_microsecond(self.expires_at).unwrap_or(Timestamp::MAX),
         }
     }
 }
+
+const _: () = assert!(size_of::<Option<Reply>>() == 64, "a reply is a cache line");

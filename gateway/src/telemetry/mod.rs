@@ -3,16 +3,19 @@
 //! What is counted per message is a plain number in the pipeline and becomes a metric when somebody asks; only
 //! latencies are recorded as they happen, once per batch.
 
+mod histogram;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use icaze_codec::pdu::{Command, Status};
 use icaze_codec::session::Direction;
 use icaze_config::gateway::{Log, LogFormat};
-use metrics::{Histogram, counter, gauge, histogram, with_local_recorder};
-use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusRecorder};
+use metrics::{counter, gauge, with_local_recorder};
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusRecorder};
 use metrics_process::Collector;
 
+use self::histogram::Histogram;
 use crate::smpp::binds::asks_to_wait;
 use crate::smpp::held::Released;
 use crate::timeline::no_answers;
@@ -29,37 +32,49 @@ const RECORDS: &[f64] =
 #[derive(Clone)]
 pub struct Telemetry {
     recorder: Arc<PrometheusRecorder>,
-    answer_seconds: Histogram,
-    /// The same finer, in microseconds, since somebody last took them.
+    histograms: Arc<Histograms>,
+    /// How long answers took, finer than their histogram: in microseconds, since somebody last took them.
     answers: Arc<Mutex<hdrhistogram::Histogram<u64>>>,
+    process: Collector,
+}
+
+struct Histograms {
+    answer_seconds: Histogram,
     sync_seconds: Histogram,
     batch_records: Histogram,
     round_trip_seconds: Histogram,
-    process: Collector,
 }
 
 impl Default for Telemetry {
     /// Nothing measured yet.
-    #[expect(clippy::expect_used, reason = "the constant buckets are not empty")]
     fn default() -> Self {
-        let seconds = Matcher::Suffix("_seconds".to_owned());
-        let records = Matcher::Suffix("_records".to_owned());
-        let builder = PrometheusBuilder::new().set_buckets_for_metric(seconds, SECONDS);
-        let builder = builder.and_then(|builder| builder.set_buckets_for_metric(records, RECORDS));
-        let recorder = Arc::new(builder.expect("constant buckets").build_recorder());
-        let (answer_seconds, sync_seconds, batch_records, round_trip_seconds) =
-            with_local_recorder(&*recorder, || {
-                describe();
-                (
-                    histogram!("icaze_answer_seconds"),
-                    histogram!("icaze_ledger_sync_seconds"),
-                    histogram!("icaze_ledger_batch_records"),
-                    histogram!("icaze_cluster_round_trip_seconds"),
-                )
-            });
+        let recorder = Arc::new(PrometheusBuilder::new().build_recorder());
+        with_local_recorder(&*recorder, describe);
         let answers = Arc::new(Mutex::new(no_answers()));
-        let process = Collector::default();
-        Self { recorder, answer_seconds, answers, sync_seconds, batch_records, round_trip_seconds, process }
+        Self { recorder, histograms: Arc::default(), answers, process: Collector::default() }
+    }
+}
+
+impl Default for Histograms {
+    fn default() -> Self {
+        Self {
+            answer_seconds: Histogram::new(
+                "icaze_answer_seconds",
+                "From the message read to its answer released for writing",
+                SECONDS,
+            ),
+            sync_seconds: Histogram::new(
+                "icaze_ledger_sync_seconds",
+                "One commit of the ledger: write and sync",
+                SECONDS,
+            ),
+            batch_records: Histogram::new("icaze_ledger_batch_records", "Records in one commit", RECORDS),
+            round_trip_seconds: Histogram::new(
+                "icaze_cluster_round_trip_seconds",
+                "One batch of calls to all shards, repeats included",
+                SECONDS,
+            ),
+        }
     }
 }
 
@@ -67,10 +82,7 @@ impl Telemetry {
     /// Replies that may leave now.
     pub fn answered(&self, now: Instant, released: Released) {
         let took = now.saturating_duration_since(released.received);
-        self.answer_seconds.record_many(took.as_secs_f64(), released.replies as usize);
-        if released.replies == 0 {
-            return;
-        }
+        self.histograms.answer_seconds.record(took.as_secs_f64(), released.replies.into());
         let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         answers.saturating_record_n(micros, released.replies.into());
@@ -85,8 +97,8 @@ impl Telemetry {
 
     /// A batch was made durable.
     pub fn committed(&self, took: Duration, records: usize) {
-        self.sync_seconds.record(took.as_secs_f64());
-        self.batch_records.record(records as f64);
+        self.histograms.sync_seconds.record(took.as_secs_f64(), 1);
+        self.histograms.batch_records.record(records as f64, 1);
     }
 
     /// How old the oldest personal data of a kind is, in seconds, and how old it may become.
@@ -99,7 +111,7 @@ impl Telemetry {
 
     /// A batch of calls to the cluster was answered, or given up. `what`: before or after the decision.
     pub fn cluster_called(&self, what: &'static str, calls: usize, took: Duration) {
-        self.round_trip_seconds.record(took.as_secs_f64());
+        self.histograms.round_trip_seconds.record(took.as_secs_f64(), 1);
         with_local_recorder(&*self.recorder, || {
             counter!("icaze_cluster_calls_total", "call" => what).increment(calls as u64);
         });
@@ -203,7 +215,12 @@ impl Telemetry {
             self.process.collect();
             publish();
         });
-        self.recorder.handle().render()
+        let mut text = self.recorder.handle().render();
+        let Histograms { answer_seconds, sync_seconds, batch_records, round_trip_seconds } = &*self.histograms;
+        for histogram in [answer_seconds, sync_seconds, batch_records, round_trip_seconds] {
+            histogram.write(&mut text);
+        }
+        text
     }
 }
 
@@ -224,7 +241,7 @@ pub(crate) fn bind(operator: &str, number: usize, messages: [u64; 2], unanswered
 }
 
 fn describe() {
-    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    use metrics::{describe_counter, describe_gauge};
     describe_counter!("icaze_mo_received_total", "Messages that operators delivered, receipts included");
     describe_counter!(
         "icaze_mo_outside_ranges_total",
@@ -258,13 +275,6 @@ fn describe() {
         "icaze_cluster_claimed_total",
         "Unsent replies that were taken over from gateways that are gone"
     );
-    describe_histogram!(
-        "icaze_cluster_round_trip_seconds",
-        "One batch of calls to all shards, repeats included"
-    );
-    describe_histogram!("icaze_answer_seconds", "From the message read to its answer released for writing");
-    describe_histogram!("icaze_ledger_sync_seconds", "One commit of the ledger: write and sync");
-    describe_histogram!("icaze_ledger_batch_records", "Records in one commit");
     describe_gauge!("icaze_smpp_sessions", "Bound sessions");
     describe_gauge!("icaze_bind_messages", "Messages of an operator's open bind since it opened");
     describe_gauge!("icaze_bind_unanswered", "Those of them that await their response");
