@@ -70,14 +70,11 @@ impl<R: Record> Generation<R> {
         Some(slot)
     }
 
-    /// Reads the place where the record of `key` would be, so that it is in the processor's cache when it is wanted, and the cache
-    /// line behind it, where one look-up in two ends. What is returned is of no use but to be used.
+    /// Reads the place where the record of `key` would be, so that it is in the processor's cache when it is wanted. What
+    /// is returned is of no use but to be used.
     pub(super) fn touch(&self, key: R::Key) -> u32 {
-        const LINE: usize = 64;
         let slots = &*self.slots;
-        let home = self.home(slots, key);
-        let stamp = |place| slots.get(place).map_or(0, R::stamp);
-        stamp(home) ^ stamp(home + LINE / size_of::<R>())
+        slots.get(self.home(slots, key)).map_or(0, R::stamp)
     }
 
     /// Forgets all.

@@ -103,7 +103,7 @@ impl Block {
 
 /// A [`Permit`], packed.
 #[derive(Debug, Clone, Copy, FromBytes, IntoBytes, Immutable, KnownLayout)]
-#[repr(C, align(64))]
+#[repr(C)]
 struct Slot {
     seq: u64,
     /// Microseconds.

@@ -6,10 +6,10 @@ use jiff::SignedDuration;
 
 use super::limits::PhoneLimits;
 
-/// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 128 MiB and 500 MiB.
-const REQUESTS_MAX: usize = 2_000_000;
-/// Phones whose texts are counted, at most: some 96 MiB.
-const PHONES_MAX: usize = 2_000_000;
+/// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 60 MiB and 180 MiB.
+const REQUESTS_MAX: usize = 1_250_000;
+/// Phones whose texts are counted, at most: some 50 MiB.
+const PHONES_MAX: usize = 1_500_000;
 /// Replies of one operator that wait, at most: some 250 MiB.
 const WAITING_MAX: usize = 1_000_000;
 

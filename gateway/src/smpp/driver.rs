@@ -253,11 +253,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             let mut pipeline = self.gateway.pipeline();
             self.link.exchange(&mut pipeline, &world, now)
         };
-        // Its write and its sync begin while this encodes.
+        self.link.encode(now);
         if wake.commit {
+            // What others of this thread have read goes into the same commit.
+            tokio::task::yield_now().await;
             self.gateway.wake_committer();
         }
-        self.link.encode(now);
         self.after(wake, now);
     }
 
