@@ -52,6 +52,41 @@ fn records_outlive_restarts_and_their_unused_space_is_given_back() {
     assert_eq!(fs::metadata(dir.path().join("0000000003.log")).unwrap().len(), 64 << 10);
 }
 
+/// A reader takes a mebibyte at a time: batches that lie across two of these, and one that is longer.
+#[test]
+fn batches_of_any_length_are_read_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = MasterKey::random().unwrap();
+    let storage = FileStorage::open(dir.path()).unwrap();
+    let options = Options { segment_bytes: 64 << 20, ..Options::default() };
+    let (mut ledger, mut batch) = Ledger::open(storage, &key, 0, options, |_| {}).unwrap();
+    for records in [5000, 7000, 3000, 40_000, 1, 9000, 2000] {
+        for _ in 0..records {
+            entries::numbered(batch.last_seq() + 1).append_to(&mut batch).unwrap();
+        }
+        assert!(records < 40_000 || batch.bytes() > 1 << 20);
+        ledger.commit(&mut batch).unwrap();
+    }
+    assert_eq!(numbers(dir.path(), &key), (1..=66_001).collect::<Vec<_>>());
+
+    ledger.roll().unwrap();
+    let mut next = 1;
+    let storage = FileStorage::read_only(dir.path()).unwrap();
+    let last = read_closed(&storage, Some(&key), 0, |record, _| {
+        assert_eq!(entries::number_of(&record.entry), next);
+        next += 1;
+    });
+    assert_eq!((last.unwrap(), next), (Some(66_001), 66_002));
+
+    // Rot in the long one is found, and where it is.
+    let log = dir.path().join("0000000001.log");
+    let mut bytes = fs::read(&log).unwrap();
+    let middle = bytes.len() / 2;
+    *bytes.get_mut(middle).unwrap() ^= 1;
+    fs::write(&log, bytes).unwrap();
+    assert!(matches!(verify(&storage), Err(ReadError::Damaged(damage)) if damage.seq == 15_001));
+}
+
 #[test]
 fn a_second_process_is_refused_and_a_reader_is_not() {
     let dir = tempfile::tempdir().unwrap();
