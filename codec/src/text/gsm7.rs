@@ -121,6 +121,14 @@ pub(super) fn encode(text: &str, out: &mut Vec<u8>) {
     }
 }
 
+/// The letters, digits and spaces that `septets` begin with, which are the same in ASCII, and the rest.
+pub(super) fn split_ascii(shifts: Shifts, septets: &[u8]) -> (&str, &[u8]) {
+    let same = |octet: &u8| !shifts.locking && (octet.is_ascii_alphanumeric() || *octet == b' ');
+    let end = septets.iter().position(|octet| !same(octet)).unwrap_or(septets.len());
+    let (same, rest) = septets.split_at_checked(end).unwrap_or_default();
+    (std::str::from_utf8(same).unwrap_or_default(), rest)
+}
+
 /// Appends the characters of `septets`. An octet above 0x7F reads as U+FFFD, an escape before a septet that its table
 /// lacks reads as that septet (6.2.1.1), a lone or doubled escape as a space.
 pub(super) fn decode(shifts: Shifts, septets: impl Iterator<Item = u8>, out: &mut String) {

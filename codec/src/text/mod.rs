@@ -109,7 +109,11 @@ impl Alphabet {
 /// Appends the text of `octets` that have no user data header.
 pub fn decode(alphabet: Alphabet, shifts: Shifts, octets: &[u8], out: &mut String) {
     match alphabet {
-        Alphabet::Gsm7 => gsm7::decode(shifts, octets.iter().copied(), out),
+        Alphabet::Gsm7 => {
+            let (same, rest) = gsm7::split_ascii(shifts, octets);
+            out.push_str(same);
+            gsm7::decode(shifts, rest.iter().copied(), out);
+        }
         Alphabet::Gsm7Packed => gsm7::decode(shifts, gsm7::unpack(octets, 0), out),
         Alphabet::Ascii => {
             out.extend(
@@ -229,9 +233,15 @@ impl Coding {
                 out.resize(start + text.len() * 2, 0);
                 let (octets, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<2>();
                 let mut end = start;
-                for (octets, unit) in octets.iter_mut().zip(text.encode_utf16()) {
+                let mut write = |octets: &mut [u8; 2], unit: u16| {
                     *octets = unit.to_be_bytes();
                     end += octets.len();
+                };
+                // Characters of the first plane are units themselves, and quicker to come by.
+                if text.bytes().fold(0, u8::max) < 0xF0 {
+                    octets.iter_mut().zip(text.chars()).for_each(|(octets, c)| write(octets, c as u32 as u16));
+                } else {
+                    octets.iter_mut().zip(text.encode_utf16()).for_each(|(octets, unit)| write(octets, unit));
                 }
                 out.truncate(end);
             }

@@ -320,7 +320,7 @@ impl Port {
     pub fn identity(&self, operator: u16, message: &Message<'_>, fields: &mut Vec<u8>) -> u128 {
         fields.clear();
         let mut field = |bytes: &[u8]| {
-            fields.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+            fields.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
             fields.extend_from_slice(bytes);
         };
         field(self.name(operator).as_bytes());
