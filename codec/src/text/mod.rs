@@ -239,7 +239,10 @@ impl Coding {
                 };
                 // Characters of the first plane are units themselves, and quicker to come by.
                 if text.bytes().fold(0, u8::max) < 0xF0 {
-                    octets.iter_mut().zip(text.chars()).for_each(|(octets, c)| write(octets, c as u32 as u16));
+                    octets
+                        .iter_mut()
+                        .zip(text.chars())
+                        .for_each(|(octets, c)| write(octets, c as u32 as u16));
                 } else {
                     octets.iter_mut().zip(text.encode_utf16()).for_each(|(octets, unit)| write(octets, unit));
                 }

@@ -40,7 +40,7 @@ impl<R: Record> Generation<R> {
     /// # Errors
     /// If the system has no address space for it.
     pub(super) fn new(max: usize) -> io::Result<Self> {
-        let slots = Table::zeroed(max * 3 / 2 + 1)?;
+        let slots = Table::zeroed(max * 2 + 1)?;
         Ok(Self { slots, hasher: RandomState::default(), stamp: 1, len: 0, max })
     }
 
@@ -102,7 +102,8 @@ impl<R: Record> Generation<R> {
         ((u128::from(self.hasher.hash_one(key)) * slots.len() as u128) >> u64::BITS) as usize
     }
 
-    /// The place of the record of `key`, or the empty one where it would be. A third of the places is always empty.
+    /// The place of the record of `key`, or the empty one where it would be. Half of the places are always empty, so that few of them
+    /// are looked at.
     fn find(&self, slots: &[R], key: R::Key) -> Option<usize> {
         let home = self.home(slots, key);
         let (before, from) = slots.split_at_checked(home)?;

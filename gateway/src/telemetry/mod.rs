@@ -216,7 +216,8 @@ impl Telemetry {
             publish();
         });
         let mut text = self.recorder.handle().render();
-        let Histograms { answer_seconds, sync_seconds, batch_records, round_trip_seconds } = &*self.histograms;
+        let Histograms { answer_seconds, sync_seconds, batch_records, round_trip_seconds } =
+            &*self.histograms;
         for histogram in [answer_seconds, sync_seconds, batch_records, round_trip_seconds] {
             histogram.write(&mut text);
         }

@@ -89,7 +89,9 @@ impl Replies {
     /// What the reply of entry `seq` consists of.
     pub(super) fn envelope(&self, seq: u64) -> Option<Envelope<'_>> {
         match self.recent.get(seq.wrapping_sub(self.offset)) {
-            Some(reply) => reply.as_ref().map(|reply| reply.envelope(self.texts.get(reply.place, reply.len()))),
+            Some(reply) => {
+                reply.as_ref().map(|reply| reply.envelope(self.texts.get(reply.place, reply.len())))
+            }
             None => self.late.get(&seq).map(|(reply, texts)| reply.envelope(texts)),
         }
     }

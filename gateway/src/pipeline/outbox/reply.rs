@@ -85,7 +85,8 @@ impl Reply {
         };
         let (source, destination) = (digits(envelope.source), digits(envelope.destination));
         // No PDU carries a longer one.
-        let text = envelope.text.get(..envelope.text.floor_char_boundary(u16::MAX.into())).unwrap_or_default();
+        let text =
+            envelope.text.get(..envelope.text.floor_char_boundary(u16::MAX.into())).unwrap_or_default();
         Self {
             place: keep([source, destination, text]),
             expires_at: envelope.expires_at.as_microsecond(),
