@@ -2,6 +2,7 @@
 //! settled by their entry.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use super::super::fifo::Fifo;
 use super::ADOPTED;
@@ -20,9 +21,28 @@ pub(super) struct Replies {
     offset: u64,
     texts: Texts,
     /// Replies whose requests are forgotten, that wait, are in flight or have no mark yet, with their texts.
-    late: HashMap<u64, (Reply, Box<str>)>,
+    late: HashMap<u64, Late>,
     /// Entries before this one are forgotten little by little.
     forget_before: u64,
+}
+
+/// A reply that is kept apart from the others, with its texts.
+struct Late {
+    reply: Reply,
+    texts: Box<str>,
+}
+
+/// Without its texts, which are personal.
+impl fmt::Debug for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.reply.fmt(f)
+    }
+}
+
+impl Late {
+    fn is_done(&self) -> bool {
+        self.reply.state == State::Settled && self.reply.marked
+    }
 }
 
 impl Replies {
@@ -67,14 +87,14 @@ impl Replies {
             Place::default()
         });
         (reply.touched, reply.uncertain, reply.marked) = (true, true, true);
-        self.late.insert(id, (reply, texts.into()));
+        self.late.insert(id, Late { reply, texts: texts.into() });
     }
 
     /// The reply of entry `seq`.
     pub(super) fn get(&self, seq: u64) -> Option<&Reply> {
         match self.recent.get(seq.wrapping_sub(self.offset)) {
             Some(reply) => reply.as_ref(),
-            None => self.late.get(&seq).map(|(reply, _)| reply),
+            None => self.late.get(&seq).map(|late| &late.reply),
         }
     }
 
@@ -82,7 +102,7 @@ impl Replies {
     pub(super) fn get_mut(&mut self, seq: u64) -> Option<&mut Reply> {
         match self.recent.get_mut(seq.wrapping_sub(self.offset)) {
             Some(reply) => reply.as_mut(),
-            None => self.late.get_mut(&seq).map(|(reply, _)| reply),
+            None => self.late.get_mut(&seq).map(|late| &mut late.reply),
         }
     }
 
@@ -92,7 +112,7 @@ impl Replies {
             Some(reply) => {
                 reply.as_ref().map(|reply| reply.envelope(self.texts.get(reply.place, reply.len())))
             }
-            None => self.late.get(&seq).map(|(reply, texts)| reply.envelope(texts)),
+            None => self.late.get(&seq).map(|late| late.reply.envelope(&late.texts)),
         }
     }
 
@@ -130,7 +150,8 @@ impl Replies {
                 let (place, done) = (reply.place, reply.state == State::Settled && reply.marked);
                 if !done {
                     stays(seq, reply);
-                    self.late.insert(seq, (reply.clone(), self.texts.get(place, reply.len()).into()));
+                    let texts = self.texts.get(place, reply.len()).into();
+                    self.late.insert(seq, Late { reply: reply.clone(), texts });
                 }
                 self.texts.forget_before(place);
             }
@@ -140,8 +161,7 @@ impl Replies {
 
     /// Forgets a reply whose request is forgotten, once it is settled and marked.
     pub(super) fn release(&mut self, seq: u64) {
-        let done = |(reply, _): &(Reply, _)| reply.state == State::Settled && reply.marked;
-        if self.late.get(&seq).is_some_and(done) {
+        if self.late.get(&seq).is_some_and(Late::is_done) {
             self.late.remove(&seq);
         }
     }
