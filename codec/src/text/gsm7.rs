@@ -121,9 +121,9 @@ pub(super) fn encode(text: &str, out: &mut Vec<u8>) {
     }
 }
 
-/// The letters, digits and spaces that `septets` begin with, which are the same in ASCII, and the rest.
-pub(super) fn split_ascii(shifts: Shifts, septets: &[u8]) -> (&str, &[u8]) {
-    let same = |octet: &u8| !shifts.locking && (octet.is_ascii_alphanumeric() || *octet == b' ');
+/// The letters, digits and spaces that `septets` begin with, which are the same in ASCII under any shift, and the rest.
+pub(super) fn split_ascii(septets: &[u8]) -> (&str, &[u8]) {
+    let same = |octet: &u8| octet.is_ascii_alphanumeric() || *octet == b' ';
     let end = septets.iter().position(|octet| !same(octet)).unwrap_or(septets.len());
     let (same, rest) = septets.split_at_checked(end).unwrap_or_default();
     (std::str::from_utf8(same).unwrap_or_default(), rest)
@@ -293,6 +293,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_begins_as_ascii_reads_as_septets_do(ascii in "[ 0-9A-Za-z]{0,9}", octets: Vec<u8>, single: bool, locking: bool) {
+            let (shifts, octets) = (Shifts { single, locking }, [ascii.as_bytes(), &octets].concat());
+            let (mut read, mut septets) = (String::new(), String::new());
+            super::super::decode(super::super::Alphabet::Gsm7, shifts, &octets, &mut read);
+            decode(shifts, octets.iter().copied(), &mut septets);
+            prop_assert_eq!(read, septets);
+        }
+
         #[test]
         fn any_octets_are_read(octets: Vec<u8>, fill_bits in 0..7_u8, single: bool, locking: bool) {
             let shifts = Shifts { single, locking };

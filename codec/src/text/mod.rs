@@ -110,7 +110,7 @@ impl Alphabet {
 pub fn decode(alphabet: Alphabet, shifts: Shifts, octets: &[u8], out: &mut String) {
     match alphabet {
         Alphabet::Gsm7 => {
-            let (same, rest) = gsm7::split_ascii(shifts, octets);
+            let (same, rest) = gsm7::split_ascii(octets);
             out.push_str(same);
             gsm7::decode(shifts, rest.iter().copied(), out);
         }
