@@ -84,6 +84,7 @@ mod tests {
 
     #[test]
     fn far_apart_lines_take_a_page_each() {
+        assert!(size_of::<Option<CopyOnWrite<Box<[u64]>>>>() <= 24);
         let mut table = Paged::default();
         for index in [0, 4095, 4096, u32::MAX] {
             *table.line_mut(index) = u64::from(index) + 1;

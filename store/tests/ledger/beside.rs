@@ -3,7 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 
-use icaze_store::ledger::{FaultyStorage, Ledger, MasterKey, Options, ReadError, Storage, read, verify};
+use icaze_store::ledger::{
+    FaultyStorage, Ledger, MasterKey, Options, ReadError, Storage, read, read_closed, verify,
+};
 
 use crate::entries;
 
@@ -17,11 +19,18 @@ struct Slow<F> {
     reads: Cell<u64>,
     when: u64,
     what: RefCell<Option<F>>,
+    released: RefCell<Vec<String>>,
 }
 
 impl<F: FnOnce()> Slow<F> {
     fn new(storage: FaultyStorage, when: u64, what: F) -> Self {
-        Self { storage, reads: Cell::new(0), when, what: RefCell::new(Some(what)) }
+        Self {
+            storage,
+            reads: Cell::new(0),
+            when,
+            what: RefCell::new(Some(what)),
+            released: RefCell::default(),
+        }
     }
 
     fn now(&self) {
@@ -66,6 +75,10 @@ impl<F: FnOnce()> Storage for Slow<F> {
             return Ok(count);
         }
         Ok(count + self.storage.read_at(file, offset + count as u64, late)?)
+    }
+
+    fn release(&self, name: &str) {
+        self.released.borrow_mut().push(name.to_owned());
     }
 
     fn create(&self, _: &str, _: u64) -> io::Result<Self::File> {
@@ -166,4 +179,19 @@ fn a_misdirected_write_is_damage() {
         matches!(&error, ReadError::Damaged(damage) if damage.offset == 4096 + second as u64 && damage.seq == 4),
         "{error}"
     );
+}
+
+#[test]
+fn only_a_closed_segment_that_was_read_may_leave_the_systems_memory() {
+    let (storage, key) = (FaultyStorage::new(7), MasterKey::random().unwrap());
+    let (mut ledger, mut batch) = Ledger::open(storage.clone(), &key, 0, options(), |_| {}).unwrap();
+    write(&mut ledger, &mut batch, 1);
+    ledger.roll().unwrap();
+    write(&mut ledger, &mut batch, 1);
+    let slow = Slow::new(storage, u64::MAX, || {});
+    read(&slow, Some(&key), |_, _| {}).unwrap();
+    assert!(slow.released.borrow().is_empty(), "whoever reads all may read it again");
+    let last = read_closed(&slow, Some(&key), 0, |_, _| {}).unwrap();
+    assert_eq!(read_closed(&slow, Some(&key), last.unwrap(), |_, _| {}).unwrap(), None);
+    assert_eq!(*slow.released.borrow(), ["0000000001.log"]);
 }
