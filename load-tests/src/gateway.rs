@@ -194,7 +194,7 @@ impl Drop for Gateway {
 fn program(icaze: &Path) -> anyhow::Result<PathBuf> {
     let named = icaze.display();
     icaze.canonicalize().with_context(|| {
-        format!("{named} is not there; build it first: cargo build --release -p icaze-gateway")
+        format!("{named} is not there; build it first: cargo build --profile dist -p icaze-gateway")
     })
 }
 

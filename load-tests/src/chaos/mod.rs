@@ -29,7 +29,7 @@ use crate::random::Random;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The gateway's program.
-    #[arg(long, value_name = "FILE", default_value = "target/release/icaze")]
+    #[arg(long, value_name = "FILE", default_value = "target/dist/icaze")]
     pub(crate) icaze: PathBuf,
     /// How long faults go on; in any case until each kind has come once.
     #[arg(long, default_value_t = 10)]

@@ -24,7 +24,7 @@ use crate::random::Random;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The gateway's program.
-    #[arg(long, value_name = "FILE", default_value = "target/release/icaze")]
+    #[arg(long, value_name = "FILE", default_value = "target/dist/icaze")]
     pub(crate) icaze: PathBuf,
     /// SIGKILLs.
     #[arg(long, default_value_t = 1000)]

@@ -21,7 +21,7 @@ use crate::phone::Phones;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The gateway's program.
-    #[arg(long, value_name = "FILE", default_value = "target/release/icaze")]
+    #[arg(long, value_name = "FILE", default_value = "target/dist/icaze")]
     icaze: PathBuf,
     /// Messages/s of the calm operator.
     #[arg(long, default_value_t = 2000)]

@@ -19,7 +19,7 @@ use crate::machine;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The gateway's program.
-    #[arg(long, value_name = "FILE", default_value = "target/release/icaze")]
+    #[arg(long, value_name = "FILE", default_value = "target/dist/icaze")]
     icaze: PathBuf,
     /// A register that holds the documents from AZE20000000 on; by default one is made.
     #[arg(long, value_name = "FILE")]
