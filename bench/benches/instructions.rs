@@ -10,7 +10,7 @@ use gungraun::{library_benchmark, library_benchmark_group, main};
 use icaze_bench::sample;
 use icaze_codec::frame::split;
 use icaze_codec::pdu::Pdu;
-use icaze_gateway::permit::read::read;
+use icaze_gateway::permit::read::{PurposeNames, read};
 use icaze_gateway::pipeline::Pipeline;
 use icaze_gateway::pipeline::intake::Intake;
 use icaze_gateway::world::World;
@@ -34,25 +34,26 @@ fn decode(frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     frames
 }
 
-fn requests() -> Vec<String> {
-    (0..MESSAGES).map(sample::text).collect()
+fn requests() -> (Vec<String>, PurposeNames) {
+    ((0..MESSAGES).map(sample::text).collect(), sample::names())
 }
 
-fn junk() -> Vec<String> {
-    vec![
+fn junk() -> (Vec<String>, PurposeNames) {
+    let texts = vec![
         "Salam necəsən? Sabah saat 7-də görüşək, mən evdəyəm, zəng elə 0501234567".to_owned();
         MESSAGES as usize
-    ]
+    ];
+    (texts, sample::names())
 }
 
 #[library_benchmark]
 #[bench::requests(requests())]
 #[bench::junk(junk())]
-fn reading(texts: Vec<String>) -> Vec<String> {
+fn reading((texts, names): (Vec<String>, PurposeNames)) -> (Vec<String>, PurposeNames) {
     texts.iter().for_each(|text| {
-        black_box(read(black_box(text)));
+        black_box(read(black_box(text), &names));
     });
-    texts
+    (texts, names)
 }
 
 type Found = Vec<Option<Entry>>;
@@ -83,7 +84,7 @@ fn node() -> Node {
     let world = sample::world(MESSAGES);
     let mut intake = Intake::default();
     sample::fill(&mut intake, 0, MESSAGES);
-    intake.look_up(&world.register);
+    intake.look_up(&world);
     Node { world, pipeline: sample::pipeline(batch.spare()), intake, spare: batch.spare() }
 }
 

@@ -45,6 +45,7 @@ fn decoding(c: &mut Criterion) {
 }
 
 fn reading(c: &mut Criterion) {
+    let names = sample::names();
     let mut group = c.benchmark_group("read");
     for (name, text) in [
         ("request", "2 AZE20000001"),
@@ -52,7 +53,7 @@ fn reading(c: &mut Criterion) {
         ("cyrillic", "код 2 АЗЕ20000001"),
         ("junk", "Salam necəsən? Sabah saat 7-də görüşək, mən evdəyəm, zəng elə 0501234567"),
     ] {
-        group.bench_function(name, |b| b.iter(|| black_box(read(black_box(text)))));
+        group.bench_function(name, |b| b.iter(|| black_box(read(black_box(text), &names))));
     }
 }
 
@@ -109,7 +110,7 @@ fn chase(b: &mut criterion::Bencher<'_>, count: usize, ask: impl Fn(usize) -> u6
 fn deciding(c: &mut Criterion) {
     let world = sample::world(1000);
     let moment = world.moment(NOON);
-    let request = read(&sample::text(1)).request.unwrap();
+    let request = read(&sample::text(1), &sample::names()).request.unwrap();
     let entry = world.register.find(request.document).unwrap();
     let facts = world.facts(&entry).unwrap();
     let history = History::default();
@@ -222,7 +223,7 @@ fn together(c: &mut Criterion) {
                     }
                     sample::fill(&mut intake, asked, count);
                     asked += count;
-                    intake.look_up(&world.register);
+                    intake.look_up(&world);
                     let (mut accepted, began) = (0, Instant::now());
                     let count_accepted = |answer: Result<_, _>| accepted += u32::from(answer.is_ok());
                     pipeline.receive(0, &intake, &world, sample::now(), count_accepted);

@@ -11,6 +11,7 @@ use icaze_config::regime::Regimes;
 use icaze_config::replies::Texts;
 use icaze_gateway::clock::Now;
 use icaze_gateway::permit::code::CodeKey;
+use icaze_gateway::permit::read::PurposeNames;
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::intake::{Body, Intake};
 use icaze_gateway::pipeline::{self, Operator, Pipeline};
@@ -50,17 +51,27 @@ pub fn documents(count: u32) -> impl Iterator<Item = Document> {
     synth::rows(count, 1).map(|row| row.document)
 }
 
+/// The purposes' names in the demo regime.
+#[must_use]
+pub fn names() -> PurposeNames {
+    PurposeNames::of(&regimes())
+}
+
+fn regimes() -> Regimes {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/regimes/demo");
+    Regimes::load(&dir).unwrap()
+}
+
 /// Everything that decisions are made from, as shipped, with `count` synthetic adults.
 #[must_use]
 pub fn world(count: u32) -> World {
-    let regimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/regimes/demo");
     let config = config();
     let contacts = Contacts {
         hotline: config.replies.hotline,
         emergency: config.replies.emergency,
         example: config.replies.example,
     };
-    World::new(register(count), Regimes::load(&regimes).unwrap(), Texts::shipped().unwrap(), contacts)
+    World::new(register(count), regimes(), Texts::shipped().unwrap(), contacts)
 }
 
 /// The shipped configuration.

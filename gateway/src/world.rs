@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::permit::decide::{DocumentStatus, PersonFacts};
 use crate::permit::moment::Moment;
+use crate::permit::read::PurposeNames;
 use crate::permit::reply::{self, Line};
 use crate::permit::rules::named;
 
@@ -26,6 +27,8 @@ pub struct World {
     pub texts: Texts,
     /// Whom they are told to call.
     pub contacts: Contacts,
+    /// What purposes are called in any of the regimes.
+    pub names: PurposeNames,
     words: Vec<(u64, [Words; 3])>,
 }
 
@@ -82,14 +85,15 @@ impl World {
         let words = regimes.as_slice().iter();
         let words =
             words.map(|regime| (regime.hash(), languages.map(|language| Words::of(regime, language))));
-        Self { words: words.collect(), register, regimes, texts, contacts }
+        let (words, names) = (words.collect(), PurposeNames::of(&regimes));
+        Self { words, names, register, regimes, texts, contacts }
     }
 
     /// The same rules and texts with another register.
     #[must_use]
     pub fn with(&self, register: Register) -> Self {
-        let Self { regimes, texts, contacts, words, .. } = self.clone();
-        Self { register, regimes, texts, contacts, words }
+        let Self { regimes, texts, contacts, names, words, .. } = self.clone();
+        Self { register, regimes, texts, contacts, names, words }
     }
 
     /// The rules of the minute that holds `now`.

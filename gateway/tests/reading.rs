@@ -11,11 +11,23 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
-use icaze_gateway::permit::read::{Help, Reading, read};
+use icaze_config::regime::Regimes;
+use icaze_gateway::permit::read::{self, Help, PurposeNames, Reading};
 use icaze_store::Document;
 use icaze_store::ledger::Language;
 use proptest::prelude::*;
+
+/// The names that the demo regime gives its purposes.
+static NAMES: LazyLock<PurposeNames> = LazyLock::new(|| {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/regimes/demo");
+    PurposeNames::of(&Regimes::load(&dir).unwrap())
+});
+
+fn read(text: &str) -> Reading {
+    read::read(text, &NAMES)
+}
 
 fn unescape(text: &str) -> String {
     let mut plain = String::new();

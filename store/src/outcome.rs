@@ -114,6 +114,18 @@ named! {
         Incomplete = 37 "incomplete",
         /// The message is no text.
         Binary = 38 "binary",
+        /// A document, and more than one purpose.
+        TwoPurposes = 39 "two_purposes",
+        /// A number without a series, or with one that cannot be read.
+        Series = 60 "series",
+        /// The number of a passport or a certificate instead of the document's serial.
+        Passport = 61 "passport",
+        /// A permit for another day.
+        Later = 62 "later",
+        /// A reply of ours that came back.
+        Forwarded = 63 "forwarded",
+        /// The document that was read has to be confirmed.
+        Confirm = 64 "confirm",
         /// One phone beyond its limit.
         Phone = 40 "phone",
         /// A sender that an answer could set off again: a short code or a name.
@@ -148,7 +160,13 @@ impl Reason {
             | Self::TwoDocuments
             | Self::Example
             | Self::Incomplete
-            | Self::Binary => Outcome::Help,
+            | Self::Binary
+            | Self::TwoPurposes
+            | Self::Series
+            | Self::Passport
+            | Self::Later
+            | Self::Forwarded
+            | Self::Confirm => Outcome::Help,
             Self::Phone => Outcome::Limited,
             Self::Loop | Self::Receipt => Outcome::Ignored,
         }

@@ -1,7 +1,7 @@
 //! Texts: from octets to characters, and from characters to requests.
 
 use icaze_codec::text::{self, Alphabet, Coding, Reference};
-use icaze_gateway::permit::read::read;
+use icaze_gateway::permit::read::{PurposeNames, Reading};
 
 const ALPHABETS: [Alphabet; 6] = [
     Alphabet::Gsm7,
@@ -73,6 +73,7 @@ fn same(read: &str, sent: &str, alphabet: Alphabet) -> bool {
 /// If not.
 pub fn request(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);
+    let read = |text: &str| -> Reading { icaze_gateway::permit::read::read(text, &PurposeNames::default()) };
     let reading = read(&text);
     assert_eq!(read(&format!("  {text}\n")), reading, "spaces around the text change it");
     let Ok(request) = reading.request else { return };

@@ -350,6 +350,16 @@ const fn why(reason: Option<Reason>) -> &'static str {
         Some(Reason::Fin) => "the text has the personal code (FIN) instead of the document's serial",
         Some(Reason::TwoDocuments) => "the text has more than one document",
         Some(Reason::Example) => "the serial is the one of the examples",
+        Some(Reason::TwoPurposes) => "the text has a document and more than one purpose",
+        Some(Reason::Series) => {
+            "the text has a number as long as a serial's, and no series that could be read"
+        }
+        Some(Reason::Passport) => "the text has the number of a passport or of a certificate",
+        Some(Reason::Later) => "the text asks for a permit for another day",
+        Some(Reason::Forwarded) => "the text is a reply of ours that came back",
+        Some(Reason::Confirm) => {
+            "the text has a purpose and a serial that the citizen has to confirm, because it could be read otherwise"
+        }
         Some(Reason::Incomplete) => "parts of the text never came",
         Some(Reason::Binary) => "the message is no text",
         Some(Reason::Phone) => "the phone is beyond its limit: one notice, then silence",

@@ -211,7 +211,7 @@ mod tests {
     use std::collections::HashSet;
 
     use super::*;
-    use crate::permit::read::read;
+    use crate::permit::read::{PurposeNames, read};
 
     /// Texts, each answered at once.
     fn texts(seed: u64, count: usize) -> Vec<Text> {
@@ -233,7 +233,8 @@ mod tests {
     #[test]
     fn some_forty_percent_are_no_requests() {
         let texts = texts(1, 20_000);
-        let junk = texts.iter().filter(|text| read(&text.body).request.is_err()).count();
+        let junk =
+            texts.iter().filter(|text| read(&text.body, &PurposeNames::default()).request.is_err()).count();
         assert!((7_000..9_500).contains(&junk), "{junk} of 20,000");
     }
 

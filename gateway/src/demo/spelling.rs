@@ -102,13 +102,17 @@ fn unescape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::permit::read::read;
+    use crate::permit::read::{self, PurposeNames, Reading};
 
     const WISH: Wish = Wish { purpose: 2, number: 20_000_017 };
 
     fn is_wish(text: &str) -> bool {
         let read = read(text).request.ok();
         read.is_some_and(|request| request.purpose == 2 && request.document == "AZE20000017".parse().unwrap())
+    }
+
+    fn read(text: &str) -> Reading {
+        read::read(text, &PurposeNames::default())
     }
 
     #[test]

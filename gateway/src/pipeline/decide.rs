@@ -92,7 +92,8 @@ impl Pipeline {
         let reading = if let Content::Text(reading) = &message.content {
             reading
         } else {
-            unread = read("");
+            let text = if matches!(message.content, Content::Unread) { message.text } else { "" };
+            unread = read(text, &world.names);
             &unread
         };
         let case = Case {
@@ -141,7 +142,12 @@ impl Pipeline {
         text.push_str(message.text);
         later.iter().for_each(|piece| text.push_str(&piece.text));
         let seqs: Vec<u64> = siblings.iter().map(|piece| piece.seq).collect();
-        let whole = Message { content: Content::Text(read(&text)), found: None, text: &text, ..*message };
+        let whole = Message {
+            content: Content::Text(read(&text, &world.names)),
+            found: None,
+            text: &text,
+            ..*message
+        };
         let accepted = self.decide(operator, &whole, &seqs, world, moment);
         if accepted.is_err() {
             // The last part comes again; its siblings go on waiting for it.
@@ -161,7 +167,7 @@ impl Pipeline {
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
         let text: String = incomplete.pieces.iter().map(|(_, piece)| &*piece.text).collect();
-        let reading = read(&text);
+        let reading = read(&text, &world.names);
         let parts: Vec<u64> = incomplete.pieces.iter().map(|(_, piece)| piece.seq).collect();
         let from = incomplete.key.from.get();
         let phone = self.phone(&from);

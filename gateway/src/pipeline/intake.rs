@@ -6,11 +6,12 @@ use std::ops::Range;
 use icaze_cluster::Reserved;
 use icaze_codec::text::Part;
 use icaze_store::ledger::Address;
-use icaze_store::register::{Entry, Register};
+use icaze_store::register::Entry;
 use icaze_store::{Document, Msisdn, Reason};
 use jiff::Timestamp;
 
 use crate::permit::read::{Reading, read};
+use crate::world::World;
 
 /// All messages that one read brought, in two buffers that are used again.
 #[derive(Default)]
@@ -80,7 +81,9 @@ pub struct Message<'a> {
 /// What a message says.
 #[derive(Debug, Clone, Copy)]
 pub enum Content {
-    /// A whole text, read.
+    /// A whole text.
+    Unread,
+    /// A whole text, [read](Intake::look_up).
     Text(Reading),
     /// A part of a text.
     Part(Part),
@@ -95,7 +98,7 @@ impl Content {
     fn document(&self) -> Option<Document> {
         match self {
             Self::Text(reading) => reading.request.ok().map(|request| request.document),
-            Self::Part(_) | Self::Binary | Self::Ignored(_) => None,
+            Self::Unread | Self::Part(_) | Self::Binary | Self::Ignored(_) => None,
         }
     }
 }
@@ -145,15 +148,23 @@ impl Intake {
             }
             Body::Text(text) => {
                 self.texts.push_str(text);
-                Content::Text(read(text))
+                Content::Unread
             }
         };
         let text = start..self.texts.len();
         self.messages.push(Slot { from, to, phone, identity, received_at, content, text });
     }
 
-    /// Looks all documents up together, so that the waits for memory overlap, and before anybody waits for this batch.
-    pub fn look_up(&mut self, register: &Register) {
+    /// Reads all texts, then looks all documents up together, so that the waits for memory overlap, and before anybody
+    /// waits for this batch.
+    pub fn look_up(&mut self, world: &World) {
+        let register = &world.register;
+        for slot in &mut self.messages {
+            if matches!(slot.content, Content::Unread) {
+                let text = self.texts.get(slot.text.clone()).unwrap_or_default();
+                slot.content = Content::Text(read(text, &world.names));
+            }
+        }
         self.documents.clear();
         self.documents.extend(self.messages.iter().filter_map(|slot| slot.content.document()));
         register.find_batch(&self.documents, &mut self.found);

@@ -272,11 +272,12 @@ impl Pipeline {
         let (mut parts, mut subjects) = (Vec::new(), HashSet::new());
         for (place, message) in intake.iter().enumerate() {
             let request = match message.content {
+                Content::Unread => read(message.text, &world.names).request.ok(),
                 Content::Text(reading) => reading.request.ok(),
                 Content::Part(part) => {
                     let key = MessageKey::of(operator, &message, part);
                     parts.push((key, part.number, message.text));
-                    self.parts.joined(&parts).and_then(|text| read(&text).request.ok())
+                    self.parts.joined(&parts).and_then(|text| read(&text, &world.names).request.ok())
                 }
                 Content::Binary | Content::Ignored(_) => None,
             };

@@ -260,9 +260,9 @@ impl Link {
         self.bound = Some(bound);
     }
 
-    /// Looks up in the register what was received, so that [`exchange`](Self::exchange) need not.
+    /// Reads what was received and looks it up in the register, so that [`exchange`](Self::exchange) need not.
     pub fn look_up(&mut self, world: &World) {
-        self.batch.intake.look_up(&world.register);
+        self.batch.intake.look_up(world);
     }
 
     /// What other nodes are to be asked before [`exchange`](Self::exchange).

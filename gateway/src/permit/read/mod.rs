@@ -17,6 +17,7 @@
 //!   chooses Russian, but not the letters of a series.
 
 mod glyph;
+mod names;
 mod purpose;
 mod reader;
 mod serial;
@@ -25,12 +26,14 @@ mod word;
 
 use std::fmt;
 
-use icaze_store::Reason;
 use icaze_store::ledger::Language;
+use icaze_store::{Document, Reason};
 
+pub use self::names::PurposeNames;
 use self::reader::Reader;
 use self::token::{Token, Tokens};
 use super::Request;
+use super::code::Code;
 
 /// What a text says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,41 @@ pub struct Reading {
     pub request: Result<Request, Help>,
     /// The end of the serial, where the text has exactly one, well-formed or not.
     pub tail: Option<Tail>,
+    /// The series that was typed, where there is exactly one: `AZE`. A help's example is in it.
+    pub series: Option<&'static str>,
+    /// What a text that is no request holds of one.
+    pub partial: Partial,
+}
+
+/// What a text that is no request holds of one: what a question can be asked about, and what
+/// answers a question that was asked before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partial {
+    /// Nothing of a request; also what a whole request has.
+    Nothing,
+    /// A purpose and no document: `2`, `iki`, `2-ci`, `ərzaq`. With the end of a serial in `2 001`.
+    Purpose(u8, Option<Tail>),
+    /// One document and no purpose.
+    Document(Document),
+    /// A purpose and a number of as many digits as several series have.
+    Number {
+        /// The purpose, 0 to 9.
+        purpose: u8,
+        /// The number.
+        number: u32,
+        /// How many digits it has.
+        digits: u8,
+    },
+    /// One request, whose document the citizen has to confirm.
+    Doubtful(Request),
+    /// A series and nothing else: `AA`.
+    Series(&'static str),
+    /// Yes, and nothing else.
+    Yes,
+    /// No, and nothing else.
+    No,
+    /// The code of a permit, in a reply of ours that came back.
+    Forwarded(Code),
 }
 
 /// Why a text is not one request.
@@ -62,6 +100,18 @@ pub enum Help {
     TwoDocuments,
     /// The example's serial.
     Example,
+    /// A document, and several purposes.
+    TwoPurposes,
+    /// A number of a document's length without a series, or with one that cannot be read.
+    Series,
+    /// The number of a passport or a certificate.
+    Passport,
+    /// A permit for another day: `sabah`.
+    Later,
+    /// A reply of ours that came back.
+    Forwarded,
+    /// A request whose document has to be confirmed.
+    Confirm,
 }
 
 impl Help {
@@ -76,6 +126,12 @@ impl Help {
             Self::Fin => Reason::Fin,
             Self::TwoDocuments => Reason::TwoDocuments,
             Self::Example => Reason::Example,
+            Self::TwoPurposes => Reason::TwoPurposes,
+            Self::Series => Reason::Series,
+            Self::Passport => Reason::Passport,
+            Self::Later => Reason::Later,
+            Self::Forwarded => Reason::Forwarded,
+            Self::Confirm => Reason::Confirm,
         }
     }
 }
@@ -98,9 +154,10 @@ impl fmt::Debug for Tail {
     }
 }
 
-/// Reads a citizen's text. Total: any text has a reading. One pass, without allocation.
+/// Reads a citizen's text; `names` are the purposes' names in the regimes. Total: any text has a
+/// reading. One pass, without allocation.
 #[must_use]
-pub fn read(text: &str) -> Reading {
+pub fn read(text: &str, _names: &PurposeNames) -> Reading {
     let mut reader = Reader::default();
     for token in Tokens::new(text.chars()) {
         match token {

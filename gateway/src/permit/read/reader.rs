@@ -6,7 +6,7 @@ use super::purpose::{Grade, Held, Purposes};
 use super::serial::{Pieces, Serial, Serials, Series};
 use super::token::{Number, Word};
 use super::word::{Meaning, Side};
-use super::{Help, Reading, Request};
+use super::{Help, Partial, Reading, Request};
 
 /// What has been read so far.
 #[derive(Debug, Default)]
@@ -303,6 +303,8 @@ impl Reader {
             latin: self.latin,
             request: self.request(),
             tail: serial.map(|serial| serial.tail()),
+            series: None,
+            partial: Partial::Nothing,
         }
     }
 
