@@ -20,6 +20,8 @@ pub(super) enum Script {
     Ascii,
     /// Russian, and Azerbaijani as it was written until 1991.
     Cyrillic,
+    /// The letters among these that Russian does not have.
+    Azerbaijani,
     /// All others.
     Other,
 }
@@ -60,6 +62,7 @@ impl Glyph {
         let code = u32::from(c);
         let other = |letter| Self::Letter(letter, Script::Other);
         let cyrillic = |letter| Self::Letter(letter, Script::Cyrillic);
+        let azerbaijani = |letter| Self::Letter(letter, Script::Azerbaijani);
         let from = |table: &[u8], first: u32| table.get((code - first) as usize).copied().unwrap_or(b'?');
         // The nth of the letters from A to Z, in runs of 26.
         let run = |first: u32| other(b'A' + ((code - first) % 26) as u8);
@@ -69,6 +72,11 @@ impl Glyph {
                 Self::Nothing
             }
             0x20D0..=0x20FF | 0xFE00..=0xFE0F | 0xFE20..=0xFE2F | 0xFEFF | 0xE0000..=0xE01EF => Self::Nothing,
+            // What ISO 8859-9 has for Ğ, İ, Ş, ğ, ı and ş, read as Latin-1: neither Icelandic nor Czech is
+            // texted here.
+            0xD0 | 0xF0 => other(b'G'),
+            0xDD | 0xFD => other(b'I'),
+            0xDE | 0xFE => other(b'S'),
             0xC0..=0x17F => match from(LATIN, 0xC0) {
                 b' ' => Self::Gap(c),
                 letter => other(letter),
@@ -89,28 +97,35 @@ impl Glyph {
             0x38E | 0x3AB | 0x3B0 | 0x3CB | 0x3CD => other(b'Y'),
             0x391..=0x3A9 => other(from(GREEK, 0x391)),
             0x3B1..=0x3C9 => other(from(GREEK, 0x3B1)),
+            0x408 => azerbaijani(b'Y'),
             0x400..=0x42F => match from(CYRILLIC, 0x400) {
                 b'-' => Self::Nothing,
                 letter => cyrillic(letter),
             },
             0x430..=0x44F => Self::of(char::from_u32(code - 0x20).unwrap_or(c)),
             0x450..=0x45F => Self::of(char::from_u32(code - 0x50).unwrap_or(c)),
-            0x492 | 0x493 | 0x49C | 0x49D => cyrillic(b'G'),
-            0x4AE | 0x4AF => cyrillic(b'U'),
-            0x4B8 | 0x4B9 => cyrillic(b'C'),
-            0x4BA | 0x4BB => cyrillic(b'H'),
+            0x492 | 0x493 | 0x49C | 0x49D => azerbaijani(b'G'),
+            0x4AE | 0x4AF => azerbaijani(b'U'),
+            0x4B8 | 0x4B9 => azerbaijani(b'C'),
+            0x4BA | 0x4BB => azerbaijani(b'H'),
             0x4C0 | 0x4CF => cyrillic(b'I'),
-            0x4D8 | 0x4D9 => cyrillic(b'E'),
-            0x4E8 | 0x4E9 => cyrillic(b'O'),
+            0x4D8 | 0x4D9 => azerbaijani(b'E'),
+            0x4E8 | 0x4E9 => azerbaijani(b'O'),
             // Superscripts, subscripts, and digits in circles.
             0xB2 | 0xB3 => digit(0xB0),
             0xB9 => Self::Digit(1),
             0x2070 | 0x2074..=0x2079 => digit(0x2070),
             0x2080..=0x2089 => digit(0x2080),
             0x2460..=0x2468 => digit(0x245F),
+            0x2474..=0x247C => digit(0x2473),
+            0x2488..=0x2490 => digit(0x2487),
             0x2776..=0x277E => digit(0x2775),
             0x2780..=0x2788 => digit(0x277F),
             0x278A..=0x2792 => digit(0x2789),
+            // Georgian, as far as a series needs it.
+            0x10D0 => other(b'A'),
+            0x10D4 => other(b'E'),
+            0x10D6 => other(b'Z'),
             // Letters in circles and squares, wide letters, and mathematical alphabets with their exceptions.
             // Flags (U+1F1E6 to U+1F1FF) are pictures, not letters.
             0x2124 | 0x2128 => other(b'Z'),
@@ -175,6 +190,6 @@ mod tests {
         assert_eq!(fold("𝐀𝒁𝔼𝟏𝟚ℳ"), "AZE12M");
         assert_eq!(fold("ⓐⓏ🅔²③2\u{FE0F}\u{20E3}"), "AZE232");
         assert_eq!(fold("🇦🇿№×÷"), "     ");
-        assert_eq!(fold("漢ა"), "??");
+        assert_eq!(fold("漢ბ"), "??");
     }
 }

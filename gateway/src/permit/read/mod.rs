@@ -1,28 +1,29 @@
-//! From a citizen's text to a request.
+//! From a citizen's text to a request: one reading or none.
 //!
-//! Characters fold into digits and Latin capitals by what they look or sound like (`glyph`); these form runs of
-//! letters and of digits (`token`); a known series and the digits after it form a serial (`serial`); of the
-//! digits that are left, one is the purpose (`purpose`), with the help of the few words that matter (`word`).
-//! There must be exactly one of each. The rules:
+//! 1. Characters fold into digits and Latin capitals by what they look or sound like (`glyph`), and
+//!    form runs of letters and of digits (`token`).
+//! 2. Runs become pieces: numbers, series, and words with their meaning (`piece`, `lexicon`). What is
+//!    known of a country's documents, telephone numbers and words is its file, `azerbaijan.toml`.
+//! 3. Every number gets its role: telephone number, time, date, what a word counts or names
+//!    (`claim`); digits of a document (`serial`, `groups`).
+//! 4. What is left may be the purpose, with the evidence that each has (`purpose`).
+//! 5. A request is read where exactly one document and one purpose are left (`resolve`). No digit of
+//!    a document and no purpose is guessed: a text that a person could read in two ways gets help.
 //!
-//! * Between and around the pieces may stand anything, or nothing: `2AZE12345678`, `AZE 1234-5678 kod:2`.
-//! * After a series, O is 0 and I and l are 1 where they touch a digit. No other letter is taken for a digit: a guess
-//!   could name someone else's document. A serial with a digit too many or too few is never mended.
-//! * `AZE` has seven or eight digits, so `AZE1234567 2` is read with purpose 2, and `AZE123456782` not at all.
-//! * The purpose is the digit after a word such as `kod`; else a digit alone (`02` too); else one beside another word;
-//!   else one in letters. Times, dates, phone numbers, measures and addresses are no purposes. Several are no purpose.
-//! * The same serial twice is one. The example's serial beside one's own is ignored, with the purpose before it.
-//! * A text with `LƏĞV` or `STATUS` is no request for a permit.
-//! * `AZ`, `EN` and `RU` choose the language, the last one if there are several; else any word in Cyrillic letters
-//!   chooses Russian, but not the letters of a series.
+//! The keywords and words that choose the language of the answer are in `language`. Each step is one
+//! pass over the text or over its at most 96 pieces, and allocates nothing.
 
+mod claim;
 mod glyph;
+mod groups;
+mod language;
+mod lexicon;
 mod names;
+mod piece;
 mod purpose;
-mod reader;
+mod resolve;
 mod serial;
 mod token;
-mod word;
 
 use std::fmt;
 
@@ -30,7 +31,7 @@ use icaze_store::ledger::Language;
 use icaze_store::{Document, Reason};
 
 pub use self::names::PurposeNames;
-use self::reader::Reader;
+use self::piece::Pieces;
 use self::token::{Token, Tokens};
 use super::Request;
 use super::code::Code;
@@ -50,6 +51,24 @@ pub struct Reading {
     pub series: Option<&'static str>,
     /// What a text that is no request holds of one.
     pub partial: Partial,
+    /// Where a request's purpose and its serial stand.
+    pub places: Option<(Place, Place)>,
+}
+
+/// A stretch of a text, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The first byte.
+    pub start: u32,
+    /// The first byte behind it.
+    pub end: u32,
+}
+
+impl Place {
+    fn of(start: usize, end: usize) -> Self {
+        let bytes = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { start: bytes(start), end: bytes(end) }
+    }
 }
 
 /// What a text that is no request holds of one: what a question can be asked about, and what
@@ -155,15 +174,18 @@ impl fmt::Debug for Tail {
 }
 
 /// Reads a citizen's text; `names` are the purposes' names in the regimes. Total: any text has a
-/// reading. One pass, without allocation.
+/// reading. Linear, without allocation.
 #[must_use]
-pub fn read(text: &str, _names: &PurposeNames) -> Reading {
-    let mut reader = Reader::default();
+pub fn read(text: &str, names: &PurposeNames) -> Reading {
+    let mut pieces = Pieces::default();
     for token in Tokens::new(text.chars()) {
         match token {
-            Token::Word(word) => reader.word(&word),
-            Token::Number(number) => reader.number(&number),
+            Token::Word(word) => pieces.word(&word, names),
+            Token::Number(number) => pieces.number(&number),
         }
     }
-    reader.finish()
+    pieces.finish();
+    claim::assign(&mut pieces.all);
+    let serials = serial::Serials::find(&mut pieces.all);
+    resolve::resolve(text, &pieces, &serials)
 }

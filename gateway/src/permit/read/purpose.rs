@@ -1,92 +1,323 @@
-//! The numbers of a text that may be its purpose.
+//! Which of the numbers and words of a text is its purpose.
 
-/// How well a number is known to be the purpose. The best grade that a text has decides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Grade {
-    /// A word says so: `kod 2`.
-    Marked,
-    /// A digit that stands alone, or touches the serial.
-    Alone,
-    /// A digit at the end of another word, or an ordinal: `salam2`, `2-ci`.
-    Beside,
-    /// In letters: `iki`. Such words also mean other things.
-    Spelt,
+use arrayvec::ArrayVec;
+
+use super::lexicon::Class;
+use super::piece::{Piece, Spelt, letters};
+use super::serial::Span;
+
+/// What a text says of its purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Choice {
+    /// Nothing, or nothing that is sure.
+    None,
+    /// One purpose, and the piece that says so.
+    One(u8, usize),
+    /// More than one.
+    Several,
+    /// The serial has been dictated with one digit too many.
+    DigitTooMany,
 }
 
-/// The purposes that a text names: one bit for each digit, by grade.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Purposes([u16; 4]);
+/// How well a candidate is known to be the purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Evidence {
+    /// A word for "code" is beside it.
+    Marked,
+    /// It is before the serial, with nothing between that could change it.
+    Before,
+    /// It follows the serial at once.
+    Behind,
+    /// It follows the serial, with words between that say nothing, or in a later line.
+    Later,
+    /// It begins or ends the text or a line.
+    Edge,
+    /// A rank before the serial, which may be of something else: `birinci icazə`.
+    Ranked,
+    /// As [`Behind`](Self::Behind), but a word follows that it may count.
+    BehindDoubtful,
+    /// It may count what is beside it.
+    Doubtful,
+    /// The purpose's name.
+    Named,
+    /// A purpose's name elsewhere in the text.
+    Mentioned,
+}
 
-impl Purposes {
-    pub(super) fn add(&mut self, grade: Grade, value: u8) {
-        if let Some(values) = self.0.get_mut(grade as usize) {
-            *values |= 1 << value;
+/// A number or word that may be the purpose.
+#[derive(Debug, Clone, Copy)]
+struct Candidate {
+    value: u8,
+    place: usize,
+    evidence: Evidence,
+}
+
+/// Candidates of a text, at most: with more it has no purpose that is sure.
+const CANDIDATES_MAX: usize = 16;
+
+struct Search<'a> {
+    pieces: &'a [Piece],
+    /// Where the serial stands: more than once if it is repeated, nowhere if there is none.
+    serials: &'a [Span],
+    candidates: ArrayVec<Candidate, CANDIDATES_MAX>,
+    /// What stands behind a word for "code" is no purpose, or there are too many candidates.
+    spoiled: bool,
+    corrects: bool,
+}
+
+/// Finds the purpose of a request for the document that stands at `serials`; what stands before another
+/// one, `example`, belongs to that one. `goes_on`: one digit more follows the serial.
+pub(super) fn find(pieces: &[Piece], serials: &[Span], example: Option<Span>, goes_on: bool) -> Choice {
+    let candidates = ArrayVec::new();
+    let mut search = Search { pieces, serials, candidates, spoiled: false, corrects: false };
+    for (place, piece) in pieces.iter().enumerate() {
+        if serials.iter().any(|&(first, last)| (first..=last).contains(&place)) {
+            continue;
+        }
+        let of_example = example.is_some_and(|(first, last)| {
+            (first..=last).contains(&place) || (place < first && search.all(place + 1..first))
+        });
+        if !of_example {
+            search.look_at(place, piece);
+        }
+    }
+    search.choose(goes_on)
+}
+
+impl Search<'_> {
+    fn look_at(&mut self, place: usize, piece: &Piece) {
+        let found = match piece.word() {
+            None => piece.free().and_then(|digits| {
+                let lone = digits.len == 1 || (digits.len == 2 && digits.leading_zero);
+                if !lone {
+                    // "kod 22"
+                    self.spoiled |= digits.len == 2 && self.is_marked_before(place);
+                    return None;
+                }
+                Some((digits.value as u8, self.of_digit(place)?))
+            }),
+            Some(word) => self.of_word(place, word),
+        };
+        if let Some((value, evidence)) = found {
+            self.spoiled |= self.candidates.try_push(Candidate { value, place, evidence }).is_err();
         }
     }
 
-    /// What was announced as the purpose is none, or cannot be told from a piece of the serial.
-    pub(super) fn spoil(&mut self) {
-        self.0[Grade::Marked as usize] = u16::MAX;
+    fn of_digit(&self, place: usize) -> Option<Evidence> {
+        if self.is_marked(place, true) {
+            return Some(Evidence::Marked);
+        }
+        let counts = self.may_count(place);
+        if self.before_serial(place) {
+            return Some(Evidence::Before);
+        }
+        if let Some(last) = self.serial_behind(place) {
+            let line = self.pieces.get(place).is_some_and(|piece| piece.gap.has_line());
+            let mut between = self.pieces.get(last + 1..place).unwrap_or_default().iter();
+            if between.all(|piece| piece.number().is_some()) && !line {
+                return Some(if counts { Evidence::BehindDoubtful } else { Evidence::Behind });
+            }
+            if !counts {
+                return Some(Evidence::Later);
+            }
+        }
+        if counts || self.may_be_counted(place) {
+            return Some(Evidence::Doubtful);
+        }
+        let ahead = self.serials.iter().any(|&(first, _)| place < first);
+        if self.is_at_edge(place) { Some(Evidence::Edge) } else { ahead.then_some(Evidence::Doubtful) }
     }
 
-    /// The one purpose, by the best grade. `None` if there is none, or several.
-    pub(super) fn one(&self) -> Option<u8> {
-        Self::single(self.0.iter().copied().find(|&values| values != 0)?)
+    /// A serial follows, with nothing between that could change the number.
+    fn before_serial(&self, place: usize) -> bool {
+        self.serials.iter().any(|&(first, _)| place < first && self.all(place + 1..first))
     }
 
-    /// Whether there is one purpose in digits.
-    pub(super) fn in_digits(&self) -> bool {
-        let [digits @ .., _spelt] = self.0;
-        digits.into_iter().find(|&values| values != 0).and_then(Self::single).is_some()
+    /// The last piece of the serial that stands before, with nothing between that could change the
+    /// number.
+    fn serial_behind(&self, place: usize) -> Option<usize> {
+        let mut ends = self.serials.iter().map(|&(_, last)| last);
+        ends.rfind(|&last| last < place && self.all(last + 1..place))
     }
 
-    fn single(values: u16) -> Option<u8> {
-        values.is_power_of_two().then(|| values.trailing_zeros() as u8)
+    fn of_word(&mut self, place: usize, word: &Spelt) -> Option<(u8, Evidence)> {
+        self.corrects |= word.class == Some(Class::Correction);
+        match word.class {
+            Some(Class::Count(value)) => {
+                let marked = self.is_marked_before(place);
+                let evidence = if marked { Some(Evidence::Marked) } else { self.of_outer(place) };
+                Some((value, evidence?))
+            }
+            Some(Class::Rank(value)) => {
+                Some((value, self.of_rank(place)?))
+            }
+            _ => {
+                if let Some(value) = word.purpose {
+                    return Some((value, self.of_name(place)));
+                }
+                Some((roman(word)?, self.of_rank(place)?))
+            }
+        }
+    }
+
+    /// The first or the last word of the text, touching the serial.
+    fn of_outer(&self, place: usize) -> Option<Evidence> {
+        if self.serials.is_empty() {
+            let alone = self.all(0..place) && self.all(place + 1..self.pieces.len());
+            return alone.then_some(Evidence::Edge);
+        }
+        let keywords = |place: usize| {
+            let mut behind = self.pieces.get(place + 1..).unwrap_or_default().iter();
+            behind.all(|piece| matches!(piece.class(), Some(Class::Answer(_) | Class::Latin)))
+        };
+        if place == 0 && self.serials.iter().any(|&(first, _)| first == 1) {
+            return Some(Evidence::Before);
+        }
+        let touches = self.serials.iter().any(|&(_, last)| last + 1 == place);
+        (touches && keywords(place)).then_some(Evidence::Behind)
+    }
+
+    /// `ikinci kod`, `вторая цель AZE…`
+    fn of_rank(&self, place: usize) -> Option<Evidence> {
+        if self.is_marked(place, false) {
+            return Some(Evidence::Marked);
+        }
+        let reason = self.pieces.get(place + 1).is_some_and(|next| next.class() == Some(Class::Reason));
+        let before = self.before_serial(place);
+        if reason && before {
+            return Some(Evidence::Before);
+        }
+        self.of_outer(place).or_else(|| before.then_some(Evidence::Ranked))
+    }
+
+    fn of_name(&self, place: usize) -> Evidence {
+        let first = self.serials.iter().map(|&(first, _)| first).find(|&first| place < first);
+        let beside = match (first, self.serials.last()) {
+            (Some(first), _) => self.all(0..first),
+            (None, Some(&(_, last))) => self.all(last + 1..self.pieces.len()),
+            (None, None) => self.all(0..self.pieces.len()),
+        };
+        if beside { Evidence::Named } else { Evidence::Mentioned }
+    }
+
+    /// Whether all of these pieces may stand within a request.
+    fn all(&self, mut places: std::ops::Range<usize>) -> bool {
+        places.all(|place| {
+            self.pieces.get(place).is_some_and(|piece| match piece.word() {
+                Some(word) => word.is_harmless() || matches!(word.class, Some(Class::Count(_) | Class::Rank(_))),
+                None => piece.free().is_some_and(|digits| digits.len <= 2) || piece.series().is_some(),
+            })
+        })
+    }
+
+    /// A word for "code" is beside it.
+    fn is_marked(&self, place: usize, ordinal: bool) -> bool {
+        let mut next = self.pieces.get(place + 1);
+        if ordinal && next.is_some_and(|next| next.class() == Some(Class::Ordinal)) {
+            next = self.pieces.get(place + 2);
+        }
+        let follows = next.is_some_and(|next| {
+            next.class() == Some(Class::Code) && !next.gap.has_line() && next.word().is_some_and(|w| !w.hides)
+        });
+        follows || self.is_marked_before(place)
+    }
+
+    fn is_marked_before(&self, place: usize) -> bool {
+        let touches = self.pieces.get(place).is_some_and(|piece| piece.gap.is_none());
+        let before = self.pieces.get(..place).unwrap_or_default().iter().rev();
+        let mut before = before.skip_while(|piece| piece.class() == Some(Class::Filler));
+        match before.next().and_then(Piece::class) {
+            Some(Class::Code) => true,
+            Some(Class::CodeLetter) => touches,
+            _ => false,
+        }
+    }
+
+    /// An unknown word follows, which the number may count.
+    fn may_count(&self, place: usize) -> bool {
+        let unknown = |next: &Piece| {
+            next.word().is_some_and(|word| word.hides || (word.class.is_none() && !word.is_harmless()))
+                && next.gap.is_close()
+        };
+        let mut next = self.pieces.get(place + 1);
+        if next.is_some_and(|next| next.class() == Some(Class::Ordinal)) {
+            next = self.pieces.get(place + 2);
+        }
+        next.is_some_and(unknown)
+    }
+
+    /// An unknown word stands before it, which may have numbers: a street, a phone's model.
+    fn may_be_counted(&self, place: usize) -> bool {
+        let previous = place.checked_sub(1).and_then(|before| self.pieces.get(before));
+        let unknown = previous.and_then(Piece::word).is_some_and(|word| word.class.is_none() && !word.is_name);
+        unknown && self.pieces.get(place).is_some_and(|piece| piece.gap.is_none() || piece.gap.is_close())
+    }
+
+    fn is_at_edge(&self, place: usize) -> bool {
+        let begins = place == 0 || self.pieces.get(place).is_some_and(|piece| piece.gap.has_line());
+        let ends = self.pieces.get(place + 1).is_none_or(|next| next.gap.has_line());
+        begins || ends
+    }
+
+    /// The values before the serial of which nothing is sure.
+    fn ahead(&self) -> u32 {
+        let unsure = self.candidates.iter().filter(|candidate| {
+            matches!(candidate.evidence, Evidence::Edge | Evidence::Doubtful)
+                && self.serials.iter().any(|&(first, _)| candidate.place < first)
+        });
+        unsure.fold(0, |values, candidate| values | 1 << candidate.value.min(31))
+    }
+
+    fn choose(&self, goes_on: bool) -> Choice {
+        use Evidence::{
+            Before, Behind, BehindDoubtful, Doubtful, Edge, Later, Marked, Mentioned, Named, Ranked,
+        };
+        let with = |kinds: &[Evidence]| {
+            let these = self.candidates.iter().filter(|candidate| kinds.contains(&candidate.evidence));
+            these.fold(0_u32, |values, candidate| values | 1 << candidate.value.min(31))
+        };
+        let numbers = with(&[Marked, Before, Behind, Later, Edge, BehindDoubtful, Doubtful, Ranked]);
+        if goes_on && with(&[Marked, Before]) != 0 {
+            return Choice::DigitTooMany;
+        }
+        if self.corrects && (numbers.count_ones() > 1 || with(&[Named, Mentioned]) != 0) {
+            return Choice::Several;
+        }
+        if self.spoiled {
+            return Choice::None;
+        }
+        // The best evidence that there is, and what else must not contradict it.
+        let (best, rivals): (Evidence, &[Evidence]) = if with(&[Marked]) != 0 {
+            (Marked, &[Marked, Before, Behind, Ranked])
+        } else if with(&[Before]) != 0 {
+            (Before, &[Before, Behind, BehindDoubtful, Ranked])
+        } else if with(&[Behind, BehindDoubtful]) != 0 {
+            (Behind, &[Behind, BehindDoubtful])
+        } else if with(&[Later]) != 0 {
+            (Later, &[Later, Edge, Doubtful])
+        } else if with(&[Edge]) != 0 {
+            (Edge, &[Edge, Doubtful])
+        } else {
+            (Named, &[Named, Mentioned])
+        };
+        let ahead = if best == Before { self.ahead() } else { 0 };
+        if (with(rivals) | ahead).count_ones() > 1 {
+            return Choice::Several;
+        }
+        if best == Named && numbers != 0 {
+            return Choice::None;
+        }
+        let chosen = self.candidates.iter().find(|candidate| candidate.evidence == best);
+        let Some(&Candidate { value, place, .. }) = chosen else { return Choice::None };
+        if with(&[Named, Mentioned]) & !(1 << value.min(31)) != 0 {
+            return Choice::Several;
+        }
+        Choice::One(value, place)
     }
 }
 
-/// A number that may be a purpose, until it is seen what follows.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Held {
-    pub(super) value: u8,
-    pub(super) grade: Grade,
-    /// It may be the last digit of the serial before it instead.
-    pub(super) lone: bool,
-    /// It touches a letter that may begin a series; if it does not, the number is none: `2A Z E…`, `5A`.
-    pub(super) sticks: bool,
-}
-
-impl Held {
-    pub(super) fn new(value: u8, grade: Grade) -> Self {
-        Self { value, grade, lone: false, sticks: false }
-    }
-
-    /// Ordinals count other things as well: "2-ci dəfə", the second time.
-    pub(super) fn as_ordinal(self) -> Self {
-        Self { grade: self.grade.max(Grade::Beside), ..self }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_best_grade_decides() {
-        let mut purposes = Purposes::default();
-        assert_eq!(purposes.one(), None);
-        purposes.add(Grade::Spelt, 1);
-        assert_eq!(purposes.one(), Some(1));
-        assert!(!purposes.in_digits());
-        purposes.add(Grade::Alone, 2);
-        purposes.add(Grade::Alone, 2);
-        assert_eq!(purposes.one(), Some(2));
-        assert!(purposes.in_digits());
-        purposes.add(Grade::Alone, 3);
-        assert_eq!(purposes.one(), None);
-        purposes.add(Grade::Marked, 0);
-        assert_eq!(purposes.one(), Some(0));
-        purposes.spoil();
-        assert_eq!(purposes.one(), None);
-    }
+/// `II` and `III`. A single stroke may be many things.
+fn roman(word: &Spelt) -> Option<u8> {
+    let strokes = letters(word.folded).all(|letter| letter == b'I' - b'A' + 1);
+    (strokes && (2..=3).contains(&word.folded.1)).then_some(word.folded.1 as u8)
 }

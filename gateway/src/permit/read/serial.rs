@@ -1,198 +1,96 @@
 //! Serials of identity documents, put together from their pieces.
 
+use arrayvec::ArrayVec;
 use icaze_store::Document;
 
 use super::Tail;
-use super::token::{Number, Word, packed_end};
+use super::groups::{self, Grouped};
+use super::lexicon::{Class, Folded, LEXICON, Series};
+use super::piece::{Digits, Piece, Role, letters};
 
-/// A series of documents, and how many digits its numbers have.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Series {
-    letters: &'static str,
-    packed: u64,
-    shortest: usize,
-    longest: usize,
+/// A serial, or a number that may be one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Serial {
+    /// `None` for a number alone.
+    pub(super) series: Option<&'static Series>,
+    /// The digits' value modulo ten to the ninth.
+    pub(super) value: u64,
+    /// How many digits there are.
+    pub(super) len: usize,
+    /// Its first piece and the last.
+    pub(super) first: usize,
+    pub(super) last: usize,
+    pub(super) state: State,
+    /// It was written digit by digit, and one more digit follows in the same way.
+    pub(super) goes_on: bool,
 }
 
-/// The digits may be one fewer than in the last column where older cards are still valid.
-static SERIES: [Series; 5] = [
-    Series::new("AZE", 7, 8),
-    Series::new("AA", 7, 7),
-    Series::new("MYI", 7, 7),
-    Series::new("DYI", 7, 7),
-    Series::new("MOM", 7, 7),
-];
+/// How well a serial is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// Beyond doubt.
+    Known,
+    /// As many digits as the series has, but grouped as nobody groups one number.
+    Doubtful,
+    /// Not as many digits as the series has.
+    WrongLength,
+}
 
 /// Ten to the ninth.
 const NINE: u64 = 1_000_000_000;
+/// Serials of a text, at most: with more than one it is no request.
+const SERIALS_MAX: usize = 4;
+/// Places of serials in a text, at most.
+pub(super) const SPANS_MAX: usize = 8;
+/// A number with fewer digits, behind a misspelt series, is no attempt at a serial.
+const ATTEMPT_DIGITS_MIN: usize = 5;
 
-/// Letters of the longest series.
-const LETTERS_MAX: usize = 3;
-
-impl Series {
-    const fn new(letters: &'static str, shortest: usize, longest: usize) -> Self {
-        Self { letters, packed: packed_end(letters), shortest, longest }
-    }
-
-    /// The series that `word` is or ends with, and how many of its last letters stand for digits (`AZEO123…`).
-    ///
-    /// Only before a digit may a series of three letters end a longer word (`vesiqeAZE1234…`). `AA` may not: other
-    /// countries' passports have three letters. But it may follow the country's code (`AZEAA1234567`).
-    #[inline]
-    pub(super) fn of(word: &Word) -> Option<(&'static Self, usize)> {
-        let most = if word.before_digit { word.digits_at_end.min(word.len) } else { 0 };
-        (0..=most.min(8)).find_map(|digits| {
-            SERIES.iter().find(|series| series.is_at_end(word, digits)).map(|series| (series, digits))
-        })
-    }
-
-    fn is_at_end(&self, word: &Word, digits: usize) -> bool {
-        const ICAZE: u64 = packed_end("ICAZE");
-        const AZEAA: u64 = packed_end("AZEAA");
-        let len = self.letters.len();
-        if !word.ends_with(digits, self.packed, len) {
-            return false;
-        }
-        match word.len - digits {
-            exact if exact == len => true,
-            // "icazə", permission, ends as the series does.
-            _ if len == LETTERS_MAX => word.before_digit && !word.ends_with(digits, ICAZE, 5),
-            longer => longer == 5 && word.ends_with(digits, AZEAA, 5),
-        }
-    }
+/// The serials of a text.
+#[derive(Debug, Default)]
+pub(super) struct Serials {
+    /// Those with a series, in the order of the text; equal ones once.
+    pub(super) found: ArrayVec<Serial, SERIALS_MAX>,
+    /// Numbers as long as a serial's that stand alone; equal ones once.
+    pub(super) bare: ArrayVec<Serial, SERIALS_MAX>,
+    /// A series without a number.
+    pub(super) lone: Option<&'static Series>,
+    /// A passport's number.
+    pub(super) passport: bool,
+    /// The bare number stands behind letters that are no series, nor nearly one.
+    pub(super) foreign: bool,
+    /// The pieces of every serial, also of those that stand in the text more than once.
+    pub(super) spans: ArrayVec<Span, SPANS_MAX>,
+    /// There are more.
+    pub(super) too_many: bool,
 }
 
-/// Letters apart that may become a series: `A Z E`.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Pieces {
-    packed: u64,
-    len: usize,
-}
-
-impl Pieces {
-    const A: u64 = packed_end("A");
-    const M: u64 = packed_end("M");
-    const MY: u64 = packed_end("MY");
-    const DY: u64 = packed_end("DY");
-
-    /// These and `word`, as far as a series begins so.
-    pub(super) fn with(self, word: &Word) -> Option<Self> {
-        let join = |before: Self| {
-            let joined = Self {
-                packed: before.packed << (5 * word.len as u32) | word.end,
-                len: before.len + word.len,
-            };
-            joined.begins_a_series().then_some(joined)
-        };
-        if word.len > LETTERS_MAX || self.len + word.len > LETTERS_MAX + 1 {
-            return None;
-        }
-        join(self).or_else(|| join(Self::default()))
-    }
-
-    fn begins_a_series(self) -> bool {
-        SERIES.iter().any(|series| {
-            series.letters.len() >= self.len
-                && series.packed >> (5 * (series.letters.len() - self.len) as u32) == self.packed
-        })
-    }
-
-    /// The series that the pieces are.
-    pub(super) fn series(self) -> Option<&'static Series> {
-        SERIES.iter().find(|series| series.packed == self.packed)
-    }
-
-    /// These and a digit that touches them and looks like a letter: `M0M`, and `A3E` for a Cyrillic З.
-    pub(super) fn with_digit(self, number: &Number) -> Option<Self> {
-        if !number.gap.is_none() || number.len != 1 {
-            return None;
-        }
-        let packed = match (self.packed, number.value) {
-            (Self::A, 3) => packed_end("AZ"),
-            (Self::M, 0) => packed_end("MO"),
-            _ => return None,
-        };
-        Some(Self { packed, len: 2 })
-    }
-
-    /// `MY11234567`: the first digit is the series' last letter.
-    pub(super) fn with_number(self, number: &Number) -> Option<Serial> {
-        const FIRST: u64 = 10_000_000;
-        let packed = match self.packed {
-            Self::MY | Self::DY => self.packed << 5 | packed_end("I"),
-            _ => return None,
-        };
-        if !number.gap.is_none() || number.len != 8 || number.value / FIRST != 1 {
-            return None;
-        }
-        let mut serial = Serial::new(Self { packed, len: 3 }.series()?);
-        serial.push(&Number { len: 7, value: number.value % FIRST, ..*number });
-        Some(serial)
-    }
-}
-
-/// A series and the digits that have been found after it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Serial {
-    series: &'static Series,
-    /// How many digits.
-    pub(super) len: usize,
-    /// Their value modulo ten to the ninth.
-    pub(super) value: u64,
-    /// How many digits the last group has.
-    group: usize,
-    /// A character among the digits may be one more digit.
-    doubtful: bool,
-}
-
-impl PartialEq for Serial {
-    fn eq(&self, other: &Self) -> bool {
-        (self.series, self.len, self.value) == (other.series, other.len, other.value)
-    }
-}
+/// The first piece of a serial, and the last.
+pub(super) type Span = (usize, usize);
 
 impl Serial {
-    pub(super) fn new(series: &'static Series) -> Self {
-        Self { series, len: 0, value: 0, group: 0, doubtful: false }
+    fn new(series: &'static Series, grouped: &Grouped, first: usize) -> Self {
+        let state = match (grouped.len == series.digits, grouped.doubtful) {
+            (false, _) => State::WrongLength,
+            (true, true) => State::Doubtful,
+            (true, false) => State::Known,
+        };
+        Self { state, ..Self::of(Some(series), grouped, first) }
     }
 
-    /// Whether `number` goes on with this serial.
-    ///
-    /// Groups go on as long as they fit and are needed. Where a series has two lengths, a lone digit after the shorter
-    /// one is the purpose (`AZE1234567 2`), unless all was written digit by digit.
-    pub(super) fn takes(&self, number: &Number) -> bool {
-        if self.len == 0 || number.gap.is_none() {
-            return true;
-        }
-        let fits = self.len + number.len <= self.series.longest;
-        fits && (self.len < self.series.shortest || (number.len == 1 && self.group == 1))
+    fn of(series: Option<&'static Series>, grouped: &Grouped, first: usize) -> Self {
+        let &Grouped { value, len, last, goes_on, .. } = grouped;
+        Self { series, value: value % NINE, len, first, last, state: State::Known, goes_on }
     }
 
-    pub(super) fn push(&mut self, number: &Number) {
-        let touches = self.len > 0 && number.gap.is_none();
-        self.group = if touches { self.group + number.len } else { number.len };
-        self.doubtful |= number.gap.is_tight() && number.gap.ends_with('|');
-        self.len = self.len.saturating_add(number.len);
-        self.value = (self.value * 10_u64.pow(number.len.min(9) as u32) + number.value % NINE) % NINE;
+    fn same(&self, other: &Self) -> bool {
+        let series = self.series.zip(other.series).is_none_or(|(one, other)| one == other);
+        series && (self.len, self.value) == (other.len, other.value)
     }
 
-    /// What follows at once may be one more digit, misread: `AZE1234567S`.
-    pub(super) fn doubt(&mut self) {
-        self.doubtful = true;
-    }
-
-    /// It has enough digits, and may have one more.
-    pub(super) fn may_go_on(&self) -> bool {
-        (self.series.shortest..self.series.longest).contains(&self.len)
-    }
-
-    /// The document, if the digits are as many as the series has.
+    /// The document of this series and number.
     pub(super) fn document(&self) -> Option<Document> {
-        let lengths = self.series.shortest..=self.series.longest;
-        if !lengths.contains(&self.len) || (self.doubtful && lengths.contains(&(self.len + 1))) {
-            return None;
-        }
-        Document::from_number(self.series.letters, u32::try_from(self.value).ok()?, self.len).ok()
+        let series = self.series.filter(|_| self.state != State::WrongLength)?;
+        Document::from_number(&series.letters, u32::try_from(self.value).ok()?, self.len).ok()
     }
 
     /// The last nine digits, with zeros before them.
@@ -209,39 +107,231 @@ impl Serial {
     pub(super) fn tail(&self) -> Tail {
         let digits = self.digits();
         let known = self.len.min(3);
-        let characters = self.series.letters.bytes().chain(digits.into_iter().skip(9 - known));
+        let series = self.series.map_or("", |series| &series.letters);
+        let characters = series.bytes().chain(digits.into_iter().skip(9 - known));
         let mut tail = [b' '; 3];
-        for (to, from) in
-            tail.iter_mut().zip(characters.skip((self.series.letters.len() + known).saturating_sub(3)))
-        {
+        for (to, from) in tail.iter_mut().zip(characters.skip((series.len() + known).saturating_sub(3))) {
             *to = from;
         }
         Tail(tail)
     }
 }
 
-/// The serials of a text.
-#[derive(Debug, Default)]
-pub(super) struct Serials {
-    /// The first one that is not the example's.
-    pub(super) first: Option<Serial>,
-    /// There is another than the first.
-    pub(super) several: bool,
-    /// The example's, which people send along with their own.
-    pub(super) example: Option<Serial>,
+impl Serials {
+    /// Finds the serials, and gives their digits the role.
+    pub(super) fn find(pieces: &mut [Piece]) -> Self {
+        let mut serials = Self::default();
+        let mut at = 0;
+        while at < pieces.len() {
+            at = serials.behind_series(pieces, at);
+        }
+        for at in 0..pieces.len() {
+            serials.before_series(pieces, at);
+        }
+        for at in 0..pieces.len() {
+            serials.bare(pieces, at);
+        }
+        serials
+    }
+
+    /// The number behind the series at `at`; the piece to go on with.
+    fn behind_series(&mut self, pieces: &mut [Piece], at: usize) -> usize {
+        let mut several: ArrayVec<&'static Series, SERIALS_MAX> = ArrayVec::new();
+        let mut place = at;
+        while let Some(piece) = pieces.get(place) {
+            match (piece.series(), piece.class()) {
+                (Some(series), _) => {
+                    if !several.contains(&series) && several.try_push(series).is_err() {
+                        break;
+                    }
+                }
+                (None, Some(Class::Filler)) if !several.is_empty() => {}
+                _ => break,
+            }
+            place += 1;
+        }
+        if several.is_empty() {
+            return at + 1;
+        }
+        let readings = several.iter().filter_map(|series| {
+            let grouped = groups::read(pieces, place, series.digits)?;
+            Some(Serial::new(series, &grouped, at))
+        });
+        let readings: ArrayVec<Serial, SERIALS_MAX> = readings.collect();
+        let whole = readings.iter().filter(|serial| serial.state != State::WrongLength);
+        let serial = match whole.clone().count() {
+            0 => readings.last().copied(),
+            1 => whole.clone().next().copied(),
+            // "MYİ/DYİ1000001": nobody knows which.
+            _ => whole.clone().next().map(|serial| Serial { series: None, ..*serial }),
+        };
+        let Some(serial) = serial else { return place };
+        Self::take(pieces, serial.first, serial.last);
+        self.mark(&serial);
+        match serial.series {
+            Some(_) => add(&mut self.found, serial),
+            None => add(&mut self.bare, serial),
+        }
+        serial.last + 1
+    }
+
+    /// The number before the series at `at`, if none stands behind it: `20000001 AZE`.
+    fn before_series(&mut self, pieces: &mut [Piece], at: usize) {
+        let Some(series) = pieces.get(at).and_then(Piece::series) else { return };
+        if self.spans.iter().any(|&(first, last)| (first..=last).contains(&at)) {
+            return;
+        }
+        let is_filler = |place: &usize| pieces.get(*place).is_some_and(|p| p.class() == Some(Class::Filler));
+        let place = (0..at).rev().find(|place| !is_filler(place));
+        let number = place.and_then(|place| Some((place, *pieces.get(place)?.free()?)));
+        match number.filter(|(_, digits)| digits.len == series.digits) {
+            Some((first, digits)) => {
+                let grouped = Grouped { last: at, ..Grouped::solid(&digits, first) };
+                Self::take(pieces, first, at);
+                let serial = Serial::new(series, &grouped, first);
+                self.mark(&serial);
+                add(&mut self.found, serial);
+            }
+            None => self.lone = self.lone.or(Some(series)),
+        }
+    }
+
+    /// The number at `at`, which stands alone and is as long as a serial's.
+    fn bare(&mut self, pieces: &mut [Piece], at: usize) {
+        let Some(&digits) = pieces.get(at).and_then(Piece::free) else { return };
+        let before = at.checked_sub(1).and_then(|place| pieces.get(place)).and_then(Piece::word);
+        let close = pieces.get(at).is_some_and(|piece| piece.gap.is_none() || piece.gap.is_close());
+        let touches = pieces.get(at).is_some_and(|piece| piece.gap.is_none());
+        let before = before.filter(|_| close);
+        if (7..=9).contains(&digits.len) && before.is_some_and(|word| LEXICON.is_passport_letter(word.folded)) {
+            self.passport = true;
+            return;
+        }
+        let unknown = before.filter(|word| word.class.is_none()).map(|word| word.folded);
+        let fits = LEXICON.series.iter().any(|series| series.digits == digits.len);
+        let misspelt = unknown.and_then(nearly);
+        if let Some(series) = misspelt
+            && digits.len >= ATTEMPT_DIGITS_MIN
+            && digits.len != series.digits
+        {
+            let serial = Serial::new(series, &Grouped::solid(&digits, at), at - 1);
+            Self::take(pieces, at, at);
+            self.mark(&serial);
+            return add(&mut self.found, serial);
+        }
+        let grouped = if fits { Some(Grouped::solid(&digits, at)) } else { groups::bare(pieces, at) };
+        let Some(grouped) = grouped.filter(|grouped| !grouped.is_date()) else { return };
+        let short = |(_, len): Folded| len <= LETTERS_MAX;
+        let foreign = misspelt.is_none() && unknown.is_some_and(|word| touches || short(word));
+        // What should be its series belongs to it.
+        let first = if foreign || misspelt.is_some() { at - 1 } else { at };
+        let serial = Serial::of(None, &grouped, first);
+        Self::take(pieces, at, grouped.last);
+        self.mark(&serial);
+        if self.found.iter().any(|known| known.same(&serial)) {
+            return;
+        }
+        self.foreign |= foreign;
+        add(&mut self.bare, serial);
+    }
+
+    fn mark(&mut self, serial: &Serial) {
+        self.too_many |= self.spans.try_push((serial.first, serial.last)).is_err();
+    }
+
+    fn take(pieces: &mut [Piece], first: usize, last: usize) {
+        pieces.iter_mut().take(last + 1).skip(first).for_each(|piece| piece.set_role(Role::Serial));
+    }
+
+    /// The one series that has numbers of as many digits as the bare number, if there is one.
+    pub(super) fn only_series(digits: usize) -> Option<&'static Series> {
+        let mut fitting = LEXICON.series.iter().filter(|series| series.digits == digits);
+        fitting.next().filter(|_| fitting.next().is_none())
+    }
 }
 
-impl Serials {
-    /// Adds a serial. Returns whether it is the example's.
-    pub(super) fn add(&mut self, serial: Serial) -> bool {
-        let example = serial.document() == Some(Document::EXAMPLE);
-        if example {
-            self.example = Some(serial);
-        } else if let Some(first) = &self.first {
-            self.several |= *first != serial;
-        } else {
-            self.first = Some(serial);
+/// Letters of the longest series.
+const LETTERS_MAX: usize = 3;
+
+fn add(serials: &mut ArrayVec<Serial, SERIALS_MAX>, serial: Serial) {
+    if !serials.iter().any(|known| known.same(&serial)) {
+        // One more would change nothing.
+        let _ = serials.try_push(serial);
+    }
+}
+
+impl Grouped {
+    /// A number in one piece.
+    fn solid(digits: &Digits, at: usize) -> Self {
+        Self { value: digits.value, len: digits.len, last: at, doubtful: false, goes_on: false }
+    }
+
+    /// Eight digits that are a day, a month and a year.
+    fn is_date(&self) -> bool {
+        let is = |day: u64, month: u64, year: u64| {
+            (1..=31).contains(&day) && (1..=12).contains(&month) && (1900..=2029).contains(&year)
+        };
+        let value = self.value;
+        self.len == 8
+            && (is(value / 1_000_000, value / 10_000 % 100, value % 10_000)
+                || is(value % 100, value / 100 % 100, value / 10_000))
+    }
+}
+
+/// The one series that a word is with one slip: a letter too many, too few, another, or two in the
+/// wrong order; or that it goes on from, as "Azeri" does.
+fn nearly(word: Folded) -> Option<&'static Series> {
+    let mut near = LEXICON.series.iter().filter(|series| {
+        let wanted = series.letters.bytes().map(|letter| letter - b'A' + 1);
+        let goes_on = series.len() == LETTERS_MAX
+            && word.1 > LETTERS_MAX
+            && letters(word).take(LETTERS_MAX).eq(wanted.clone());
+        goes_on || one_slip(letters(word), wanted)
+    });
+    near.next().filter(|_| near.next().is_none())
+}
+
+fn one_slip(word: impl Iterator<Item = u8>, wanted: impl Iterator<Item = u8>) -> bool {
+    let word: ArrayVec<u8, 12> = word.collect();
+    let wanted: ArrayVec<u8, 12> = wanted.take(12).collect();
+    let same = word.iter().zip(&wanted).take_while(|(one, other)| one == other).count();
+    let (word, wanted) =
+        (word.get(same..).unwrap_or_default(), wanted.get(same..).unwrap_or_default());
+    match (word, wanted) {
+        ([_, word @ ..], [_, wanted @ ..]) if word == wanted => true,
+        ([a, b, word @ ..], [c, d, wanted @ ..]) if (a, b) == (d, c) && word == wanted => true,
+        ([_, word @ ..], wanted) if word == wanted => true,
+        (word, [_, wanted @ ..]) => word == wanted,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lexicon::fold;
+    use super::*;
+
+    #[test]
+    fn a_series_with_one_slip_is_known() {
+        let near = |text: &str| {
+            let word = fold(text);
+            nearly((word.head, word.len)).map(|series| series.letters.as_str())
+        };
+        for (text, series) in [
+            ("ASE", Some("AZE")),
+            ("AZ", Some("AZE")),
+            ("ZE", Some("AZE")),
+            ("AEZ", Some("AZE")),
+            ("AZEE", Some("AZE")),
+            ("Azerbaijan", Some("AZE")),
+            ("MIY", Some("MYI")),
+            ("MY", Some("MYI")),
+            ("YI", None),
+            ("RUS", None),
+            ("AE", None),
+            ("bazar", None),
+        ] {
+            assert_eq!(near(text), series, "{text}");
         }
-        example
     }
 }

@@ -1,34 +1,86 @@
 //! Runs of letters and of digits, and what lies before each.
 
+use super::Place;
 use super::glyph::{Glyph, Script};
 
 /// What lies between a token and the one before it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Gap {
-    /// Characters; 0 if the tokens touch.
-    len: usize,
+    /// Characters, up to 255; 0 if the tokens touch.
+    len: u8,
     /// The last one.
     last: char,
+    /// The one character that is no blank; a blank if there is none.
+    mark: char,
+    /// More than one kind of character that is no blank.
+    mixed: bool,
+    /// A comma or semicolon, and a blank behind it.
+    comma: bool,
+    /// How many lines end in it, up to 255.
+    lines: u8,
 }
 
 impl Gap {
-    const NONE: Self = Self { len: 0, last: ' ' };
-    /// Before the first token.
-    const START: Self = Self { len: 1, last: ' ' };
+    const NONE: Self = Self { len: 0, last: ' ', mark: ' ', mixed: false, comma: false, lines: 0 };
+
+    fn push(&mut self, c: char) {
+        let before = std::mem::replace(&mut self.last, c);
+        self.len = self.len.saturating_add(1);
+        if c.is_whitespace() {
+            match c {
+                // "\r\n" is one end.
+                '\n' if before == '\r' => {}
+                '\r' | '\n' | '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                    self.lines = self.lines.saturating_add(1);
+                }
+                _ => {}
+            }
+            self.comma |= matches!(self.mark, ',' | ';');
+        } else if self.mark == ' ' {
+            self.mark = c;
+        } else {
+            self.mixed |= self.mark != c;
+        }
+    }
 
     /// The tokens touch, as in `kod2`.
     pub(super) fn is_none(self) -> bool {
         self.len == 0
     }
 
-    /// One character that is no space, as in `14:30`.
-    pub(super) fn is_tight(self) -> bool {
-        self.len == 1 && !self.last.is_whitespace()
+    /// One `c` and nothing else.
+    pub(super) fn is(self, c: char) -> bool {
+        self.len == 1 && self.last == c
     }
 
     /// The token begins with this character.
     pub(super) fn ends_with(self, c: char) -> bool {
         self.len > 0 && self.last == c
+    }
+
+    /// A line ends in it.
+    pub(super) fn has_line(self) -> bool {
+        self.lines > 0
+    }
+
+    /// More than one line ends in it.
+    pub(super) fn has_lines(self) -> bool {
+        self.lines > 1
+    }
+
+    /// A sign behind the token before counts it: `15 %`.
+    pub(super) fn has_unit(self) -> bool {
+        matches!(self.mark, '%' | '₼' | '$' | '€' | '°')
+    }
+
+    /// Nothing but blanks or a hyphen, on one line: the tokens are read as one phrase.
+    pub(super) fn is_close(self) -> bool {
+        self.lines == 0 && !self.mixed && matches!(self.mark, ' ' | '-' | '\'' | '’')
+    }
+
+    /// What separates groups of one number, if it can: one kind of character and no line break.
+    pub(super) fn grouping(self) -> Option<char> {
+        (!self.mixed && !self.comma && !self.is_none()).then_some(self.mark)
     }
 }
 
@@ -40,14 +92,16 @@ pub(super) enum Token {
 }
 
 /// Bits of a letter in a packed word: A is 1, Z 26, all unknown ones 27.
-const BITS: u32 = 5;
+pub(super) const BITS: u32 = 5;
 /// Letters that a packed word holds.
-const PACKED: u32 = 12;
+pub(super) const PACKED: u32 = 12;
 
 /// A run of letters, folded to Latin capitals.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word {
     pub(super) gap: Gap,
+    /// Where it begins and ends, in bytes.
+    pub(super) place: Place,
     /// How many letters.
     pub(super) len: usize,
     /// The first letters, from the highest bits down, so that words sort as their letters do.
@@ -62,12 +116,16 @@ pub(super) struct Word {
     pub(super) ascii: bool,
     /// All letters are Cyrillic.
     pub(super) cyrillic: bool,
+    /// It has a letter that only Azerbaijani has in Cyrillic.
+    pub(super) azerbaijani: bool,
 }
 
 /// A run of decimal digits.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Number {
     pub(super) gap: Gap,
+    /// Where it begins and ends, in bytes.
+    pub(super) place: Place,
     /// How many digits.
     pub(super) len: usize,
     /// Their value, or of more than 17 digits that of the last ones, nine or more.
@@ -77,20 +135,14 @@ pub(super) struct Number {
 }
 
 /// `letters` (A to Z, at most 12) as [`Word::end`] holds them.
-pub(super) const fn packed_end(letters: &str) -> u64 {
-    let bytes = letters.as_bytes();
-    let mut packed = 0;
-    let mut at = 0;
-    while at < bytes.len() {
-        packed = packed << BITS | (bytes[at] - b'A' + 1) as u64;
-        at += 1;
-    }
-    packed
+pub(super) fn packed_end(letters: &str) -> u64 {
+    letters.bytes().fold(0, |packed, letter| packed << BITS | u64::from(letter.wrapping_sub(b'A') + 1))
 }
 
 impl Word {
     pub(super) const EMPTY: Self = Self {
         gap: Gap::NONE,
+        place: Place { start: 0, end: 0 },
         len: 0,
         head: 0,
         end: 0,
@@ -98,6 +150,7 @@ impl Word {
         before_digit: false,
         ascii: true,
         cyrillic: true,
+        azerbaijani: false,
     };
 
     #[inline]
@@ -110,7 +163,8 @@ impl Word {
         self.digits_at_end = if matches!(letter, b'O' | b'I' | b'L') { self.digits_at_end + 1 } else { 0 };
         self.len += 1;
         self.ascii &= script == Script::Ascii;
-        self.cyrillic &= script == Script::Cyrillic;
+        self.cyrillic &= matches!(script, Script::Cyrillic | Script::Azerbaijani);
+        self.azerbaijani |= script == Script::Azerbaijani;
     }
 
     /// The word without its last `letters`, as [`end`](Self::end).
@@ -120,47 +174,70 @@ impl Word {
 
     /// Whether the word without its last `letters` ends with `packed`, of `len` letters.
     pub(super) fn ends_with(&self, letters: usize, packed: u64, len: usize) -> bool {
-        letters + len <= PACKED as usize
+        letters + len <= (PACKED as usize).min(self.len)
             && self.end_without(letters) & ((1 << (BITS * len as u32)) - 1) == packed
-    }
-
-    /// The head of a word of `len` letters that this one begins with.
-    pub(super) fn prefix(&self, len: usize) -> u64 {
-        let dropped = BITS * PACKED.saturating_sub(len as u32);
-        self.head.checked_shr(dropped).unwrap_or(0).checked_shl(dropped).unwrap_or(0)
     }
 
     /// The last `letters`, all of them O, I or L, as digits that touch what is before them.
     pub(super) fn as_number(&self, letters: usize) -> Number {
-        const O: u64 = packed_end("O");
+        const O: u64 = 15;
         let mut value = 0;
         for at in (0..letters.min(PACKED as usize)).rev() {
             value = value * 10 + u64::from(self.end_without(at) & 31 != O);
         }
         let gap = if letters == self.len { self.gap } else { Gap::NONE };
-        Number { gap, len: letters, value, leading_zero: false }
+        let leading_zero = self.end_without(letters.saturating_sub(1)) & 31 == O;
+        Number { gap, place: self.place, len: letters, value, leading_zero }
+    }
+}
+
+impl Number {
+    /// Appends the digits of `other`, which touch these.
+    pub(super) fn join(&mut self, other: &Self) {
+        for at in (0..other.len.min(18)).rev() {
+            self.push((other.value / 10_u64.pow(at as u32) % 10) as u8);
+        }
+        self.len += other.len.saturating_sub(18);
+    }
+
+    fn push(&mut self, digit: u8) {
+        self.len += 1;
+        if self.value >= 10_u64.pow(17) {
+            self.value %= 10_u64.pow(9);
+        }
+        self.value = self.value * 10 + u64::from(digit);
     }
 }
 
 /// The tokens of a text, in one pass.
 pub(super) struct Tokens<I> {
     chars: I,
-    /// The glyph that ended the last token.
-    ahead: Option<Glyph>,
+    /// How many bytes have been taken.
+    at: usize,
+    /// The glyph that ended the last token, and where it began.
+    ahead: Option<(Glyph, usize)>,
 }
 
 impl<I: Iterator<Item = char>> Tokens<I> {
     pub(super) fn new(chars: I) -> Self {
-        Self { chars, ahead: None }
+        Self { chars, at: 0, ahead: None }
     }
 
-    /// The next glyph that is something.
+    /// Where the last token ended.
+    fn end(&self) -> usize {
+        self.ahead.as_ref().map_or(self.at, |&(_, start)| start)
+    }
+
+    /// The next glyph that is something, and where it begins.
     #[inline]
-    fn glyph(&mut self) -> Option<Glyph> {
+    fn glyph(&mut self) -> Option<(Glyph, usize)> {
         loop {
-            match Glyph::of(self.chars.next()?) {
+            let c = self.chars.next()?;
+            let start = self.at;
+            self.at += c.len_utf8();
+            match Glyph::of(c) {
                 Glyph::Nothing => {}
-                glyph => return Some(glyph),
+                glyph => return Some((glyph, start)),
             }
         }
     }
@@ -171,38 +248,42 @@ impl<I: Iterator<Item = char>> Iterator for Tokens<I> {
 
     #[inline]
     fn next(&mut self) -> Option<Token> {
-        let (mut gap, mut glyph) = match self.ahead.take() {
-            Some(glyph) => (Gap::NONE, glyph),
-            None => (Gap::START, self.glyph()?),
+        let mut gap = Gap::NONE;
+        let (mut glyph, mut start) = match self.ahead.take() {
+            Some(ahead) => ahead,
+            None if self.at == 0 => {
+                // What begins the text touches nothing.
+                gap.push(' ');
+                self.glyph()?
+            }
+            None => self.glyph()?,
         };
-        while let Glyph::Gap(last) = glyph {
-            gap = Gap { len: gap.len + 1, last };
-            glyph = self.glyph()?;
+        while let Glyph::Gap(c) = glyph {
+            gap.push(c);
+            (glyph, start) = self.glyph()?;
         }
         if let Glyph::Digit(first) = glyph {
-            let mut number = Number { gap, len: 1, value: u64::from(first), leading_zero: first == 0 };
+            let leading_zero = first == 0;
+            let place = Place::of(start, start);
+            let mut number = Number { gap, place, len: 1, value: u64::from(first), leading_zero };
             self.ahead = loop {
                 match self.glyph() {
-                    Some(Glyph::Digit(digit)) => {
-                        number.len += 1;
-                        if number.value >= 10_u64.pow(17) {
-                            number.value %= 10_u64.pow(9);
-                        }
-                        number.value = number.value * 10 + u64::from(digit);
-                    }
+                    Some((Glyph::Digit(digit), _)) => number.push(digit),
                     ahead => break ahead,
                 }
             };
+            number.place = Place::of(start, self.end());
             return Some(Token::Number(number));
         }
         let mut word = Word { gap, ..Word::EMPTY };
-        let mut ahead = Some(glyph);
-        while let Some(Glyph::Letter(letter, script)) = ahead {
+        let mut ahead = Some((glyph, 0));
+        while let Some((Glyph::Letter(letter, script), _)) = ahead {
             word.push(letter, script);
             ahead = self.glyph();
         }
-        word.before_digit = matches!(ahead, Some(Glyph::Digit(_)));
+        word.before_digit = matches!(ahead, Some((Glyph::Digit(_), _)));
         self.ahead = ahead;
+        word.place = Place::of(start, self.end());
         Some(Token::Word(word))
     }
 }
@@ -222,5 +303,17 @@ mod tests {
             Tokens::new(chars).for_each(drop);
             assert_eq!(looks.get(), text.chars().count());
         }
+    }
+
+    #[test]
+    fn digits_join_as_if_they_had_been_written_together() {
+        let number = |digits: &str| match Tokens::new(digits.chars()).next() {
+            Some(Token::Number(number)) => number,
+            other => panic!("{other:?}"),
+        };
+        let mut joined = number("2");
+        joined.join(&number("0000"));
+        joined.join(&number("001"));
+        assert_eq!((joined.len, joined.value), (8, 20_000_001));
     }
 }
