@@ -108,8 +108,8 @@ impl Groups {
     fn take_next(&mut self, pieces: &[Piece]) -> bool {
         let Some(piece) = pieces.get(self.whole.last + 1) else { return false };
         let Some((mark, digits)) = piece.gap.grouping().zip(piece.number()) else { return false };
-        // The bar may be a 1.
-        let same = self.mark.is_none_or(|known| known == mark) && mark != '|';
+        // The bar may be a 1, and colons are of times.
+        let same = self.mark.is_none_or(|known| known == mark) && !matches!(mark, '|' | ':');
         let apart = match digits.role {
             Role::Free => false,
             // Groups may look like a date: "20.12.10.01".
