@@ -21,7 +21,8 @@ use crate::permit::answer::Answer;
 use crate::permit::code::Code;
 use crate::permit::decide::{self, History, PersonFacts, Standing, Subject};
 use crate::permit::moment::Moment;
-use crate::permit::read::{Reading, read};
+use crate::permit::read::{Partial, Reading, read};
+use crate::permit::reply::Instead;
 use crate::world::World;
 
 /// What is ruled on a message, before it has an entry.
@@ -35,6 +36,10 @@ struct Ruling<'a> {
     interval: Option<Interval>,
     standing: Option<(Option<u64>, u64)>,
     again: Option<Timestamp>,
+    /// Another text than the reason's, the request that it is about, and how many it tells of.
+    instead: Option<Instead>,
+    about: Option<Request>,
+    count: Option<u32>,
     answered: bool,
     /// The reservation that a grant rests on, and what it uses.
     hold: Option<(Grant, Allowance)>,
@@ -59,6 +64,9 @@ impl Ruling<'_> {
             interval: None,
             standing: None,
             again: None,
+            instead: None,
+            about: None,
+            count: None,
             answered: reason.outcome() != Outcome::Ignored,
             hold: None,
         }
@@ -285,6 +293,9 @@ impl Pipeline {
             outcome: decision.outcome,
             reason: decision.reason,
             request: Some(request),
+            instead: None,
+            about: None,
+            count: None,
             person: person.map(|(person, _)| person),
             facts: person.and_then(recorded),
             interval: decision.interval,
@@ -314,14 +325,21 @@ impl Pipeline {
         text.clear();
         if ruling.answered {
             let latin = case.latin || self.operators.get(usize::from(case.operator)).is_some_and(|o| o.latin);
+            let doubtful = match reading.partial {
+                Partial::Doubtful(request) => Some(request),
+                _ => None,
+            };
             let answer = Answer {
                 reason: ruling.reason,
+                instead: ruling.instead,
                 language: case.language,
                 latin,
-                request: ruling.request,
+                request: ruling.request.or(ruling.about).or(doubtful),
                 tail: reading.tail,
+                series: reading.series,
                 permit,
                 again: ruling.again,
+                count: ruling.count,
             };
             self.writer.write(&answer, world, moment, &mut text);
         }

@@ -24,7 +24,7 @@ use icaze_store::register::{Builder, synth};
 use jiff::{SignedDuration, Timestamp};
 
 const OPTIONS: Options = Options { segment_bytes: 256 << 10, visit_from: 1 };
-const HELP: &str = "SMS oxunmadı";
+const HELP: &str = "SMS anlaşılmadı";
 
 /// A node without sockets.
 struct Node {
@@ -277,7 +277,7 @@ fn one_phone_gets_one_notice_and_its_neighbour_none() {
         assert!(node.text(ANNA, "salam").unwrap().starts_with(HELP));
     }
     let notice = node.text(ANNA, "salam").unwrap();
-    assert!(notice.contains("12:10-dən"), "{notice}");
+    assert!(notice.contains("Yenidən: saat 12:10"), "{notice}");
     assert_eq!(node.text(ANNA, "salam"), None);
     node.crash();
     assert_eq!(node.text(ANNA, "2 AZE20000000"), None, "a restart forgives nothing");
