@@ -258,6 +258,20 @@ fn an_overflow_is_found() {
 }
 
 #[test]
+fn the_example_is_in_the_series_that_was_typed() {
+    let contacts = Contacts::of(&Settings::shipped().validate().unwrap().replies);
+    for (series, expected) in [
+        (None, "2 AZE12345678"),
+        (Some("AZE"), "2 AZE12345678"),
+        (Some("AA"), "2 AA1234567"),
+        (Some("MYI"), "2 MYI1234567"),
+        (Some("XX"), "2 AZE12345678"),
+    ] {
+        assert_eq!(contacts.example(series), expected, "{series:?}");
+    }
+}
+
+#[test]
 fn every_text_fits_every_shipped_regime_in_its_own_letters() {
     let (texts, replies) = (Texts::shipped().unwrap(), Settings::shipped().validate().unwrap().replies);
     let contacts = Contacts::of(&replies);

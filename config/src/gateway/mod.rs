@@ -363,8 +363,10 @@ pub struct Replies {
     pub hotline: String,
     /// The medical emergency number, 1–15 digits.
     pub emergency: String,
-    /// A correct request, shown in help; at most 20 characters.
+    /// A correct request, shown in help; at most 20 characters. It ends with one of `examples`.
     pub example: String,
+    /// Serials that are nobody's because examples show them, such as `AZE12345678`.
+    pub examples: Vec<String>,
 }
 
 /// `[redis]`: the allowances that several gateways share.

@@ -98,7 +98,7 @@ impl Writer {
             count: answer.count,
             hotline: &world.contacts.hotline,
             emergency: &world.contacts.emergency,
-            example: &world.contacts.example,
+            example: &world.contacts.example(answer.series),
         };
         reply::render(&world.texts, key, answer.language, answer.latin, &values, out);
     }

@@ -124,6 +124,7 @@ impl Pipeline {
                 Allowed::Yes => match (content, reading.request) {
                     (Content::Binary, _) => Ruling::of(Reason::Binary),
                     (_, Err(help)) => Ruling::of(help.reason()),
+                    (_, Ok(request)) if world.is_example(request.document) => Ruling::of(Reason::Example),
                     (_, Ok(request)) => self.rule(request, message, phone, world, moment)?,
                 },
             },

@@ -150,8 +150,7 @@ fn world() -> World {
     }
     let regimes =
         Regimes::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/regimes/demo"))).unwrap();
-    let contacts =
-        Contacts { hotline: "9108".into(), emergency: "103".into(), example: "2 AZE12345678".into() };
+    let contacts = Contacts::of(&Settings::shipped().validate().unwrap().replies);
     World::new(builder.finish(1, Timestamp::UNIX_EPOCH), regimes, Texts::shipped().unwrap(), contacts)
 }
 
@@ -188,6 +187,16 @@ fn a_repeat_is_answered_with_the_permit_and_a_stranger_with_neither_times_nor_co
     node.pass(9 * 3600);
     let next_day = node.text(ANNA, "2 AZE20000000").unwrap();
     assert!(next_day.starts_with("İCAZƏ VAR") && code(&next_day) != code(&granted), "{next_day}");
+}
+
+#[test]
+fn a_serial_of_any_series_example_is_nobodys() {
+    let mut node = Node::start(NOON);
+    for serial in ["AZE12345678", "AZE1234567", "AA1234567", "AA1111111", "MYI1234567", "MOM1111111"] {
+        let reply = node.text(BORIS, &format!("2 {serial}")).unwrap();
+        assert!(reply.starts_with("Bu nümunədir"), "{serial}: {reply}");
+        node.pass(600);
+    }
 }
 
 #[test]
