@@ -65,6 +65,7 @@ impl Check<'_> {
                 phone_max: self.number("limits.phone_max", 1..=1_000_000),
                 phone_window: self.seconds("limits.phone_window_s", 1..=DAY_S),
                 unknown_max: self.number("limits.unknown_max", 1..=1_000_000),
+                unknown_window: self.seconds("limits.unknown_window_s", 1..=DAY_S),
                 notice: self.seconds("limits.notice_s", 1..=DAY_S),
             },
             probe: self.probe(),

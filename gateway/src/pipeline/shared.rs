@@ -306,7 +306,8 @@ impl Pipeline {
         // A phone beyond its limit must not hold what is another's.
         let phone =
             message.phone.filter(|&phone| matches!(self.limits.peek(phone, self.time), Allowed::Yes))?;
-        if world.is_example(request.document) {
+        let guess = || self.guess(phone, request.document, message.found, world);
+        if world.is_example(request.document) || guess() != Allowed::Yes {
             return None;
         }
         let past = self.past(request, message.found, phone, world, moment);
