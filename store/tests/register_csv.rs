@@ -5,7 +5,7 @@ use std::io::Read;
 
 use icaze_store::Document;
 use icaze_store::register::{
-    COLUMNS, Conflict, CsvError, Person, Problem, Register, Reject, Status, import, synth,
+    Builder, COLUMNS, Conflict, CsvError, Person, Problem, Register, Reject, Status, import, synth,
 };
 use jiff::Timestamp;
 use jiff::civil::date;
