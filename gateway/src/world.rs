@@ -199,10 +199,12 @@ impl Contacts {
     /// A request as it should be, with a document of this series if there is an example of one.
     #[must_use]
     pub fn example(&self, series: Option<&str>) -> Cow<'_, str> {
+        let Some(typed) = self.examples.iter().find(|serial| Some(serial.series()) == series) else {
+            return Cow::Borrowed(&self.example);
+        };
         let serial = self.examples.iter().find(|serial| self.example.ends_with(&serial.to_string()));
-        let typed = self.examples.iter().find(|serial| Some(serial.series()) == series);
-        match serial.zip(typed) {
-            Some((serial, typed)) if serial.series() != typed.series() => {
+        match serial {
+            Some(serial) if serial.series() != typed.series() => {
                 let purpose = self.example.strip_suffix(&serial.to_string()).unwrap_or_default();
                 Cow::Owned(format!("{purpose}{typed}"))
             }

@@ -85,6 +85,9 @@ impl Writer {
             None => TimeZone::UTC.to_datetime(instant),
         };
         let code = answer.permit.map(|(code, _)| code.letters());
+        // Only helps show an example; a grant takes no time for one.
+        let series = answer.series.filter(|_| outcome == Outcome::Help);
+        let example = world.contacts.example(series);
         let values = Values {
             document: answer.request.map(|request| request.document),
             tail: answer.tail,
@@ -98,7 +101,7 @@ impl Writer {
             count: answer.count,
             hotline: &world.contacts.hotline,
             emergency: &world.contacts.emergency,
-            example: &world.contacts.example(answer.series),
+            example: &example,
         };
         reply::render(&world.texts, key, answer.language, answer.latin, &values, out);
     }
