@@ -126,11 +126,14 @@ fn deciding(c: &mut Criterion) {
         let code = CodeKey::new(*b"a key of benches").code(0, 1).unwrap();
         let answer = Answer {
             reason: None,
+            instead: None,
             language,
             latin: false,
             request: Some(request),
             tail: None,
             permit: granted.interval.map(|interval| (code, interval)),
+            series: None,
+            count: None,
             again: None,
         };
         let (mut writer, mut out) = (Writer::default(), String::new());

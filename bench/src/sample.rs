@@ -66,11 +66,7 @@ fn regimes() -> Regimes {
 #[must_use]
 pub fn world(count: u32) -> World {
     let config = config();
-    let contacts = Contacts {
-        hotline: config.replies.hotline,
-        emergency: config.replies.emergency,
-        example: config.replies.example,
-    };
+    let contacts = Contacts::of(&config.replies);
     World::new(register(count), regimes(), Texts::shipped().unwrap(), contacts)
 }
 

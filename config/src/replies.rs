@@ -1,7 +1,9 @@
-//! The texts that citizens are answered with: one file per language, each text in a full and a short form.
+//! The texts that citizens are answered with: one file per language, each text in a full and a short
+//! form, some in a third one with the fewest words.
 //!
-//! A form is literal text with placeholders such as `{serial}`. Which placeholders a text has to hold, may hold and may
-//! hold in its full form only is fixed by [`KEYS`]; which form is sent is the gateway's business.
+//! A form is literal text with placeholders such as `{serial}`. Which placeholders a text has to hold,
+//! may hold and may not hold in its last form is fixed by [`KEYS`]; which form is sent is the
+//! gateway's business.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -26,6 +28,9 @@ pub enum Placeholder {
     Serial,
     /// Its last three characters: `*001`.
     Tail,
+    /// The same with a colon, where the text that is answered has a serial: `*001: `. Without one
+    /// there is nothing, and the reply begins with a capital. Only at the beginning.
+    About,
     /// The purpose's digit: `2`.
     Purpose,
     /// The purpose's short name: `shopping`.
@@ -42,6 +47,8 @@ pub enum Placeholder {
     Date,
     /// The time of that day: `00:00`.
     Time,
+    /// A number of things: permits that are left today, documents that were wrong.
+    Count,
     /// The hot line's number.
     Hotline,
     /// The medical emergency number.
@@ -51,13 +58,16 @@ pub enum Placeholder {
 }
 
 use Placeholder::{
-    Code, Codes, Date, Emergency, Example, Hotline, Hours, Name, Period, Purpose, Serial, Tail, Time,
+    About, Code, Codes, Count, Date, Emergency, Example, Hotline, Hours, Name, Period, Purpose, Serial, Tail,
+    Time,
 };
 
 impl Placeholder {
     /// Every placeholder.
-    pub const ALL: [Self; 13] =
-        [Serial, Tail, Purpose, Name, Codes, Period, Code, Hours, Date, Time, Hotline, Emergency, Example];
+    pub const ALL: [Self; 15] = [
+        Serial, Tail, About, Purpose, Name, Codes, Period, Code, Hours, Date, Time, Count, Hotline,
+        Emergency, Example,
+    ];
 
     /// What it is written with between braces.
     #[must_use]
@@ -65,6 +75,7 @@ impl Placeholder {
         match self {
             Serial => "serial",
             Tail => "tail",
+            About => "about",
             Purpose => "purpose",
             Name => "name",
             Codes => "codes",
@@ -73,6 +84,7 @@ impl Placeholder {
             Hours => "hours",
             Date => "date",
             Time => "time",
+            Count => "count",
             Hotline => "hotline",
             Emergency => "emergency",
             Example => "example",
@@ -85,11 +97,11 @@ impl Placeholder {
 pub struct Key {
     /// `granted`, or the reason's name.
     pub name: &'static str,
-    /// What both forms must hold.
+    /// What every form must hold.
     pub required: &'static [Placeholder],
     /// What is known whenever the text is sent, beside the required and [`ALWAYS`].
     pub given: &'static [Placeholder],
-    /// What is not known every time: the short form does without.
+    /// What is not known every time: the last form does without.
     pub optional: &'static [Placeholder],
 }
 
@@ -106,9 +118,10 @@ const fn key(
 }
 
 /// The texts, in the order in which people read about them.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: [Key; 36] = [
     key("granted", &[Serial, Purpose, Period, Code], &[Tail], &[Name]),
     key("standing", &[Serial, Purpose, Period, Code], &[Tail], &[Name]),
+    key("status", &[Serial, Purpose, Period, Code], &[Tail], &[Name, Count]),
     key("other_phone", &[Tail], &[], &[]),
     key("unknown_document", &[Tail], &[], &[]),
     key("document_expired", &[Tail], &[], &[]),
@@ -121,23 +134,34 @@ pub const KEYS: [Key; 25] = [
     key("hours", &[Tail], &[Purpose], &[Name, Hours]),
     key("area", &[Tail], &[], &[]),
     key("no_regime", &[], &[], &[Date, Time]),
-    key("purpose_unknown", &[], &[Purpose], &[Codes]),
+    key("purpose_unknown", &[Tail], &[Purpose], &[Codes]),
     key("unreadable", &[Example], &[], &[Codes]),
-    key("no_purpose", &[Example], &[], &[Codes]),
+    key("no_purpose", &[About, Example], &[], &[Codes]),
+    key("ask_purpose", &[About], &[], &[Codes]),
+    key("two_purposes", &[About, Example], &[], &[Codes]),
     key("no_document", &[Example], &[], &[Codes]),
-    key("wrong_length", &[], &[], &[]),
+    key("wrong_length", &[About, Example], &[], &[]),
+    key("series", &[About, Example], &[], &[]),
+    key("ask_series", &[About], &[], &[]),
+    key("confirm", &[Serial], &[Tail, Purpose], &[Name]),
+    key("several_questions", &[Example], &[], &[Codes]),
     key("fin", &[Example], &[], &[]),
+    key("passport", &[Example], &[], &[]),
     key("two_documents", &[], &[], &[]),
     key("example", &[], &[], &[]),
+    key("later", &[About], &[], &[]),
+    key("forwarded", &[Example], &[], &[]),
     key("incomplete", &[], &[], &[]),
     key("binary", &[], &[], &[]),
-    key("phone", &[], &[Date, Time], &[]),
+    key("phone", &[Time], &[Date], &[]),
+    key("guesses", &[Time], &[Date, Count], &[]),
 ];
 
 impl Key {
-    fn allows(&self, placeholder: Placeholder, form: FormName) -> bool {
+    /// Whether a form may hold this; the `last` one only what is known every time.
+    fn allows(&self, placeholder: Placeholder, last: bool) -> bool {
         let known = [self.required, self.given, &ALWAYS].iter().any(|set| set.contains(&placeholder));
-        known || (form == FormName::Full && self.optional.contains(&placeholder))
+        known || (!last && self.optional.contains(&placeholder))
     }
 }
 
@@ -157,6 +181,8 @@ pub struct Text {
     pub full: Box<[Piece]>,
     /// What is sent if the full form does not fit or one of its values is not known.
     pub short: Box<[Piece]>,
+    /// What is sent if it is the same with the short form.
+    pub least: Option<Box<[Piece]>>,
 }
 
 /// Every text in every language: each of [`KEYS`] is there.
@@ -167,18 +193,13 @@ pub struct Texts {
     ru: Box<[Text]>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum FormName {
-    Full,
-    Short,
-}
-
 /// A text as its file has it.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Written {
     full: String,
     short: String,
+    least: Option<String>,
 }
 
 impl Texts {
@@ -273,16 +294,17 @@ impl File<'_> {
             );
             return None;
         };
-        let full = self.form(key, FormName::Full, &written.full)?;
-        let short = self.form(key, FormName::Short, &written.short)?;
-        Some(Text { full, short })
+        let full = self.form(key, "full", false, &written.full)?;
+        let short = self.form(key, "short", written.least.is_none(), &written.short)?;
+        let least = match written.least {
+            Some(least) => Some(self.form(key, "least", true, &least)?),
+            None => None,
+        };
+        Some(Text { full, short, least })
     }
 
-    fn form(&mut self, key: &Key, name: FormName, written: &str) -> Option<Box<[Piece]>> {
-        let path = match name {
-            FormName::Full => format!("{}.full", key.name),
-            FormName::Short => format!("{}.short", key.name),
-        };
+    fn form(&mut self, key: &Key, name: &str, last: bool, written: &str) -> Option<Box<[Piece]>> {
+        let path = format!("{}.{name}", key.name);
         let pieces = match pieces(written) {
             Ok(pieces) => pieces,
             Err((reason, remedy)) => {
@@ -298,13 +320,16 @@ impl File<'_> {
         for wanted in key.required.iter().filter(|&&wanted| !held(wanted)) {
             self.problem(&path, &format!("{{{}}} is missing", wanted.name()), "add it: citizens rely on it");
         }
-        for held in Placeholder::ALL.into_iter().filter(|&one| held(one) && !key.allows(one, name)) {
+        for held in Placeholder::ALL.into_iter().filter(|&one| held(one) && !key.allows(one, last)) {
             let reason = format!("{{{}}} is not always known here", held.name());
             let remedy = format!(
                 "use only {}",
-                list(Placeholder::ALL.into_iter().filter(|&one| key.allows(one, name)))
+                list(Placeholder::ALL.into_iter().filter(|&one| key.allows(one, last)))
             );
             self.problem(&path, &reason, &remedy);
+        }
+        if pieces.iter().skip(1).any(|piece| *piece == Piece::Value(About)) {
+            self.problem(&path, "{about} does not stand at the beginning", "begin the text with it");
         }
         (known == self.problems.len()).then(|| pieces.into())
     }
@@ -423,6 +448,25 @@ mod tests {
             "replies/az.toml: quota.short: {date} is not always known here; use only {tail}, {purpose}, {hotline}"
         ));
         assert!(problems("Bu FİN-dir", "{code}")[0].contains("fin.full: {code} is not always known here"));
+    }
+
+    #[test]
+    fn only_the_last_form_needs_no_optional_value() {
+        let shipped = Texts::shipped().unwrap();
+        let text = shipped.get("az", "no_purpose").unwrap();
+        assert!(text.short.contains(&Piece::Value(Codes)), "the short form names the codes");
+        assert!(!text.least.as_ref().unwrap().contains(&Piece::Value(Codes)));
+        let found = problems("{about}kod yazılmayıb. Nümunə: {example}", "{about}kodlar: {codes}. {example}");
+        assert!(found[0].contains("no_purpose.least: {codes} is not always known here"), "{found:?}");
+        let without = problems("least = \"{about}kod yazılmayıb. Nümunə: {example}\"", "");
+        assert!(without[0].contains("no_purpose.short: {codes} is not always known here"), "{without:?}");
+    }
+
+    #[test]
+    fn what_a_help_is_about_stands_at_its_beginning() {
+        let found = problems("{about}kod yazılmayıb. Kodlar", "kod yazılmayıb {about}. Kodlar");
+        let expected = "no_purpose.full: {about} does not stand at the beginning";
+        assert!(found[0].contains(expected), "{found:?}");
     }
 
     #[test]

@@ -327,6 +327,8 @@ fn values_that_cannot_work_are_refused() {
         ("[store]\nsegment_mib = 4096", "store.segment_mib"),
         ("[replies]\nhotline = \"call us\"", "replies.hotline"),
         ("[replies]\nexample = \"2 AZE12345678 and more words\"", "replies.example"),
+        ("[replies]\nexample = \"2 AA7654321\"", "replies.example"),
+        ("[replies]\nexamples = [\"AZE12345678\", \"AA 1234567\"]", "replies.examples"),
         ("[log]\nformat = \"xml\"", "log.format"),
     ] {
         let told = problems(&with_file(text));

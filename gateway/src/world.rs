@@ -1,11 +1,13 @@
 //! What decisions are made from: the register, the regimes and the reply texts, loaded and checked.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use anyhow::Context as _;
 use icaze_config::gateway::{Config, Replies};
 use icaze_config::regime::{Purpose, Regime, Regimes};
 use icaze_config::replies::Texts;
+use icaze_store::Document;
 use icaze_store::ledger::Language;
 use icaze_store::register::{Entry, Register, Status};
 use jiff::Timestamp;
@@ -41,6 +43,8 @@ pub struct Contacts {
     pub emergency: String,
     /// A request as it should be.
     pub example: String,
+    /// Serials that are nobody's, because examples show them.
+    pub examples: Vec<Document>,
 }
 
 /// What a regime's purposes are called in one language.
@@ -113,6 +117,12 @@ impl World {
         })
     }
 
+    /// Whether a serial is nobody's, because examples show it.
+    #[must_use]
+    pub fn is_example(&self, document: Document) -> bool {
+        document == Document::EXAMPLE || self.contacts.examples.contains(&document)
+    }
+
     /// What the register says of a document and its holder.
     #[must_use]
     pub fn facts(&self, entry: &Entry) -> Option<PersonFacts<'_>> {
@@ -182,7 +192,24 @@ impl Contacts {
     #[must_use]
     pub fn of(replies: &Replies) -> Self {
         let Replies { hotline, emergency, example, .. } = replies.clone();
-        Self { hotline, emergency, example }
+        let examples = replies.examples.iter().filter_map(|serial| serial.parse().ok()).collect();
+        Self { hotline, emergency, example, examples }
+    }
+
+    /// A request as it should be, with a document of this series if there is an example of one.
+    #[must_use]
+    pub fn example(&self, series: Option<&str>) -> Cow<'_, str> {
+        let Some(typed) = self.examples.iter().find(|serial| Some(serial.series()) == series) else {
+            return Cow::Borrowed(&self.example);
+        };
+        let serial = self.examples.iter().find(|serial| self.example.ends_with(&serial.to_string()));
+        match serial {
+            Some(serial) if serial.series() != typed.series() => {
+                let purpose = self.example.strip_suffix(&serial.to_string()).unwrap_or_default();
+                Cow::Owned(format!("{purpose}{typed}"))
+            }
+            _ => Cow::Borrowed(&self.example),
+        }
     }
 }
 

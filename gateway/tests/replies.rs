@@ -4,8 +4,12 @@
 
 use std::path::Path;
 
+use icaze_config::gateway::Settings;
+use icaze_config::regime::Regimes;
 use icaze_config::replies::{KEYS, Texts};
-use icaze_gateway::permit::reply::{Form, Line, Values, Words, key, longest, period, render};
+use icaze_gateway::permit::read::{PurposeNames, read};
+use icaze_gateway::permit::reply::{Form, Instead, Line, Values, Words, key, longest, period, render};
+use icaze_gateway::world::{self, Contacts, too_long};
 use icaze_store::ledger::Language::{self, Az, En, Ru};
 use icaze_store::{Document, Outcome, Reason};
 use jiff::civil::{DateTime, date};
@@ -13,22 +17,35 @@ use jiff::civil::{DateTime, date};
 const LANGUAGES: [Language; 3] = [Az, En, Ru];
 
 /// The texts that were drafted, with the counted lengths of the Azerbaijani and the Russian.
-const DRAFTS: [(&str, usize, usize); 17] = [
-    ("granted", 67, 61),
+const DRAFTS: [(&str, usize, usize); 30] = [
+    ("granted", 67, 69),
     ("standing", 67, 65),
-    ("other_phone", 57, 56),
-    ("unreadable", 66, 68),
+    ("status", 65, 65),
+    ("other_phone", 64, 62),
+    ("unreadable", 69, 68),
     ("unknown_document", 69, 64),
     ("document_expired", 66, 67),
     ("document_lost", 67, 69),
     ("document_invalid", 63, 64),
     ("age", 66, 57),
     ("stay_home", 70, 64),
-    ("quota", 68, 67),
+    ("quota", 64, 67),
     ("hours", 63, 59),
     ("area", 64, 66),
-    ("purpose_unknown", 60, 58),
-    ("phone", 66, 59),
+    ("purpose_unknown", 66, 64),
+    ("no_purpose", 68, 62),
+    ("ask_purpose", 65, 65),
+    ("two_purposes", 67, 63),
+    ("wrong_length", 70, 68),
+    ("series", 67, 64),
+    ("ask_series", 69, 65),
+    ("confirm", 60, 56),
+    ("several_questions", 62, 61),
+    ("passport", 60, 63),
+    ("later", 67, 63),
+    ("forwarded", 64, 61),
+    ("phone", 59, 59),
+    ("guesses", 66, 60),
     ("no_regime", 61, 53),
     ("fin", 62, 49),
 ];
@@ -51,6 +68,7 @@ fn drafted(key: &str, language: Language) -> Values<'static> {
     let Words { purposes, codes, hotline, emergency, example } = words(language);
     Values {
         document: Document::new("AZE", "20000001").ok(),
+        tail: None,
         purpose: Some(if key == "purpose_unknown" { 7 } else { 2 }),
         name: purposes[1].1,
         codes,
@@ -60,8 +78,10 @@ fn drafted(key: &str, language: Language) -> Values<'static> {
         again: Some(match key {
             "quota" => at(15, 0, 0),
             "phone" => at(14, 14, 45),
+            "guesses" => at(14, 20, 6),
             _ => at(14, 0, 0),
         }),
+        count: Some(if key == "guesses" { 5 } else { 0 }),
         hotline,
         emergency,
         example,
@@ -104,8 +124,8 @@ fn a_grant_reads_as_drafted() {
     let text = |key, language| rendered(key, language, false, &drafted(key, language)).1;
     assert_eq!(text("granted", Az), "İCAZƏ VAR: AZE20000001, kod 2 ərzaq, 14.12 14:15-17:15, № 7K3M-9QXF");
     assert_eq!(text("granted", En), "PERMIT: AZE20000001, code 2 shopping, 14.12 14:15-17:15, No 7K3M-9QXF");
-    assert_eq!(text("granted", Ru), "РАЗРЕШЕНО: AZE20000001, код 2, 14.12 14:15-17:15, № 7K3M-9QXF");
-    assert_eq!(text("quota", Az), "*001: kod 2 üzrə limit bitib. Yenidən: 15.12 saat 00:00-dan. T. 9108");
+    assert_eq!(text("granted", Ru), "РАЗРЕШЕНО: AZE20000001, код 2 покупки, 14.12 14:15-17:15, № 7K3M-9QXF");
+    assert_eq!(text("quota", Az), "*001: kod 2 üzrə limit bitib. Yenidən: 15.12 saat 00:00. T. 9108");
     assert_eq!(text("hours", En), "*001: no permit at this hour. Code 2 hours: 06:00-21:00. Help: 9108");
 }
 
@@ -142,6 +162,39 @@ fn what_is_not_known_is_left_to_the_short_form() {
 }
 
 #[test]
+fn a_help_begins_with_the_tail_where_the_text_has_a_serial() {
+    let names = PurposeNames::default();
+    let typed = Values { document: None, tail: read("AZE 1234", &names).tail, ..drafted("wrong_length", Az) };
+    assert!(typed.tail.is_some(), "the text has the end of a serial");
+    let text = |language, latin, values| rendered("wrong_length", language, latin, &values).1;
+    assert!(text(Az, false, typed).starts_with("*234: nömrədə rəqəmlərin"));
+    let none = Values { tail: None, ..typed };
+    assert!(text(Az, false, none).starts_with("Nömrədə rəqəmlərin"));
+    assert!(text(En, false, none).starts_with("The number has"));
+    assert!(text(Ru, false, none).starts_with("Неверное число"));
+    assert!(text(Ru, true, none).starts_with("Nevernoe chislo"));
+    let later = |latin| rendered("later", Az, latin, &Values { document: None, ..drafted("later", Az) }).1;
+    assert!(later(false).starts_with("İcazə indidən"), "the capital of the Azerbaijani i has a dot");
+    assert!(later(true).starts_with("Icaze indiden"));
+}
+
+#[test]
+fn three_codes_are_named_in_fewer_words_and_unknown_ones_in_the_fewest() {
+    let codes =
+        ["1 tibb, 2 ərzaq, 3 dəfn", "1 medical, 2 shopping, 3 funeral", "1 врач, 2 покупки, 3 похороны"];
+    for key in ["no_purpose", "ask_purpose", "two_purposes", "purpose_unknown"] {
+        for (language, codes) in LANGUAGES.into_iter().zip(codes) {
+            let values = drafted(key, language);
+            let (form, text) = rendered(key, language, false, &Values { codes, ..values });
+            let expected = if language == En { Form::Full } else { Form::Short };
+            assert_eq!(form, Some(expected), "{text}");
+            assert!(text.contains(codes), "{text}");
+            assert_eq!(rendered(key, language, false, &Values { codes: "", ..values }).0, Some(Form::Least));
+        }
+    }
+}
+
+#[test]
 fn latin_letters_on_request_or_where_nothing_else_fits() {
     let (form, text) = rendered("granted", Az, true, &drafted("granted", Az));
     assert_eq!(text, "ICAZE VAR: AZE20000001, kod 2 erzaq, 14.12 14:15-17:15, N 7K3M-9QXF");
@@ -163,6 +216,7 @@ fn every_answerable_decision_has_a_text() {
         };
         answered.push(key(outcome, Some(reason)));
     }
+    answered.extend(Instead::ALL.map(|instead| Some(instead.name())));
     let mut answered: Vec<&str> = answered.into_iter().flatten().collect();
     let mut known = KEYS.map(|key| key.name);
     answered.sort_unstable();
@@ -172,7 +226,8 @@ fn every_answerable_decision_has_a_text() {
 
 #[test]
 fn the_short_form_fits_where_the_full_one_does_not() {
-    let texts = changed(|file| file.replace("full = \"", &format!("full = \"{}", "ə".repeat(161))));
+    let long = format!("{}\"\nshort = ", "ə".repeat(161));
+    let texts = changed(|file| file.replace("\"\nshort = ", &long));
     for language in LANGUAGES {
         let lines = longest(&texts, language, &words(language));
         for key in KEYS {
@@ -192,11 +247,49 @@ fn an_overflow_is_found() {
     // Full and short in Latin letters are left, until they do not fit either.
     let found = problems(&lengthened(20), &words(Az));
     assert_eq!(found.len(), 1, "{found:?}");
-    assert!(found[0].starts_with("az.toml: hours: at its longest even the short form takes "), "{found:?}");
+    assert!(
+        found[0].starts_with("az.toml: hours: at its longest even the shortest form takes "),
+        "{found:?}"
+    );
     let codes = Words { codes: &"1 tibb, ".repeat(30), ..words(Az) };
     assert_eq!(problems(&Texts::shipped().unwrap(), &codes), Vec::<String>::new());
     let hotline = Words { hotline: &"9".repeat(140), ..words(Az) };
     assert!(problems(&Texts::shipped().unwrap(), &hotline).len() > 10);
+}
+
+#[test]
+fn the_example_is_in_the_series_that_was_typed() {
+    let contacts = Contacts::of(&Settings::shipped().validate().unwrap().replies);
+    for (series, expected) in [
+        (None, "2 AZE12345678"),
+        (Some("AZE"), "2 AZE12345678"),
+        (Some("AA"), "2 AA1234567"),
+        (Some("MYI"), "2 MYI1234567"),
+        (Some("XX"), "2 AZE12345678"),
+    ] {
+        assert_eq!(contacts.example(series), expected, "{series:?}");
+    }
+}
+
+#[test]
+fn every_text_fits_every_shipped_regime_in_its_own_letters() {
+    let (texts, replies) = (Texts::shipped().unwrap(), Settings::shipped().validate().unwrap().replies);
+    let contacts = Contacts::of(&replies);
+    for dir in ["az-2020", "demo"] {
+        let regimes = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/regimes").join(dir);
+        let regimes = Regimes::load(&regimes).unwrap();
+        assert_eq!(too_long(&replies, &texts, &regimes), Vec::<String>::new());
+        for (regime, language) in
+            regimes.as_slice().iter().flat_map(|regime| LANGUAGES.map(|language| (regime, language)))
+        {
+            let lines = world::Words::of(regime, language).longest(&texts, language, &contacts);
+            for key in KEYS {
+                let first = lines.iter().find(|line| line.key == key.name).unwrap();
+                let proper = matches!(first.form, Some(Form::Full | Form::Short | Form::Least));
+                assert!(proper, "{} {}: {}", regime.id, language.name(), first.text);
+            }
+        }
+    }
 }
 
 #[test]
@@ -210,7 +303,7 @@ fn every_text_fits_one_message_and_reads_as_reviewed() {
             let form = line.form.map_or("none", Form::name);
             let (language, units, units_max) = (language.name(), line.units, line.units_max);
             table +=
-                &format!("{language} {:<17}{form:<12}{units:>3}/{units_max:<4}{}\n", line.key, line.text);
+                &format!("{language} {:<18}{form:<12}{units:>3}/{units_max:<4}{}\n", line.key, line.text);
         }
     }
     let reviewed = include_str!("replies.txt");

@@ -128,6 +128,8 @@ named! {
         Confirm = 64 "confirm",
         /// One phone beyond its limit.
         Phone = 40 "phone",
+        /// One phone with too many serials that the register lacks.
+        Guesses = 41 "guesses",
         /// A sender that an answer could set off again: a short code or a name.
         Loop = 50 "loop",
         /// A delivery receipt.
@@ -167,7 +169,7 @@ impl Reason {
             | Self::Later
             | Self::Forwarded
             | Self::Confirm => Outcome::Help,
-            Self::Phone => Outcome::Limited,
+            Self::Phone | Self::Guesses => Outcome::Limited,
             Self::Loop | Self::Receipt => Outcome::Ignored,
         }
     }

@@ -351,8 +351,10 @@ fn debug_tells_nothing_of_people() {
 
 #[test]
 fn a_lost_document_does_not_bring_its_holder_back_to_life() {
-    let csv =
-        |line: &str| import(format!("{}\n{line}\n", COLUMNS.join(",")).as_bytes(), false, |_| {}).unwrap();
+    let csv = |line: &str| {
+        import(format!("{}\n{line}\n", COLUMNS.join(",")).as_bytes(), Builder::default(), false, |_| {})
+            .unwrap()
+    };
     let before = finish(csv("AZE10000006,6,1950-01-01,,deceased,Baku,"));
     let died = |register: &Register| register.person(6).unwrap().deceased;
     let after = before.with(&csv("AZE10000006,6,1950-01-01,,lost,Baku,"), Timestamp::UNIX_EPOCH).unwrap();

@@ -263,8 +263,10 @@ pub struct Limits {
     pub phone_max: u32,
     /// The window's length.
     pub phone_window: Duration,
-    /// Well-formed serials that the register lacks, from one phone in a window, before it is slowed.
+    /// Well-formed serials that the register lacks, from one phone in their window, before it is slowed.
     pub unknown_max: u32,
+    /// The length of that window, which begins with the first of them.
+    pub unknown_window: Duration,
     /// One notice that a phone is beyond its limit in this time.
     pub notice: Duration,
 }
@@ -363,8 +365,10 @@ pub struct Replies {
     pub hotline: String,
     /// The medical emergency number, 1–15 digits.
     pub emergency: String,
-    /// A correct request, shown in help; at most 20 characters.
+    /// A correct request, shown in help; at most 20 characters. It ends with one of `examples`.
     pub example: String,
+    /// Serials that are nobody's because examples show them, such as `AZE12345678`.
+    pub examples: Vec<String>,
 }
 
 /// `[redis]`: the allowances that several gateways share.

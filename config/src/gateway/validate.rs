@@ -23,6 +23,8 @@ const PARTS: RangeInclusive<u64> = 1..=1_000_000;
 const DAY_S: u64 = 86_400;
 /// Allowances of a month and the history need some; nothing is for ever.
 const RETENTION_DAYS: RangeInclusive<u64> = 31..=36_500;
+/// What [`is_document`] asks for.
+const DOCUMENT: &str = "one to three capitals and five to nine digits";
 const TIMER_S: RangeInclusive<u64> = 1..=3_600;
 
 impl Settings {
@@ -63,6 +65,7 @@ impl Check<'_> {
                 phone_max: self.number("limits.phone_max", 1..=1_000_000),
                 phone_window: self.seconds("limits.phone_window_s", 1..=DAY_S),
                 unknown_max: self.number("limits.unknown_max", 1..=1_000_000),
+                unknown_window: self.seconds("limits.unknown_window_s", 1..=DAY_S),
                 notice: self.seconds("limits.notice_s", 1..=DAY_S),
             },
             probe: self.probe(),
@@ -192,13 +195,7 @@ impl Check<'_> {
             is_digits(digits) && (7..=15).contains(&digits.len())
         };
         self.every_is("probe.phones", &probe.phones, is_phone, "7 to 15 digits with the country code");
-        let is_document = |document: &str| {
-            let digits = document.trim_start_matches(|c: char| c.is_ascii_uppercase());
-            let letters = document.len() - digits.len();
-            (1..=3).contains(&letters) && is_digits(digits) && (5..=9).contains(&digits.len())
-        };
-        let expected = "one to three capitals and five to nine digits";
-        self.every_is("probe.documents", &probe.documents, is_document, expected);
+        self.every_is("probe.documents", &probe.documents, is_document, DOCUMENT);
         probe
     }
 
@@ -258,12 +255,19 @@ impl Check<'_> {
     }
 
     fn replies(&mut self) -> Replies {
-        let example = self.text("replies.example");
+        let (example, examples) = (self.text("replies.example"), self.list("replies.examples"));
+        self.every_is("replies.examples", &examples, is_document, DOCUMENT);
         if example.is_empty() || example.chars().count() > 20 || !example.chars().all(is_plain) {
             self.problem(
                 "replies.example",
                 "is not 1 to 20 letters, digits and spaces",
                 "write a correct request with the reserved serial, such as 2 AZE12345678",
+            );
+        } else if !examples.iter().any(|serial| example.ends_with(serial.as_str())) {
+            self.problem(
+                "replies.example",
+                "does not end with a serial of replies.examples",
+                "add its serial there: citizens copy it, so that it must be nobody's",
             );
         }
         Replies {
@@ -271,6 +275,7 @@ impl Check<'_> {
             hotline: self.digits("replies.hotline", 1..=15),
             emergency: self.digits("replies.emergency", 1..=15),
             example,
+            examples,
         }
     }
 
@@ -451,6 +456,12 @@ fn is_address(text: &str) -> bool {
     let (host, port) = text.rsplit_once(':').unwrap_or_default();
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '[' | ']');
     !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_document(said: &str) -> bool {
+    let digits = said.trim_start_matches(|c: char| c.is_ascii_uppercase());
+    let letters = said.len() - digits.len();
+    (1..=3).contains(&letters) && is_digits(digits) && (5..=9).contains(&digits.len())
 }
 
 fn is_digits(text: &str) -> bool {

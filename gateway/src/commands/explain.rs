@@ -363,6 +363,9 @@ const fn why(reason: Option<Reason>) -> &'static str {
         Some(Reason::Incomplete) => "parts of the text never came",
         Some(Reason::Binary) => "the message is no text",
         Some(Reason::Phone) => "the phone is beyond its limit: one notice, then silence",
+        Some(Reason::Guesses) => {
+            "the phone texted too many serials that the register lacks: told once, then silence for others than its own"
+        }
         Some(Reason::Loop) => "the sender is a short code or a name, which an answer could set off again",
         Some(Reason::Receipt) => "the message is a delivery receipt",
     }

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, StdoutLock, Write as _};
 use std::path::{Path, PathBuf};
 
-use icaze_config::gateway::{Config, Problems, Settings};
+use icaze_config::gateway::{Config, Problems, Replies, Settings};
 use icaze_store::ledger::Language;
 
 pub mod audit;
@@ -52,6 +52,16 @@ impl Configured {
         let (config, mut problems) = self.settings().inspect();
         problems.retain(|problem| problem.key.is_empty() || problem.key.starts_with("store."));
         if problems.is_empty() { Ok(config.store.dir) } else { Err(Problems(problems)) }
+    }
+
+    /// What is said of replies, also if other settings are not right.
+    ///
+    /// # Errors
+    /// With what is wrong with the file or with `[replies]`.
+    pub fn replies(&self) -> Result<Replies, Problems> {
+        let (config, mut problems) = self.settings().inspect();
+        problems.retain(|problem| problem.key.is_empty() || problem.key.starts_with("replies."));
+        if problems.is_empty() { Ok(config.replies) } else { Err(Problems(problems)) }
     }
 
     fn settings(&self) -> Settings {

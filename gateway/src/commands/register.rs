@@ -4,12 +4,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use icaze_store::register::{CsvError, Register, import, synth};
+use icaze_store::Document;
+use icaze_store::register::{Builder, Conflict, CsvError, Problem, Register, import, synth};
 use jiff::Timestamp;
 
 use super::{Configured, Output, remark, replace};
 use crate::control::client;
 use crate::control::register::{Change, Changed};
+use crate::world::Contacts;
 
 /// Makes, builds, inspects and changes registers.
 #[derive(Debug, clap::Subcommand)]
@@ -36,6 +38,9 @@ pub enum Args {
         /// Leave out the lines that are not right, instead of writing nothing.
         #[arg(long)]
         accept_rejects: bool,
+        /// Whose examples.
+        #[command(flatten)]
+        configured: Configured,
     },
     /// Changes the register of the running gateway, and its snapshot, without a restart.
     Apply {
@@ -65,7 +70,10 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
             replace(out, |file| synth::write_csv(file, *count, *seed)).with_context(|| unwritten(out))?;
             info(out)
         }
-        Args::Import { csv, out, accept_rejects } => build(csv, out, *accept_rejects),
+        Args::Import { csv, out, accept_rejects, configured } => {
+            let examples = Contacts::of(&configured.replies()?).examples;
+            build(csv, out, *accept_rejects, examples)
+        }
         Args::Apply { file, shrink_max, configured } => apply(file, *shrink_max, configured).await,
         Args::Info { file } => info(file),
     }
@@ -82,7 +90,7 @@ async fn apply(file: &Path, shrink_max_percent: u8, configured: &Configured) -> 
     Ok(out.finish()?)
 }
 
-fn build(csv: &Path, out: &Path, accept_rejects: bool) -> anyhow::Result<()> {
+fn build(csv: &Path, out: &Path, accept_rejects: bool, examples: Vec<Document>) -> anyhow::Result<()> {
     let name = csv.display();
     let read = || format!("{name}: cannot be read; name a register's CSV file");
     let file = File::open(csv).with_context(read)?;
@@ -94,9 +102,12 @@ fn build(csv: &Path, out: &Path, accept_rejects: bool) -> anyhow::Result<()> {
             out.display()
         )
     })?;
-    let mut rejected = 0_u64;
-    let builder = import(file, accept_rejects, |reject| {
-        rejected += 1;
+    let (mut rejected, mut reserved) = (0_u64, 0_u64);
+    let builder = import(file, Builder::reserving(examples), accept_rejects, |reject| {
+        match reject.problem {
+            Problem::Conflict(Conflict::Reserved) => reserved += 1,
+            _ => rejected += 1,
+        }
         remark(format_args!("{name}: {reject}"));
     });
     let builder = match builder {
@@ -110,6 +121,9 @@ fn build(csv: &Path, out: &Path, accept_rejects: bool) -> anyhow::Result<()> {
     builder.finish(generation, made_at).save(out).with_context(|| unwritten(out))?;
     if rejected > 0 {
         remark(format_args!("{name}: {} left out", lines(rejected)));
+    }
+    if reserved > 0 {
+        remark(format_args!("{name}: {} left out, with serials of replies.examples", lines(reserved)));
     }
     info(out)
 }

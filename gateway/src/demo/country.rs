@@ -86,11 +86,7 @@ pub fn world(config: &Config, seed: u64) -> anyhow::Result<World> {
     let regimes = regimes.map_err(|problems| anyhow::anyhow!("{problems:?}")).context("the demo's regime")?;
     let texts = Texts::shipped();
     let texts = texts.map_err(|problems| anyhow::anyhow!("{problems:?}")).context("the shipped texts")?;
-    let contacts = Contacts {
-        hotline: config.replies.hotline.clone(),
-        emergency: config.replies.emergency.clone(),
-        example: config.replies.example.clone(),
-    };
+    let contacts = Contacts::of(&config.replies);
     Ok(World::new(register(seed)?, regimes, texts, contacts))
 }
 

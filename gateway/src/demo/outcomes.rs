@@ -1,6 +1,6 @@
 //! Which outcome a reply tells, from its text alone: all that a phone ever learns.
 
-use icaze_config::replies::{KEYS, LANGUAGES, Piece, Texts};
+use icaze_config::replies::{KEYS, LANGUAGES, Piece, Placeholder, Texts};
 use icaze_store::{Outcome, Reason};
 
 use crate::permit::latin;
@@ -37,7 +37,7 @@ impl Outcomes {
         for key in KEYS {
             let Some(told) = told(key.name) else { continue };
             for text in LANGUAGES.iter().filter_map(|language| texts.get(language, key.name)) {
-                for pieces in [&text.full, &text.short] {
+                for pieces in [&text.full, &text.short].into_iter().chain(&text.least) {
                     forms.push(Form::new(told, pieces, str::to_owned));
                     forms.push(Form::new(told, pieces, in_latin));
                 }
@@ -57,7 +57,10 @@ impl Outcomes {
 
 impl Form {
     fn new(told: Told, pieces: &[Piece], spelled: impl Fn(&str) -> String) -> Self {
-        let literal = |piece: &Piece| match piece {
+        // Behind the serial's tail a text begins with a small letter, and without one with a capital.
+        let about = pieces.first() == Some(&Piece::Value(Placeholder::About));
+        let literal = |(index, piece): (usize, &Piece)| match piece {
+            Piece::Literal(text) if about && index == 1 => Some(spelled(behind_the_first(text))),
             Piece::Literal(text) => Some(spelled(text)),
             Piece::Value(_) => None,
         };
@@ -65,7 +68,7 @@ impl Form {
             told,
             starts: matches!(pieces.first(), Some(Piece::Literal(_))),
             ends: matches!(pieces.last(), Some(Piece::Literal(_))),
-            literals: pieces.iter().filter_map(literal).collect(),
+            literals: pieces.iter().enumerate().filter_map(literal).collect(),
         }
     }
 
@@ -86,10 +89,22 @@ impl Form {
     }
 }
 
+fn behind_the_first(text: &str) -> &str {
+    let mut chars = text.chars();
+    chars.next();
+    chars.as_str()
+}
+
 fn told(name: &str) -> Option<Told> {
     if name == Outcome::Granted.name() {
         return Some(Told { outcome: Outcome::Granted, reason: None });
     }
+    let name = match name {
+        "status" => Reason::Forwarded.name(),
+        "ask_purpose" => Reason::NoPurpose.name(),
+        "ask_series" => Reason::Series.name(),
+        other => other,
+    };
     let reason = *Reason::ALL.iter().find(|reason| reason.name() == name)?;
     Some(Told { outcome: reason.outcome(), reason: Some(reason) })
 }
@@ -114,6 +129,7 @@ mod tests {
         let day = date(2020, 12, 14).at(14, 15, 0, 0);
         let values = Values {
             document: Some("AZE20000017".parse().unwrap()),
+            tail: None,
             purpose: Some(2),
             name: "ərzaq",
             codes: "1 tibb, 2 ərzaq",
@@ -121,16 +137,21 @@ mod tests {
             period: "14.12 14:15-17:15",
             code: "7K3M-9QXF",
             again: Some(day),
+            count: Some(5),
             hotline: "9108",
             emergency: "103",
             example: "2 AZE12345678",
         };
         for key in KEYS {
             for language in [Language::Az, Language::En, Language::Ru] {
-                for latin in [false, true] {
+                for (latin, document) in
+                    [false, true].into_iter().flat_map(|latin| [(latin, values.document), (latin, None)])
+                {
                     let mut reply = String::new();
-                    render(&texts, key.name, language, latin, &values, &mut reply);
-                    assert_eq!(outcomes.find(&reply), told(key.name), "{}: {reply}", key.name);
+                    let values = Values { document, ..values };
+                    if render(&texts, key.name, language, latin, &values, &mut reply).is_some() {
+                        assert_eq!(outcomes.find(&reply), told(key.name), "{}: {reply}", key.name);
+                    }
                 }
             }
         }

@@ -1,8 +1,8 @@
 //! What the citizen reads: a decision, in words.
 
 use icaze_config::regime::Regime;
-use icaze_store::Reason;
 use icaze_store::ledger::{Interval, Language};
+use icaze_store::{Outcome, Reason};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -10,7 +10,7 @@ use super::Request;
 use super::code::Code;
 use super::moment::Moment;
 use super::read::Tail;
-use super::reply::{self, Values};
+use super::reply::{self, Instead, Values};
 use crate::world::World;
 
 /// All of a decision that is put into words.
@@ -18,6 +18,8 @@ use crate::world::World;
 pub struct Answer {
     /// `None` for a grant.
     pub reason: Option<Reason>,
+    /// Another text than the reason's: a question, or what a permit is.
+    pub instead: Option<Instead>,
     /// The language to answer in.
     pub language: Language,
     /// Whether Latin letters were asked for.
@@ -26,10 +28,14 @@ pub struct Answer {
     pub request: Option<Request>,
     /// The end of the serial as it was typed.
     pub tail: Option<Tail>,
+    /// The series that was typed: the example is in it.
+    pub series: Option<&'static str>,
     /// The permit's code and times, if they may be told.
     pub permit: Option<(Code, Interval)>,
     /// When to ask again.
     pub again: Option<Timestamp>,
+    /// How many permits are left today, or how many documents were wrong.
+    pub count: Option<u32>,
 }
 
 /// Puts decisions into words. The permits of one minute and purpose mostly have the same times: they are put into words once.
@@ -62,11 +68,9 @@ impl Period {
 impl Writer {
     /// Writes the reply over `out`.
     pub fn write(&mut self, answer: &Answer, world: &World, moment: &Moment<'_>, out: &mut String) {
-        let Some(key) =
-            reply::key(answer.reason.map_or(icaze_store::Outcome::Granted, Reason::outcome), answer.reason)
-        else {
-            return out.clear();
-        };
+        let outcome = answer.reason.map_or(Outcome::Granted, Reason::outcome);
+        let key = answer.instead.map(Instead::name).or_else(|| reply::key(outcome, answer.reason));
+        let Some(key) = key else { return out.clear() };
         let regime = moment.rules().ok().map(|rules| rules.regime);
         let next = moment.rules().err().flatten().and_then(|next| world.regimes.at(next));
         let words = regime.and_then(|regime| world.words(regime, answer.language));
@@ -81,8 +85,12 @@ impl Writer {
             None => TimeZone::UTC.to_datetime(instant),
         };
         let code = answer.permit.map(|(code, _)| code.letters());
+        // Only helps show an example; a grant takes no time for one.
+        let series = answer.series.filter(|_| outcome == Outcome::Help);
+        let example = world.contacts.example(series);
         let values = Values {
             document: answer.request.map(|request| request.document),
+            tail: answer.tail,
             purpose,
             name: of_purpose.map_or("", |words| &words.name),
             codes: words.map_or("", |words| &words.codes),
@@ -90,9 +98,10 @@ impl Writer {
             period: period.unwrap_or_default(),
             code: code.as_ref().and_then(|code| std::str::from_utf8(code).ok()).unwrap_or_default(),
             again: answer.again.map(civil),
+            count: answer.count,
             hotline: &world.contacts.hotline,
             emergency: &world.contacts.emergency,
-            example: &world.contacts.example,
+            example: &example,
         };
         reply::render(&world.texts, key, answer.language, answer.latin, &values, out);
     }

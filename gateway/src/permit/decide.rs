@@ -216,12 +216,11 @@ pub fn quotas_of<'r>(
 fn quotas(purpose: u8, usage: &Usage, rules: &Rules<'_>) -> Result<(), Decision> {
     let mut again = None;
     for quota in rules.regime.quotas.iter().filter(|quota| quota.purposes.contains(&purpose)) {
-        let (counts, end) = match quota.per {
-            Period::Day => (&usage.day, rules.next_day),
-            Period::Week => (&usage.week, rules.next_week),
+        let end = match quota.per {
+            Period::Day => rules.next_day,
+            Period::Week => rules.next_week,
         };
-        let used = quota.purposes.iter().filter_map(|&code| counts.get(usize::from(code)));
-        if used.map(|&count| u32::from(count)).sum::<u32>() >= u32::from(quota.limit) {
+        if used(quota, usage) >= u32::from(quota.limit) {
             again = again.max(Some(end));
         }
     }
@@ -229,6 +228,22 @@ fn quotas(purpose: u8, usage: &Usage, rules: &Rules<'_>) -> Result<(), Decision>
         None => Ok(()),
         Some(_) => Err(Decision { again, ..Decision::refused(Reason::Quota) }),
     }
+}
+
+fn used(quota: &Quota, usage: &Usage) -> u32 {
+    let counts = match quota.per {
+        Period::Day => &usage.day,
+        Period::Week => &usage.week,
+    };
+    let used = quota.purposes.iter().filter_map(|&code| counts.get(usize::from(code)));
+    used.map(|&count| u32::from(count)).sum()
+}
+
+/// How many more permits for this purpose the person may have today; `None` where no quota says.
+#[must_use]
+pub fn left(purpose: u8, person: &PersonFacts<'_>, usage: &Usage, rules: &Rules<'_>) -> Option<u32> {
+    let quotas = quotas_of(purpose, person, rules);
+    quotas.map(|quota| u32::from(quota.limit).saturating_sub(used(quota, usage))).min()
 }
 
 impl<'a> PersonFacts<'a> {

@@ -7,6 +7,7 @@ use icaze_store::{Document, Outcome, Reason};
 use jiff::civil::{DateTime, date};
 
 use super::latin;
+use super::read::Tail;
 
 /// The name of the text that answers a decision; `None` where no answer is called for.
 #[must_use]
@@ -18,11 +19,43 @@ pub fn key(outcome: Outcome, reason: Option<Reason>) -> Option<&'static str> {
     }
 }
 
-/// What a text's placeholders stand for. What is empty or `None` is not known: the short form does without it.
+/// A text that is sent under the reason of another one: a question instead of a help, or what stands
+/// instead of a word about the text that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Instead {
+    /// A permit, to the phone that asked for it.
+    Status,
+    /// Which purpose?
+    AskPurpose,
+    /// Which series?
+    AskSeries,
+    /// An answer that several questions could have.
+    SeveralQuestions,
+}
+
+impl Instead {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Status, Self::AskPurpose, Self::AskSeries, Self::SeveralQuestions];
+
+    /// The text's name in the reply files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::AskPurpose => "ask_purpose",
+            Self::AskSeries => "ask_series",
+            Self::SeveralQuestions => "several_questions",
+        }
+    }
+}
+
+/// What a text's placeholders stand for. What is empty or `None` is not known: the last form does without it.
 #[derive(Clone, Copy, Default)]
 pub struct Values<'a> {
     /// The document that was asked for.
     pub document: Option<Document>,
+    /// The end of the serial as it was typed, where no document could be read.
+    pub tail: Option<Tail>,
     /// The purpose's digit, 0 to 9.
     pub purpose: Option<u8>,
     /// The purpose's short name in the reply's language.
@@ -37,6 +70,8 @@ pub struct Values<'a> {
     pub code: &'a str,
     /// From when on another request makes sense, by the same clock.
     pub again: Option<DateTime>,
+    /// How many permits are left today, or how many documents were wrong.
+    pub count: Option<u32>,
     /// The hot line's number.
     pub hotline: &'a str,
     /// The medical emergency number.
@@ -52,15 +87,20 @@ pub enum Form {
     Full,
     /// The same, in fewer words.
     Short,
+    /// In the fewest words.
+    Least,
     /// The full form in Latin letters.
     LatinFull,
     /// The short form in Latin letters.
     LatinShort,
+    /// The shortest one in Latin letters.
+    LatinLeast,
 }
 
 impl Form {
-    const PROPER: [Self; 4] = [Self::Full, Self::Short, Self::LatinFull, Self::LatinShort];
-    const LATIN: [Self; 2] = [Self::LatinFull, Self::LatinShort];
+    const PROPER: [Self; 6] =
+        [Self::Full, Self::Short, Self::Least, Self::LatinFull, Self::LatinShort, Self::LatinLeast];
+    const LATIN: [Self; 3] = [Self::LatinFull, Self::LatinShort, Self::LatinLeast];
 
     /// What `icaze replies` calls it.
     #[must_use]
@@ -68,25 +108,28 @@ impl Form {
         match self {
             Self::Full => "full",
             Self::Short => "short",
+            Self::Least => "least",
             Self::LatinFull => "latin full",
             Self::LatinShort => "latin short",
+            Self::LatinLeast => "latin least",
         }
     }
 
-    fn pieces(self, text: &Text) -> &[Piece] {
+    fn pieces(self, text: &Text) -> Option<&[Piece]> {
         match self {
-            Self::Full | Self::LatinFull => &text.full,
-            Self::Short | Self::LatinShort => &text.short,
+            Self::Full | Self::LatinFull => Some(&text.full),
+            Self::Short | Self::LatinShort => Some(&text.short),
+            Self::Least | Self::LatinLeast => text.least.as_deref(),
         }
     }
 
     const fn is_latin(self) -> bool {
-        matches!(self, Self::LatinFull | Self::LatinShort)
+        matches!(self, Self::LatinFull | Self::LatinShort | Self::LatinLeast)
     }
 }
 
-/// Writes the text called `key` over `out`, in the first form whose values are known and which fits one message: full,
-/// short, then both in Latin letters. `latin` asks for Latin letters at once.
+/// Writes the text called `key` over `out`, in the first form whose values are known and which fits
+/// one message: full, short, least, then these in Latin letters. `latin` asks for Latin letters at once.
 ///
 /// Returns the form. `None` if none fits: `out` then holds the last one, to be sent in parts; [`longest`] shows where that
 /// can happen. `None` with an empty `out`: there is no such text, or a value that it requires is not known.
@@ -101,13 +144,15 @@ pub fn render(
     out.clear();
     let text = texts.get(language.name(), key)?;
     let forms: &[Form] = if latin { &Form::LATIN } else { &Form::PROPER };
-    forms.iter().copied().find(|form| {
+    let written = |form: &Form| form.pieces(text).map(|pieces| (*form, pieces));
+    let mut fitting = forms.iter().filter_map(written).filter(|(form, pieces)| {
         out.clear();
-        if !values.write(form.pieces(text), form.is_latin(), out) {
+        if !values.write(pieces, language, form.is_latin(), out) {
             out.clear();
         }
         !out.is_empty() && fits(out)
-    })
+    });
+    fitting.next().map(|(form, _)| form)
 }
 
 /// Whether a text is one message: 70 UTF-16 units in any alphabet, which are at most 140 septets, or 160 septets.
@@ -126,29 +171,35 @@ fn length(text: &str) -> (usize, usize) {
 
 impl Values<'_> {
     /// Appends the pieces; `false` if a value is not known.
-    fn write(&self, pieces: &[Piece], latin: bool, out: &mut String) -> bool {
+    fn write(&self, pieces: &[Piece], language: Language, latin: bool, out: &mut String) -> bool {
+        let (about, pieces) = match pieces.split_first() {
+            Some((Piece::Value(Placeholder::About), rest)) => (true, rest),
+            _ => (false, pieces),
+        };
+        let mut capital = false;
+        if about {
+            capital = self.value(Placeholder::Tail, latin, out).is_none();
+            out.push_str(if capital { "" } else { ": " });
+        }
         pieces.iter().all(|piece| match piece {
-            Piece::Literal(text) => self.word(text, latin, out),
+            Piece::Literal(text) if std::mem::take(&mut capital) => {
+                let mut chars = text.chars();
+                let first = chars.next().map(|first| in_capitals(first, language)).unwrap_or_default();
+                word(&first, latin, out) && (word(chars.as_str(), latin, out) || !first.is_empty())
+            }
+            Piece::Literal(text) => word(text, latin, out),
             Piece::Value(placeholder) => self.value(*placeholder, latin, out).is_some(),
         })
-    }
-
-    fn word(&self, text: &str, latin: bool, out: &mut String) -> bool {
-        if latin {
-            latin::push(text, out);
-        } else {
-            out.push_str(text);
-        }
-        !text.is_empty()
     }
 
     fn value(&self, placeholder: Placeholder, latin: bool, out: &mut String) -> Option<()> {
         let text = match placeholder {
             Placeholder::Serial => return self.document.map(|document| serial(document, out)),
-            Placeholder::Tail => return self.document.map(|document| tail(document, out)),
+            Placeholder::Tail | Placeholder::About => return self.tail(out),
             Placeholder::Purpose => return self.purpose.map(|digit| digits(u32::from(digit), 1, out)),
             Placeholder::Date => return self.again.map(|again| day(again, out)),
             Placeholder::Time => return self.again.map(|again| time(again, out)),
+            Placeholder::Count => return self.count.map(|count| out.push_str(&count.to_string())),
             Placeholder::Period => self.period,
             Placeholder::Name => self.name,
             Placeholder::Codes => self.codes,
@@ -158,7 +209,38 @@ impl Values<'_> {
             Placeholder::Emergency => self.emergency,
             Placeholder::Example => self.example,
         };
-        self.word(text, latin, out).then_some(())
+        word(text, latin, out).then_some(())
+    }
+
+    /// Writes the end of the serial, as far as one is known.
+    fn tail(&self, out: &mut String) -> Option<()> {
+        match (self.document, self.tail) {
+            (Some(document), _) => tail(document, out),
+            (None, Some(typed)) => {
+                out.push('*');
+                out.push_str(&typed.to_string());
+            }
+            (None, None) => return None,
+        }
+        Some(())
+    }
+}
+
+/// Appends a text; `false` if there is none.
+fn word(text: &str, latin: bool, out: &mut String) -> bool {
+    if latin {
+        latin::push(text, out);
+    } else {
+        out.push_str(text);
+    }
+    !text.is_empty()
+}
+
+/// The capital of a letter: of the Azerbaijani i it has a dot.
+fn in_capitals(letter: char, language: Language) -> String {
+    match (letter, language) {
+        ('i', Language::Az) => "İ".to_owned(),
+        _ => letter.to_uppercase().collect(),
     }
 }
 
@@ -244,7 +326,7 @@ impl Line {
         let Self { key, language, units, units_max, text, .. } = self;
         self.form.is_none().then(|| {
             format!(
-                "{}.toml: {key}: at its longest even the short form takes {units} characters of {units_max}: \"{text}\"; \
+                "{}.toml: {key}: at its longest even the shortest form takes {units} characters of {units_max}: \"{text}\"; \
                  shorten the text, the names of the purposes or the hot line's number",
                 language.name()
             )
@@ -268,14 +350,18 @@ pub struct Words<'a> {
 }
 
 /// Every text of a language in the words of a regime, with each of the values that may make it longest, in the order of [`KEYS`].
-/// Of the purposes only the one with the longest reply is shown. A text appears once more for a permit over midnight, for
-/// values that are not known, and in Latin letters, if that makes another reply.
+/// Of the purposes only the one with the longest reply is shown. A text appears once more for a permit
+/// over midnight, for a text without a serial, for other values that are not known, and in Latin letters,
+/// if that makes another reply.
 #[must_use]
 pub fn longest(texts: &Texts, language: Language, words: &Words<'_>) -> Vec<Line> {
     let mut lines: Vec<Line> = Vec::new();
     for key in KEYS {
         for latin in [false, true] {
-            for (over_midnight, unknown) in [(false, &[][..]), (true, &[]), (true, key.optional)] {
+            let serial = key.required.iter().filter(|&&one| one == Placeholder::About);
+            let no_serial = serial.map(|about| (true, std::slice::from_ref(about)));
+            let known_and_not = [(false, &[][..]), (true, &[]), (true, key.optional)];
+            for (over_midnight, unknown) in known_and_not.into_iter().chain(no_serial) {
                 let line = words
                     .values(over_midnight, unknown)
                     .map(|values| line(texts, key.name, language, latin, &values))
@@ -309,11 +395,12 @@ impl<'a> Words<'a> {
         let text = move |placeholder, text: &'a str| if known(placeholder) { text } else { "" };
         let common = Values {
             // No serial is longer than three letters and nine digits.
-            document: Document::new("AZE", "200000001").ok(),
+            document: Document::new("AZE", "200000001").ok().filter(|_| known(Placeholder::About)),
             period: if over_midnight { "14.12 23:15-15.12 23:45" } else { "14.12 23:15-23:45" },
             code: "7K3M-9QXF",
             again: (known(Placeholder::Date) && known(Placeholder::Time))
                 .then_some(date(2020, 12, 15).at(0, 0, 0, 0)),
+            count: known(Placeholder::Count).then_some(10),
             codes: text(Placeholder::Codes, self.codes),
             hotline: self.hotline,
             emergency: self.emergency,

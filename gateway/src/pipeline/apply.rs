@@ -60,9 +60,7 @@ impl Pipeline {
         }
         if let Some(phone) = phone.filter(|_| decision.outcome != Outcome::Ignored) {
             self.limits.count(phone, seq, at);
-            if decision.reason == Some(Reason::UnknownDocument) {
-                self.limits.count_unknown(phone, at);
-            }
+            self.apply_guess(phone, seq, at, decision);
         }
         let issued = match decision {
             Decision { outcome: Outcome::Granted, person: Some(person), purpose: Some(purpose), .. } => {
@@ -71,7 +69,7 @@ impl Pipeline {
             _ => None,
         };
         let issued = issued.and_then(|holder| self.issue(holder, seq, at, decision, phone));
-        if decision.reason == Some(Reason::Standing)
+        if matches!(decision.reason, Some(Reason::Standing | Reason::Forwarded))
             && let Some(first) = decision.refers_to
         {
             self.outbox.keep_permit(first);

@@ -86,7 +86,14 @@ impl Pipeline {
         let ago = |time: SignedDuration| self.time.saturating_sub(time).unwrap_or(Timestamp::MIN);
         let (requests_at, requests_from) = (ago(*dedupe), self.requests.from());
         let (limits_at, limits_from) = (ago(phone.window.max(phone.notice)), self.limits.from());
-        let oldest = self.parts.oldest().into_iter().chain(self.outbox.first()).min().unwrap_or(u64::MAX);
+        let oldest = self
+            .parts
+            .oldest()
+            .into_iter()
+            .chain(self.outbox.first())
+            .chain(self.guesses.oldest())
+            .min()
+            .unwrap_or(u64::MAX);
         let landmark = self.landmarks.choose(|at, seq| {
             (at <= requests_at || seq <= requests_from)
                 && (at <= limits_at || seq <= limits_from)

@@ -15,13 +15,14 @@ use super::intake::{Content, Message};
 use super::limits::Allowed;
 use super::parts::{Incomplete, MessageKey, Piece};
 use super::shared::{self, Said};
-use super::{Accepted, Pipeline};
+use super::{Accepted, Pipeline, permits};
 use crate::permit::Request;
 use crate::permit::answer::Answer;
 use crate::permit::code::Code;
 use crate::permit::decide::{self, History, PersonFacts, Standing, Subject};
 use crate::permit::moment::Moment;
-use crate::permit::read::{Reading, read};
+use crate::permit::read::{Partial, Reading, read};
+use crate::permit::reply::Instead;
 use crate::world::World;
 
 /// What is ruled on a message, before it has an entry.
@@ -35,6 +36,10 @@ struct Ruling<'a> {
     interval: Option<Interval>,
     standing: Option<(Option<u64>, u64)>,
     again: Option<Timestamp>,
+    /// Another text than the reason's, the request that it is about, and how many it tells of.
+    instead: Option<Instead>,
+    about: Option<Request>,
+    count: Option<u32>,
     answered: bool,
     /// The reservation that a grant rests on, and what it uses.
     hold: Option<(Grant, Allowance)>,
@@ -59,6 +64,9 @@ impl Ruling<'_> {
             interval: None,
             standing: None,
             again: None,
+            instead: None,
+            about: None,
+            count: None,
             answered: reason.outcome() != Outcome::Ignored,
             hold: None,
         }
@@ -115,8 +123,20 @@ impl Pipeline {
                 Allowed::Notice(until) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
                 Allowed::Yes => match (content, reading.request) {
                     (Content::Binary, _) => Ruling::of(Reason::Binary),
-                    (_, Err(help)) => Ruling::of(help.reason()),
-                    (_, Ok(request)) => self.rule(request, message, phone, world, moment)?,
+                    (_, Err(help)) => match reading.partial {
+                        Partial::Forwarded(code) => self.forwarded(code, phone, world, moment),
+                        _ => Ruling::of(help.reason()),
+                    },
+                    (_, Ok(request)) if world.is_example(request.document) => Ruling::of(Reason::Example),
+                    (_, Ok(request)) => match self.guess(phone, request.document, message.found, world) {
+                        Allowed::Silent => Ruling { answered: false, ..Ruling::of(Reason::Guesses) },
+                        Allowed::Notice(until) => Ruling {
+                            again: Some(until),
+                            count: Some(self.settings.guesses.unknown_max),
+                            ..Ruling::of(Reason::Guesses)
+                        },
+                        Allowed::Yes => self.rule(request, message, phone, world, moment)?,
+                    },
                 },
             },
         };
@@ -245,6 +265,27 @@ impl Pipeline {
         Past { person, history, standing: standing.map(|permit| (Some(permit.seq), permit.code)) }
     }
 
+    /// A reply of ours that came back. The phone that asked for its permit is told what that is;
+    /// every other one the same, whether the code is genuine or not.
+    fn forwarded(&self, code: Code, phone: Msisdn, world: &World, moment: &Moment<'_>) -> Ruling<'static> {
+        let theirs = |permit: &permits::Permit| permit.phone == phone && permit.ended.is_none();
+        let permit = self.permit_by_code(code).filter(theirs);
+        let Some((permit, rules)) = permit.zip(moment.rules().ok()) else {
+            return Ruling::of(Reason::Forwarded);
+        };
+        let entry = world.register.find(permit.document);
+        let facts = entry.and_then(|entry| world.facts(&entry));
+        let usage = self.usage.get(permit.person, rules.date.into());
+        Ruling {
+            instead: Some(Instead::Status),
+            about: Some(Request { purpose: permit.purpose, document: permit.document }),
+            interval: Some(permit.interval),
+            standing: Some((Some(permit.seq), permit.code)),
+            count: facts.and_then(|facts| decide::left(permit.purpose, &facts, &usage, rules)),
+            ..Ruling::of(Reason::Forwarded)
+        }
+    }
+
     /// What the rules say of a request.
     fn rule<'w>(
         &self,
@@ -285,6 +326,9 @@ impl Pipeline {
             outcome: decision.outcome,
             reason: decision.reason,
             request: Some(request),
+            instead: None,
+            about: None,
+            count: None,
             person: person.map(|(person, _)| person),
             facts: person.and_then(recorded),
             interval: decision.interval,
@@ -314,14 +358,21 @@ impl Pipeline {
         text.clear();
         if ruling.answered {
             let latin = case.latin || self.operators.get(usize::from(case.operator)).is_some_and(|o| o.latin);
+            let doubtful = match reading.partial {
+                Partial::Doubtful(request) => Some(request),
+                _ => None,
+            };
             let answer = Answer {
                 reason: ruling.reason,
+                instead: ruling.instead,
                 language: case.language,
                 latin,
-                request: ruling.request,
+                request: ruling.request.or(ruling.about).or(doubtful),
                 tail: reading.tail,
+                series: reading.series,
                 permit,
                 again: ruling.again,
+                count: ruling.count,
             };
             self.writer.write(&answer, world, moment, &mut text);
         }
@@ -380,5 +431,90 @@ impl Pipeline {
 
     fn name(&self, operator: u16) -> Arc<str> {
         self.operators.get(usize::from(operator)).map_or_else(|| Arc::from(""), |o| Arc::clone(&o.name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use icaze_config::gateway::Settings;
+    use icaze_config::regime::Regimes;
+    use icaze_config::replies::Texts;
+    use icaze_store::ledger::{FaultyStorage, Ledger, MasterKey, Options};
+    use icaze_store::register::{Builder, synth};
+
+    use super::*;
+    use crate::clock::Now;
+    use crate::permit::code::CodeKey;
+    use crate::permit::read::{Help, PurposeNames};
+    use crate::pipeline::codes::Codes;
+    use crate::pipeline::{self, Operator};
+    use crate::world::Contacts;
+
+    /// What is sent to `phone` for a text that reads so.
+    fn reply(pipeline: &mut Pipeline, world: &World, phone: &str, reading: Reading) -> String {
+        let address = Address { ton: 1, npi: 1, digits: phone.as_bytes() };
+        let message = Message {
+            from: address,
+            to: Address { ton: 1, npi: 1, digits: b"8103" },
+            phone: Msisdn::parse(phone, 994, 9),
+            identity: 0,
+            received_at: pipeline.time(),
+            content: Content::Text(reading),
+            found: None,
+            answer: None,
+            text: "",
+        };
+        let moment = world.moment(pipeline.time());
+        pipeline.decide(0, &message, &[], world, &moment).unwrap();
+        std::mem::take(&mut pipeline.reply)
+    }
+
+    #[test]
+    fn a_forwarded_reply_tells_its_permit_to_the_phone_that_asked_and_nothing_to_others() {
+        let config = Settings::shipped().validate().unwrap();
+        let mut builder = Builder::default();
+        for (line, row) in (1..).zip(synth::rows(3, 1)) {
+            builder.add(line, &row).unwrap();
+        }
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/regimes/demo");
+        let now = Now { wall: "2024-03-06T08:00:00Z".parse().unwrap(), ..Now::read() };
+        let world = World::new(
+            builder.finish(1, now.wall),
+            Regimes::load(&dir).unwrap(),
+            Texts::shipped().unwrap(),
+            Contacts::of(&config.replies),
+        );
+        let codes = Codes::new(CodeKey::new([7; 16]), 0);
+        let settings = pipeline::Settings::of(&config);
+        let mut pipeline = Pipeline::new(settings, Operator::of(&config), codes, now).unwrap();
+        let key = MasterKey::random().unwrap();
+        let opened = Ledger::open(FaultyStorage::new(1), &key, 0, Options::default(), |_| {});
+        pipeline.start(opened.unwrap().1, now);
+        let (anna, boris) = ("994501111111", "994502222222");
+        let granted = |purpose: u8, serial: u32| {
+            read(&format!("{purpose} AZE200000{serial:02}"), &PurposeNames::default())
+        };
+        let forwarded = |code: Code| Reading {
+            request: Err(Help::Forwarded),
+            partial: Partial::Forwarded(code),
+            ..granted(2, 0)
+        };
+        reply(&mut pipeline, &world, anna, granted(2, 0));
+        let shopping = Code::from_u64(pipeline.permits.last().unwrap().code).unwrap();
+        let told = reply(&mut pipeline, &world, anna, forwarded(shopping));
+        let letters = shopping.letters();
+        let letters = std::str::from_utf8(&letters).unwrap();
+        assert_eq!(told, format!("AZE20000000 kod 2: 06.03 12:00-15:00, № {letters}. Bu gün daha: 0"));
+        let nothing = "Bu bizim cavabdır. Yeni icazə üçün yazın: 2 AZE12345678. T. 9108";
+        assert_eq!(reply(&mut pipeline, &world, boris, forwarded(shopping)), nothing);
+        let unknown = CodeKey::new([1; 16]).code(0, 7).unwrap();
+        assert_eq!(reply(&mut pipeline, &world, anna, forwarded(unknown)), nothing, "no such permit");
+        reply(&mut pipeline, &world, anna, granted(1, 1));
+        let medical = Code::from_u64(pipeline.permits.last().unwrap().code).unwrap();
+        let told = reply(&mut pipeline, &world, anna, forwarded(medical));
+        assert!(told.starts_with("AZE20000001 kod 1: 06.03 12:00-"), "{told}");
+        assert!(!told.contains("Bu gün daha"), "no quota: {told}");
     }
 }

@@ -1,4 +1,4 @@
-//! How many texts one phone may send, and how many serials it may guess.
+//! How many texts one phone may send.
 
 use std::io;
 
@@ -12,9 +12,7 @@ use super::generation::{Generation, Record};
 #[derive(Debug, Clone, Copy)]
 pub struct PhoneLimits {
     /// Texts of one phone that are answered in one window.
-    pub texts_max: u16,
-    /// Well-formed serials that the register lacks, in one window, before the phone counts as guessing.
-    pub unknown_max: u16,
+    pub texts_max: u32,
     /// The length of a window.
     pub window: SignedDuration,
     /// From a notice to the next one, at least.
@@ -43,8 +41,7 @@ struct Counter {
     until: u32,
     /// No other notice before this instant.
     quiet_until: u32,
-    texts: u16,
-    unknown: u16,
+    texts: u32,
     stamp: u32,
 }
 
@@ -121,13 +118,6 @@ impl Limits {
         }
     }
 
-    /// Counts a well-formed serial of `phone` that the register lacks.
-    pub fn count_unknown(&mut self, phone: Msisdn, now: Timestamp) {
-        if let Some(counter) = self.counter(phone, now) {
-            counter.unknown = counter.unknown.saturating_add(1);
-        }
-    }
-
     /// Every text of this entry and those after it is counted.
     #[must_use]
     pub fn from(&self) -> u64 {
@@ -148,14 +138,8 @@ impl Limits {
 
     fn counter(&mut self, phone: Msisdn, now: Timestamp) -> Option<&mut Counter> {
         let phone = phone.as_u64();
-        let fresh = Counter {
-            phone,
-            until: second(now + self.limits.window),
-            quiet_until: 0,
-            texts: 0,
-            unknown: 0,
-            stamp: 0,
-        };
+        let fresh =
+            Counter { phone, until: second(now + self.limits.window), quiet_until: 0, texts: 0, stamp: 0 };
         let old = &self.old;
         let counter = self.young.get_or_insert(phone, || old.get(phone).copied().unwrap_or(fresh))?;
         if counter.until <= second(now) {
@@ -176,8 +160,8 @@ impl Limits {
 }
 
 impl PhoneLimits {
-    fn allowed(&self, counter: &Counter, texts: u16, now: Timestamp) -> Allowed {
-        if texts <= self.texts_max && counter.unknown < self.unknown_max {
+    fn allowed(&self, counter: &Counter, texts: u32, now: Timestamp) -> Allowed {
+        if texts <= self.texts_max {
             Allowed::Yes
         } else if second(now) < counter.quiet_until {
             Allowed::Silent
@@ -197,7 +181,6 @@ mod tests {
 
     const LIMITS: PhoneLimits = PhoneLimits {
         texts_max: 3,
-        unknown_max: 2,
         window: SignedDuration::from_mins(10),
         notice: SignedDuration::from_mins(10),
         phones_max: 100,
@@ -237,16 +220,6 @@ mod tests {
             let notices = verdicts.filter(|allowed| matches!(allowed, Allowed::Notice(_))).count();
             assert_eq!(notices, expected, "{notice:?}");
         }
-    }
-
-    #[test]
-    fn guessing_serials_is_slowed() {
-        let mut limits = Limits::new(LIMITS).unwrap();
-        for second in 0..2 {
-            assert_eq!(limits.count(phone(1), 1, at(second)), Allowed::Yes);
-            limits.count_unknown(phone(1), at(second));
-        }
-        assert_eq!(limits.count(phone(1), 1, at(2)), Allowed::Notice(at(600)));
     }
 
     #[test]

@@ -10,6 +10,7 @@ pub mod codes;
 mod decide;
 mod fifo;
 mod generation;
+mod guesses;
 pub mod handover;
 pub mod intake;
 mod landmarks;
@@ -37,6 +38,7 @@ use icaze_store::{Msisdn, UsageTable};
 use jiff::Timestamp;
 
 use self::codes::Codes;
+use self::guesses::Guesses;
 use self::handover::Handover;
 use self::intake::{Content, Intake, Message};
 use self::landmarks::{Landmark, Landmarks};
@@ -112,6 +114,7 @@ pub struct Pipeline {
     time: Timestamp,
     requests: Requests,
     limits: Limits,
+    guesses: Guesses,
     parts: Parts,
     permits: Permits,
     /// Those of which a request may still be remembered.
@@ -173,6 +176,7 @@ impl Pipeline {
             time: Timestamp::MIN,
             requests: Requests::new(settings.dedupe, settings.requests_max)?,
             limits: Limits::new(settings.phone)?,
+            guesses: Guesses::new(settings.guesses),
             parts: Parts::new(settings.parts_timeout, settings.parts_max),
             permits: Permits::default(),
             revocations: Vec::new(),
@@ -527,6 +531,7 @@ impl Pipeline {
     /// Forgets what its time has passed for.
     fn forget(&mut self) {
         self.permits.forget(self.time, self.covered);
+        self.guesses.forget(self.time);
         // Requests are remembered for up to two generations.
         let remembered = self.time - self.settings.dedupe * 2;
         self.revocations.retain(|revocation| revocation.at > remembered);

@@ -4,12 +4,15 @@ use icaze_config::gateway::{Away, Config};
 use icaze_store::{Document, Msisdn};
 use jiff::SignedDuration;
 
+use super::guesses::GuessLimits;
 use super::limits::PhoneLimits;
 
 /// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 60 MiB and 180 MiB.
 const REQUESTS_MAX: usize = 1_250_000;
 /// Phones whose texts are counted, at most: some 50 MiB.
 const PHONES_MAX: usize = 1_500_000;
+/// Phones whose guesses are counted, at most: some 30 MiB.
+const GUESSERS_MAX: usize = 100_000;
 /// Replies of one operator that wait, at most: some 250 MiB.
 const WAITING_MAX: usize = 1_000_000;
 
@@ -32,6 +35,8 @@ pub struct Settings {
     pub parts_max: usize,
     /// What one phone may send.
     pub phone: PhoneLimits,
+    /// How many serials it may guess.
+    pub guesses: GuessLimits,
     /// What becomes of requests while the cluster is away, where the regime does not say.
     pub away: Away,
     /// What is for tests only.
@@ -72,11 +77,15 @@ impl Settings {
             parts_timeout: signed(config.smpp.parts_timeout),
             parts_max: config.smpp.parts_max,
             phone: PhoneLimits {
-                texts_max: u16::try_from(config.limits.phone_max).unwrap_or(u16::MAX),
-                unknown_max: u16::try_from(config.limits.unknown_max).unwrap_or(u16::MAX),
+                texts_max: config.limits.phone_max,
                 window: signed(config.limits.phone_window),
                 notice: signed(config.limits.notice),
                 phones_max: PHONES_MAX,
+            },
+            guesses: GuessLimits {
+                unknown_max: config.limits.unknown_max,
+                window: signed(config.limits.unknown_window),
+                phones_max: GUESSERS_MAX,
             },
             away: config.redis.away,
             probe: Probe::of(config),

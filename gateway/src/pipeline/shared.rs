@@ -306,6 +306,10 @@ impl Pipeline {
         // A phone beyond its limit must not hold what is another's.
         let phone =
             message.phone.filter(|&phone| matches!(self.limits.peek(phone, self.time), Allowed::Yes))?;
+        let guess = || self.guess(phone, request.document, message.found, world);
+        if world.is_example(request.document) || guess() != Allowed::Yes {
+            return None;
+        }
         let past = self.past(request, message.found, phone, world, moment);
         let (person, facts) = past.person.as_ref()?;
         let decision = decide::decide(&request, Subject::Known(facts), &past.history, moment);

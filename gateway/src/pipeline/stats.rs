@@ -8,7 +8,8 @@ use icaze_store::{Outcome, Reason};
 
 /// Purposes 0 to 9, and none.
 const PURPOSES: usize = 11;
-const REASONS: usize = 64;
+/// Places for the bytes of reasons; the greatest of them is 64.
+const REASONS: usize = 65;
 /// Regions that are told apart, at most: a register has some eighty.
 const REGIONS_MAX: usize = 512;
 
@@ -128,5 +129,12 @@ mod tests {
         );
         let regions: Vec<_> = stats.regions().collect();
         assert_eq!(regions, [("Baku", RegionCount { decided: 3, granted: 2 })]);
+    }
+
+    #[test]
+    fn every_reason_is_counted() {
+        let mut stats = Stats::default();
+        Reason::ALL.iter().for_each(|&reason| stats.decided(Some(reason), None, None));
+        assert_eq!(stats.decisions().count(), Reason::ALL.len());
     }
 }

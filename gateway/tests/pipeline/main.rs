@@ -24,7 +24,7 @@ use icaze_store::register::{Builder, synth};
 use jiff::{SignedDuration, Timestamp};
 
 const OPTIONS: Options = Options { segment_bytes: 256 << 10, visit_from: 1 };
-const HELP: &str = "SMS oxunmadı";
+const HELP: &str = "SMS anlaşılmadı";
 
 /// A node without sockets.
 struct Node {
@@ -150,8 +150,7 @@ fn world() -> World {
     }
     let regimes =
         Regimes::load(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../config/regimes/demo"))).unwrap();
-    let contacts =
-        Contacts { hotline: "9108".into(), emergency: "103".into(), example: "2 AZE12345678".into() };
+    let contacts = Contacts::of(&Settings::shipped().validate().unwrap().replies);
     World::new(builder.finish(1, Timestamp::UNIX_EPOCH), regimes, Texts::shipped().unwrap(), contacts)
 }
 
@@ -191,6 +190,16 @@ fn a_repeat_is_answered_with_the_permit_and_a_stranger_with_neither_times_nor_co
 }
 
 #[test]
+fn a_serial_of_any_series_example_is_nobodys() {
+    let mut node = Node::start(NOON);
+    for serial in ["AZE12345678", "AZE1234567", "AA1234567", "AA1111111", "MYI1234567", "MOM1111111"] {
+        let reply = node.text(BORIS, &format!("2 {serial}")).unwrap();
+        assert!(reply.starts_with("Bu nümunədir"), "{serial}: {reply}");
+        node.pass(600);
+    }
+}
+
+#[test]
 fn two_documents_of_one_person_share_their_allowance() {
     let mut node = Node::start(NOON);
     let granted = node.text(ANNA, "2 AZE10000001").unwrap();
@@ -227,7 +236,7 @@ fn a_redelivery_while_the_reply_waits_makes_no_second_reply() {
 fn redeliveries_make_no_second_permit() {
     let redeliveries = std::env::var("ICAZE_REDELIVERIES").map_or(3000, |number| number.parse().unwrap());
     let mut random = fastrand::Rng::with_seed(7);
-    let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = u16::MAX);
+    let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = u32::MAX);
     // By person: the code of the permit that stands, and since when. No quota is in the way of a second one.
     let mut permits = BTreeMap::new();
     for _ in 0..redeliveries {
@@ -277,7 +286,7 @@ fn one_phone_gets_one_notice_and_its_neighbour_none() {
         assert!(node.text(ANNA, "salam").unwrap().starts_with(HELP));
     }
     let notice = node.text(ANNA, "salam").unwrap();
-    assert!(notice.contains("12:10-dən"), "{notice}");
+    assert!(notice.contains("Yenidən: saat 12:10"), "{notice}");
     assert_eq!(node.text(ANNA, "salam"), None);
     node.crash();
     assert_eq!(node.text(ANNA, "2 AZE20000000"), None, "a restart forgives nothing");
@@ -346,13 +355,66 @@ fn the_last_part_again_awaits_no_siblings_even_if_its_reply_was_refused() {
     assert_eq!(node.reply(), None);
 }
 
-#[test]
-fn guessing_serials_is_slowed() {
-    let mut node = Node::start(NOON);
+/// A node at noon whose phones may text as often as they like.
+fn patient() -> Node {
+    Node::start_with(NOON, |settings| settings.phone.texts_max = u32::MAX)
+}
+
+/// Five serials that the register lacks.
+fn guess_five(node: &mut Node) {
     for serial in 0..5 {
         assert!(node.text(ANNA, &format!("2 AZE9900000{serial}")).unwrap().contains("tapılmadı"));
     }
-    assert!(node.text(ANNA, "2 AZE99000009").unwrap().contains("çox SMS"));
+}
+
+#[test]
+fn guessing_serials_is_slowed() {
+    let mut node = patient();
+    guess_five(&mut node);
+    let notice = node.text(ANNA, "2 AZE99000009").unwrap();
+    assert_eq!(notice, "Bu nömrədən 5 səhv sənəd yazılıb. Yenidən: saat 13:00. Kömək: 9108");
+    node.commit();
+    node.crash();
+    assert!(node.text(ANNA, "2 AZE99000008").unwrap().contains("tapılmadı"), "the first other one");
+    assert!(node.text(ANNA, "2 AZE20000002").unwrap().starts_with("İCAZƏ VAR"), "the second");
+    node.commit();
+    node.crash();
+    assert_eq!(node.text(ANNA, "2 AZE20000003"), None, "told once, silent from then on");
+    assert!(node.text(ANNA, "2 AZE20000002").unwrap().starts_with("İCAZƏ ARTIQ VAR"));
+    assert!(node.text(BORIS, "2 AZE20000003").unwrap().starts_with("İCAZƏ VAR"), "another phone");
+    node.pass(3600);
+    assert!(node.text(ANNA, "2 AZE20000004").unwrap().starts_with("İCAZƏ VAR"), "an hour later");
+}
+
+#[test]
+fn a_phone_that_guesses_is_answered_for_documents_that_it_used_before() {
+    let mut node = patient();
+    node.text(ANNA, "2 AZE20000000").unwrap();
+    node.pass(1200);
+    assert!(node.text(ANNA, "2 AZE99000006").unwrap().contains("tapılmadı"));
+    assert!(node.text(ANNA, "2 AZE10000003").unwrap().contains("yaşa görə"), "asked for, without a permit");
+    for serial in 0..4 {
+        node.text(ANNA, &format!("2 AZE9900000{serial}")).unwrap();
+    }
+    node.commit();
+    node.crash();
+    assert!(
+        node.text(ANNA, "2 AZE20000004").unwrap().starts_with("İCAZƏ VAR"),
+        "a right one needs no notice"
+    );
+    assert!(node.text(ANNA, "2 AZE20000005").unwrap().starts_with("İCAZƏ VAR"));
+    assert!(node.text(ANNA, "2 AZE20000006").unwrap().contains("5 səhv sənəd"), "a third other one");
+    assert_eq!(node.text(ANNA, "2 AZE20000007"), None);
+    assert!(node.text(ANNA, "1 AZE20000000").unwrap().starts_with("İCAZƏ VAR"));
+    assert!(node.text(ANNA, "1 AZE10000003").unwrap().contains("yaşa görə"));
+}
+
+#[test]
+fn a_digit_too_few_is_no_guess() {
+    let mut node = patient();
+    for serial in 0..9 {
+        assert!(node.text(ANNA, &format!("2 AZE990000{serial}")).unwrap().contains("tapılmadı"));
+    }
 }
 
 #[test]

@@ -206,6 +206,19 @@ fn a_register_is_built_as_a_whole_or_not_at_all() {
     let accepting = [import.as_slice(), &["--accept-rejects"]].concat();
     granted(&accepting);
     assert!(granted(&accepting).contains("generation 2"), "it replaces the first");
+    let said = icaze(&accepting);
+    assert!(said.ok && said.err.contains("1 line left out\n"), "{}", said.err);
+    let text = fs::read_to_string(&csv).unwrap();
+    let (mostly, _) = text.split_at(text.len() - "AZE1,nobody\n".len());
+    let examples = "AA1111111,90,1980-01-01,,valid,Baku,\nMYI1234567,91,1980-01-01,,valid,Baku,\n";
+    fs::write(&csv, format!("{mostly}{examples}")).unwrap();
+    let said = icaze(&import);
+    assert!(
+        said.ok && said.err.contains("2 lines left out, with serials of replies.examples"),
+        "{}",
+        said.err
+    );
+    assert!(said.out.contains("documents: 32"), "{}", said.out);
     // The CSV is no snapshot to replace.
     refused(&["register", "import", &csv, "--out", &csv], &["r.csv", "--out"]);
 

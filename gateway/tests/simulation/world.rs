@@ -68,11 +68,7 @@ pub(crate) fn world(people: &[Person], apart: bool) -> World {
             register.add(line, &row).unwrap();
         }
     }
-    let contacts = Contacts {
-        hotline: "9108".to_owned(),
-        emergency: "103".to_owned(),
-        example: "2 AZE12345678".to_owned(),
-    };
+    let contacts = Contacts::of(&Settings::shipped().validate().unwrap().replies);
     World::new(register.finish(1, Timestamp::UNIX_EPOCH), regimes(), Texts::shipped().unwrap(), contacts)
 }
 

@@ -10,9 +10,9 @@ pub(crate) enum Outcome {
     Granted,
     /// A permit that stands.
     Repeated,
-    /// Refused, or not needed: the reply begins with the tail of a serial.
+    /// Refused, or not needed, or help about a serial: the reply begins with its tail.
     Refused,
-    /// Everything else: help, above all.
+    /// Everything else: help without a serial, above all.
     Other,
 }
 
@@ -92,7 +92,7 @@ mod tests {
             ("PERMIT STILL VALID: AZE20000001", Outcome::Repeated),
             ("*001: sənəd tapılmadı", Outcome::Refused),
             ("*001: document not found", Outcome::Refused),
-            ("SMS oxunmadı", Outcome::Other),
+            ("SMS anlaşılmadı", Outcome::Other),
             ("İ", Outcome::Other),
             ("", Outcome::Other),
         ] {

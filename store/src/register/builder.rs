@@ -61,7 +61,7 @@ pub struct Flags {
 /// Why a row cannot join the rows before it. Names their lines, and nothing personal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Conflict {
-    /// The serial that all replies show as the example.
+    /// A serial that examples show.
     #[error("document: this serial is reserved for examples")]
     Reserved,
     /// One document twice.
@@ -89,6 +89,8 @@ pub enum Conflict {
 /// Collects rows, and refuses those that contradict earlier ones.
 #[derive(Default)]
 pub struct Builder {
+    /// Serials that examples show, beside [`Document::EXAMPLE`].
+    reserved: Vec<Document>,
     pub(super) documents: Vec<Stated>,
     /// Where in `documents` a document is.
     places: HashMap<Document, usize>,
@@ -111,13 +113,19 @@ pub(super) struct Origin {
 }
 
 impl Builder {
+    /// One that refuses these serials, because examples show them.
+    #[must_use]
+    pub fn reserving(reserved: Vec<Document>) -> Self {
+        Self { reserved, ..Self::default() }
+    }
+
     /// Takes one row, which stood on this line (for later messages). A refused row leaves nothing behind.
     ///
     /// # Errors
     /// If the document is reserved or already stated, if the row and an earlier one disagree about the holder's
     /// birth date, region, death or flags, or at the bounds on person numbers and regions.
     pub fn add(&mut self, line: u64, row: &Row<'_>) -> Result<(), Conflict> {
-        if row.document == Document::EXAMPLE {
+        if row.document == Document::EXAMPLE || self.reserved.contains(&row.document) {
             return Err(Conflict::Reserved);
         }
         if let Some(earlier) = self.places.get(&row.document).and_then(|&place| self.documents.get(place)) {

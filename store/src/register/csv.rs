@@ -87,14 +87,17 @@ pub enum Problem {
     Conflict(#[from] Conflict),
 }
 
-/// Reads a register's CSV form. `report` hears of every line that is rejected, in order; with `accept_rejects` the
-/// other lines make the register all the same.
+/// Reads a register's CSV form into `builder`. `report` hears of every line that is rejected, in order;
+/// with `accept_rejects` the other lines make the register all the same. A line with a serial that is
+/// reserved for examples is left out and reported, and nothing else fails for it: the real country
+/// gave some of them to somebody.
 ///
 /// # Errors
 /// If the input cannot be read, lacks the columns' names, has a line of more than 4096 bytes, or has rejected lines
 /// that are not accepted.
 pub fn import(
     input: impl Read,
+    mut builder: Builder,
     accept_rejects: bool,
     mut report: impl FnMut(Reject),
 ) -> Result<Builder, CsvError> {
@@ -102,15 +105,16 @@ pub fn import(
     if lines.read()? != Some(1) || columns(&lines.record) != Ok(COLUMNS) {
         return Err(CsvError::Header);
     }
-    let mut builder = Builder::default();
     let (mut first, mut count) = (None, 0);
     while let Some(line) = lines.read()? {
         let added = parse(&lines.record).and_then(|row| Ok(builder.add(line, &row)?));
         if let Err(problem) = added {
             let reject = Reject { line, problem };
-            first.get_or_insert(reject);
-            count += 1;
             report(reject);
+            if problem != Problem::Conflict(Conflict::Reserved) {
+                first.get_or_insert(reject);
+                count += 1;
+            }
         }
     }
     match first {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use jiff::Timestamp;
 
 use super::Register;
-use super::builder::Conflict;
+use super::builder::{Builder, Conflict};
 use super::csv::{CsvError, import};
 use super::snapshot::{MAGIC, SnapshotError};
 
@@ -75,7 +75,7 @@ impl Register {
             return register.map_err(|source| LoadError::Snapshot { path: path.to_owned(), source });
         }
         let made_at = modified(&file).map_err(open)?;
-        let builder = import(file, false, |_| {});
+        let builder = import(file, Builder::default(), false, |_| {});
         let builder = builder.map_err(|source| LoadError::Csv { path: path.to_owned(), source })?;
         Ok(builder.finish(0, made_at))
     }
@@ -95,7 +95,7 @@ impl Register {
             return Ok(whole.numbered(generation));
         }
         let made_at = modified(&file).map_err(open)?;
-        let changes = import(file, false, |_| {});
+        let changes = import(file, Builder::default(), false, |_| {});
         let changes = changes.map_err(|source| LoadError::Csv { path: path.to_owned(), source })?;
         self.with(&changes, made_at).map_err(|source| LoadError::Conflict { path: path.to_owned(), source })
     }

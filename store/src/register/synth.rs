@@ -142,4 +142,15 @@ mod tests {
         assert_eq!(edges, expected);
         assert!(adults_document(COUNT_MAX).is_none());
     }
+
+    #[test]
+    fn nobody_has_a_serial_of_the_shipped_examples() {
+        for (series, digits) in [("AZE", 8), ("AA", 7)] {
+            for number in ["12345678", "11111111"] {
+                let example: u32 = number[..digits].parse().unwrap();
+                let mut ranges = NUMBERS.iter().filter(|(known, ..)| *known == series);
+                assert!(ranges.all(|(_, first, count)| !(*first..first + count).contains(&example)));
+            }
+        }
+    }
 }

@@ -155,11 +155,7 @@ mod tests {
     fn world() -> World {
         let config = Settings::shipped().validate().unwrap();
         let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/regimes/demo");
-        let contacts = Contacts {
-            hotline: config.replies.hotline,
-            emergency: config.replies.emergency,
-            example: config.replies.example,
-        };
+        let contacts = Contacts::of(&config.replies);
         let register = Builder::default().finish(1, now());
         World::new(register, Regimes::load(&dir).unwrap(), Texts::shipped().unwrap(), contacts)
     }
