@@ -126,6 +126,8 @@ fn deciding(c: &mut Criterion) {
         let code = CodeKey::new(*b"a key of benches").code(0, 1).unwrap();
         let answer = Answer {
             reason: None,
+            text: None,
+            about: None,
             language,
             latin: false,
             request: Some(request),

@@ -106,7 +106,7 @@ const fn key(
 }
 
 /// The texts, in the order in which people read about them.
-pub const KEYS: [Key; 25] = [
+pub const KEYS: [Key; 30] = [
     key("granted", &[Serial, Purpose, Period, Code], &[Tail], &[Name]),
     key("standing", &[Serial, Purpose, Period, Code], &[Tail], &[Name]),
     key("other_phone", &[Tail], &[], &[]),
@@ -125,6 +125,11 @@ pub const KEYS: [Key; 25] = [
     key("unreadable", &[Example], &[], &[Codes]),
     key("no_purpose", &[Example], &[], &[Codes]),
     key("no_document", &[Example], &[], &[Codes]),
+    key("ask_purpose", &[Tail], &[], &[Codes]),
+    key("ask_series", &[Tail], &[], &[]),
+    key("confirm", &[Serial], &[], &[]),
+    key("several_questions", &[Example], &[], &[]),
+    key("series", &[Example], &[], &[]),
     key("wrong_length", &[], &[], &[]),
     key("fin", &[Example], &[], &[]),
     key("two_documents", &[], &[], &[]),

@@ -64,6 +64,7 @@ impl Check<'_> {
                 phone_window: self.seconds("limits.phone_window_s", 1..=DAY_S),
                 unknown_max: self.number("limits.unknown_max", 1..=1_000_000),
                 notice: self.seconds("limits.notice_s", 1..=DAY_S),
+                ask: self.seconds("limits.ask_s", 1..=DAY_S),
             },
             probe: self.probe(),
             oidc: self.oidc(),
@@ -99,6 +100,13 @@ impl Check<'_> {
         ];
         let public =
             listeners.into_iter().find(|(_, listen)| listen.is_some_and(|listen| !listen.ip().is_loopback()));
+        if config.limits.ask > config.retention.texts {
+            self.problem(
+                "limits.ask_s",
+                "is longer than retention.texts_s, so that a restart would forget questions that are open",
+                "ask for at most as long as texts are kept",
+            );
+        }
         self.tls_listener(&config);
         self.advertised(&config);
         let operators = self.operators(public.map(|(key, _)| key), &config);

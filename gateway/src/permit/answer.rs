@@ -1,7 +1,7 @@
 //! What the citizen reads: a decision, in words.
 
 use icaze_config::regime::Regime;
-use icaze_store::Reason;
+use icaze_store::{Document, Outcome, Reason};
 use icaze_store::ledger::{Interval, Language};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -18,6 +18,10 @@ use crate::world::World;
 pub struct Answer {
     /// `None` for a grant.
     pub reason: Option<Reason>,
+    /// The name of its text, where the reason has several.
+    pub text: Option<&'static str>,
+    /// The document that a question is about.
+    pub about: Option<Document>,
     /// The language to answer in.
     pub language: Language,
     /// Whether Latin letters were asked for.
@@ -62,9 +66,8 @@ impl Period {
 impl Writer {
     /// Writes the reply over `out`.
     pub fn write(&mut self, answer: &Answer, world: &World, moment: &Moment<'_>, out: &mut String) {
-        let Some(key) =
-            reply::key(answer.reason.map_or(icaze_store::Outcome::Granted, Reason::outcome), answer.reason)
-        else {
+        let outcome = answer.reason.map_or(Outcome::Granted, Reason::outcome);
+        let Some(key) = answer.text.or_else(|| reply::key(outcome, answer.reason)) else {
             return out.clear();
         };
         let regime = moment.rules().ok().map(|rules| rules.regime);
@@ -82,7 +85,7 @@ impl Writer {
         };
         let code = answer.permit.map(|(code, _)| code.letters());
         let values = Values {
-            document: answer.request.map(|request| request.document),
+            document: answer.request.map(|request| request.document).or(answer.about),
             purpose,
             name: of_purpose.map_or("", |words| &words.name),
             codes: words.map_or("", |words| &words.codes),

@@ -9,6 +9,7 @@ use super::parts::{MessageKey, Piece};
 use super::permits::{Ending, Holder, Number, Permit};
 use super::{Operator, Pipeline, Revocation};
 use crate::permit::code::Code;
+use crate::permit::read::read;
 
 impl Pipeline {
     /// Remembers an entry that an earlier run wrote.
@@ -63,6 +64,10 @@ impl Pipeline {
             if decision.reason == Some(Reason::UnknownDocument) {
                 self.limits.count_unknown(phone, at);
             }
+        }
+        if let Some(phone) = phone {
+            let names = &self.settings.names;
+            self.questions.apply(phone, seq, at, decision, |text| read(text, names));
         }
         let issued = match decision {
             Decision { outcome: Outcome::Granted, person: Some(person), purpose: Some(purpose), .. } => {

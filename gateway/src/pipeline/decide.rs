@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::intake::{Content, Message};
 use super::limits::Allowed;
 use super::parts::{Incomplete, MessageKey, Piece};
+use super::questions::{Meaning, Turn};
 use super::shared::{self, Said};
 use super::{Accepted, Pipeline};
 use crate::permit::Request;
@@ -35,6 +36,7 @@ struct Ruling<'a> {
     interval: Option<Interval>,
     standing: Option<(Option<u64>, u64)>,
     again: Option<Timestamp>,
+    turn: Turn,
     answered: bool,
     /// The reservation that a grant rests on, and what it uses.
     hold: Option<(Grant, Allowance)>,
@@ -59,6 +61,7 @@ impl Ruling<'_> {
             interval: None,
             standing: None,
             again: None,
+            turn: Turn::Own,
             answered: reason.outcome() != Outcome::Ignored,
             hold: None,
         }
@@ -84,27 +87,21 @@ impl Pipeline {
         &mut self,
         operator: u16,
         message: &Message<'_>,
+        meaning: Meaning,
         parts: &[u64],
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let unread;
-        let reading = if let Content::Text(reading) = &message.content {
-            reading
-        } else {
-            let text = if matches!(message.content, Content::Unread) { message.text } else { "" };
-            unread = read(text, &world.names);
-            &unread
-        };
+        let reading = message.reading();
         let case = Case {
             operator,
             from: message.from,
             to: message.to,
-            identity: message.identity,
+            identity: meaning.identity(message.identity),
             received_at: message.received_at,
             parts,
             text: message.text,
-            language: reading.language,
+            language: meaning.language,
             latin: reading.latin,
         };
         let ruling = match (message.content, message.phone) {
@@ -113,14 +110,21 @@ impl Pipeline {
             (content, Some(phone)) => match self.limits.peek(phone, self.time) {
                 Allowed::Silent => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
                 Allowed::Notice(until) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
-                Allowed::Yes => match (content, reading.request) {
+                Allowed::Yes => match (content, meaning.request) {
                     (Content::Binary, _) => Ruling::of(Reason::Binary),
-                    (_, Err(help)) => Ruling::of(help.reason()),
-                    (_, Ok(request)) => self.rule(request, message, phone, world, moment)?,
+                    (_, Err(help)) => {
+                        let asks = matches!(meaning.turn, Turn::Asks(_));
+                        let again = asks.then(|| message.received_at + self.settings.ask);
+                        Ruling { again, turn: meaning.turn, ..Ruling::of(help.reason()) }
+                    }
+                    (_, Ok(request)) => {
+                        let ruling = self.rule(request, message, phone, world, moment)?;
+                        Ruling { turn: meaning.turn, ..ruling }
+                    }
                 },
             },
         };
-        self.record(&case, ruling, reading, world, moment)
+        self.record(&case, ruling, &reading, world, moment)
     }
 
     /// Decides a text whose last part has come.
@@ -142,13 +146,15 @@ impl Pipeline {
         text.push_str(message.text);
         later.iter().for_each(|piece| text.push_str(&piece.text));
         let seqs: Vec<u64> = siblings.iter().map(|piece| piece.seq).collect();
+        let reading = read(&text, &world.names);
+        let meaning = self.meaning(message.phone, &reading);
         let whole = Message {
-            content: Content::Text(read(&text, &world.names)),
+            content: Content::Text(reading),
             found: None,
             text: &text,
             ..*message
         };
-        let accepted = self.decide(operator, &whole, &seqs, world, moment);
+        let accepted = self.decide(operator, &whole, meaning, &seqs, world, moment);
         if accepted.is_err() {
             // The last part comes again; its siblings go on waiting for it.
             let numbers = (1..=key.total).filter(|&other| other != number);
@@ -290,6 +296,7 @@ impl Pipeline {
             interval: decision.interval,
             standing: standing.filter(|_| decision.outcome == Outcome::Repeated),
             again: decision.again,
+            turn: Turn::Own,
             answered: true,
             hold,
         })
@@ -316,6 +323,8 @@ impl Pipeline {
             let latin = case.latin || self.operators.get(usize::from(case.operator)).is_some_and(|o| o.latin);
             let answer = Answer {
                 reason: ruling.reason,
+                text: ruling.turn.text(ruling.reason),
+                about: ruling.turn.question().and_then(|question| question.some_document()),
                 language: case.language,
                 latin,
                 request: ruling.request,
@@ -353,7 +362,10 @@ impl Pipeline {
                 language: case.language,
                 expires_at: self.time + self.settings.lifetime,
             }),
-            refers_to: ruling.standing.and_then(|(seq, _)| seq),
+            refers_to: match ruling.outcome {
+                Outcome::Repeated => ruling.standing.and_then(|(seq, _)| seq),
+                _ => ruling.turn.about(),
+            },
             again: ruling.again,
             text: if ruling.outcome == Outcome::Help { case.text } else { "" },
         });
@@ -372,6 +384,12 @@ impl Pipeline {
             let probe = &self.settings.probe;
             if probe.is_empty() || !probe.holds(self.phone(&case.from), document) {
                 self.stats.decided(ruling.reason, purpose, region);
+                if let Turn::Answers(_, help) = ruling.turn
+                    && purpose.is_some()
+                    && ruling.reason != Some(Reason::PurposeUnknown)
+                {
+                    self.stats.completed(help.reason());
+                }
             }
         }
         self.reply = text;

@@ -5,11 +5,14 @@ use icaze_store::{Document, Msisdn};
 use jiff::SignedDuration;
 
 use super::limits::PhoneLimits;
+use crate::permit::read::PurposeNames;
 
 /// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 60 MiB and 180 MiB.
 const REQUESTS_MAX: usize = 1_250_000;
 /// Phones whose texts are counted, at most: some 50 MiB.
 const PHONES_MAX: usize = 1_500_000;
+/// Phones whose questions are remembered, at most: some 30 MiB.
+const QUESTIONS_MAX: usize = 200_000;
 /// Replies of one operator that wait, at most: some 250 MiB.
 const WAITING_MAX: usize = 1_000_000;
 
@@ -32,6 +35,12 @@ pub struct Settings {
     pub parts_max: usize,
     /// What one phone may send.
     pub phone: PhoneLimits,
+    /// How long a question waits for its answer.
+    pub ask: SignedDuration,
+    /// How many phones' questions are remembered, at most.
+    pub questions_max: usize,
+    /// What purposes are called, so that a question is read from its record as it was from the text.
+    pub names: PurposeNames,
     /// What becomes of requests while the cluster is away, where the regime does not say.
     pub away: Away,
     /// What is for tests only.
@@ -59,9 +68,10 @@ pub struct Numbering {
 }
 
 impl Settings {
-    /// What `config` says. Durations of the configuration are whole seconds, far from any bound.
+    /// What `config` says; `names` are those that texts are read with. Durations of the configuration are
+    /// whole seconds, far from any bound.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, names: &PurposeNames) -> Self {
         let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
         Self {
             node: config.node,
@@ -78,6 +88,9 @@ impl Settings {
                 notice: signed(config.limits.notice),
                 phones_max: PHONES_MAX,
             },
+            ask: signed(config.limits.ask),
+            questions_max: QUESTIONS_MAX,
+            names: names.clone(),
             away: config.redis.away,
             probe: Probe::of(config),
             numbering: Numbering::of(config),

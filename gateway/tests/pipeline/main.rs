@@ -1,6 +1,7 @@
 //! The pipeline as an operator's texts meet it, one story a test; restarts through a ledger in memory.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod asking;
 mod shared;
 
 use std::collections::BTreeMap;
@@ -52,11 +53,12 @@ impl Node {
         let now = Now { wall: at.parse().unwrap(), ..Now::read() };
         let storage = FaultyStorage::new(1);
         let key = MasterKey::random().unwrap();
-        let mut settings = pipeline::Settings::of(&config);
+        let world = world();
+        let mut settings = pipeline::Settings::of(&config, &world.names);
         change(&mut settings);
         let (pipeline, ledger) = open(&config, &settings, &storage, &key, now);
         let spare = pipeline.spare_batch();
-        Self { storage, key, config, settings, world: world(), pipeline, ledger, spare, now, sent: 0 }
+        Self { storage, key, config, settings, world, pipeline, ledger, spare, now, sent: 0 }
     }
 
     /// The process ends at once, and starts again on what the disk has.

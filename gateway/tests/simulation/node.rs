@@ -117,8 +117,8 @@ impl Site {
         resumes: bool,
     ) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
         let codes = Codes::new(CodeKey::new([7; 16]), self.config.node);
-        let mut settings = Settings::of(&self.config);
-        (settings.requests_max, settings.phone.phones_max) = (10_000, 10_000);
+        let mut settings = Settings::of(&self.config, &self.world.names);
+        (settings.requests_max, settings.phone.phones_max, settings.questions_max) = (10_000, 10_000, 1000);
         if variant == Variant::Forgetful {
             settings.dedupe = SignedDuration::ZERO;
         }
