@@ -90,6 +90,12 @@ fn told(name: &str) -> Option<Told> {
     if name == Outcome::Granted.name() {
         return Some(Told { outcome: Outcome::Granted, reason: None });
     }
+    // A help that asks has another text.
+    let name = match name {
+        "ask_purpose" | "several_questions" => Reason::NoPurpose.name(),
+        "ask_series" => Reason::Series.name(),
+        other => other,
+    };
     let reason = *Reason::ALL.iter().find(|reason| reason.name() == name)?;
     Some(Told { outcome: reason.outcome(), reason: Some(reason) })
 }

@@ -1,8 +1,8 @@
 //! What the citizen reads: a decision, in words.
 
 use icaze_config::regime::Regime;
-use icaze_store::{Document, Outcome, Reason};
 use icaze_store::ledger::{Interval, Language};
+use icaze_store::{Document, Outcome, Reason};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 

@@ -69,8 +69,7 @@ impl Question {
                 if SERIES.contains(&(series, digits)) =>
             {
                 let document = Document::from_number(series, number, digits.into());
-                document
-                    .map_or(Answer::Nothing, |document| Answer::Completes(Request { purpose, document }))
+                document.map_or(Answer::Nothing, |document| Answer::Completes(Request { purpose, document }))
             }
             (Self::Confirm(request), Partial::Yes) => Answer::Completes(request),
             (Self::Confirm(_), Partial::No) => Answer::Denies,
@@ -79,6 +78,20 @@ impl Question {
                 Answer::Completes(Request { purpose, document })
             }
             _ => Answer::Nothing,
+        }
+    }
+
+    /// Whether it could have become this request.
+    #[must_use]
+    pub fn fits(&self, request: &Request) -> bool {
+        let Request { purpose: asked, document: of } = *request;
+        match *self {
+            Self::Purpose(document) => document == of,
+            Self::Series { purpose, number, digits } => {
+                (purpose, number, digits) == (asked, of.number(), of.digits())
+            }
+            Self::Confirm(doubtful) => doubtful == *request,
+            Self::Document(purpose) => purpose == asked,
         }
     }
 

@@ -148,12 +148,7 @@ impl Pipeline {
         let seqs: Vec<u64> = siblings.iter().map(|piece| piece.seq).collect();
         let reading = read(&text, &world.names);
         let meaning = self.meaning(message.phone, &reading);
-        let whole = Message {
-            content: Content::Text(reading),
-            found: None,
-            text: &text,
-            ..*message
-        };
+        let whole = Message { content: Content::Text(reading), found: None, text: &text, ..*message };
         let accepted = self.decide(operator, &whole, meaning, &seqs, world, moment);
         if accepted.is_err() {
             // The last part comes again; its siblings go on waiting for it.

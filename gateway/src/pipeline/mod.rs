@@ -302,15 +302,6 @@ impl Pipeline {
         answers.then_some(Accepted { seq })
     }
 
-    /// The entry of the same message. One that is no answer now may have been the answer to a question that is over.
-    fn decided_before(&self, message: &Message<'_>, meaning: &Meaning) -> Option<u64> {
-        let find = |identity| self.requests.find(identity, self.time);
-        match message.phone.filter(|_| meaning.is_nothing()) {
-            Some(phone) => self.questions.identities(phone, message.identity).filter_map(find).max(),
-            None => find(meaning.identity(message.identity)),
-        }
-    }
-
     /// What waits for nobody: parts and replies whose time has passed, marks, and what may be forgotten. Called at
     /// least every second.
     pub fn tick(&mut self, world: &World, now: Now) {
@@ -482,6 +473,12 @@ impl Pipeline {
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// What phones were asked.
+    #[must_use]
+    pub fn questions(&self) -> &Questions {
+        &self.questions
     }
 
     /// The permits that stand or ended lately.

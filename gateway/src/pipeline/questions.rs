@@ -9,6 +9,7 @@ use icaze_store::{Msisdn, Outcome, Reason};
 use jiff::{SignedDuration, Timestamp};
 
 use super::Pipeline;
+use super::intake::Message;
 use crate::permit::Request;
 use crate::permit::question::{Answer, Question};
 use crate::permit::read::{Help, Reading};
@@ -66,6 +67,9 @@ enum State {
     Open(Question),
     /// The same, asked once more.
     Again(Question),
+    /// A request that it could have become was made without it. The answer that would have made the same one
+    /// is told what that came to.
+    Overtaken(Question, Request),
     Closed,
 }
 
@@ -140,21 +144,33 @@ impl Meaning {
 }
 
 impl Asking {
-    fn is_open(&self, now: Timestamp) -> Option<Question> {
-        match self.state {
-            State::Open(question) | State::Again(question) if second(now) < self.until => Some(question),
-            _ => None,
-        }
+    fn is_open(&self, now: Timestamp) -> bool {
+        second(now) < self.until && matches!(self.state, State::Open(_) | State::Again(_))
+    }
+
+    /// A request is made without it.
+    fn overtake(&mut self, made: Option<Request>) {
+        self.state = match (self.state, made) {
+            (State::Open(question) | State::Again(question), Some(request)) if question.fits(&request) => {
+                State::Overtaken(question, request)
+            }
+            _ => State::Closed,
+        };
     }
 
     /// What a text with this reading is to it at `now`.
     fn answer(&self, reading: &Reading, now: Timestamp) -> Option<(&Self, Question, Answer)> {
-        let question = self.is_open(now)?;
-        match question.answer(reading.partial) {
-            Answer::Nothing => None,
-            Answer::Digit if matches!(self.state, State::Again(_)) => None,
-            answer => Some((self, question, answer)),
-        }
+        let (State::Open(question) | State::Again(question) | State::Overtaken(question, _)) = self.state
+        else {
+            return None;
+        };
+        let answer = question.answer(reading.partial);
+        let answers = match (self.state, answer) {
+            (_, Answer::Nothing) | (State::Again(_), Answer::Digit) => false,
+            (State::Overtaken(_, request), answer) => answer == Answer::Completes(request),
+            _ => true,
+        };
+        (answers && second(now) < self.until).then_some((self, question, answer))
     }
 }
 
@@ -203,7 +219,7 @@ impl Questions {
     /// slip in answering that one.
     fn may_ask(&self, phone: Msisdn, question: &Question, now: Timestamp) -> bool {
         let lately = |asking: &&Asking| second(now) < asking.at.saturating_add(HOUR_S);
-        let open = || self.of(phone).any(|asking| asking.is_open(now).is_some());
+        let open = || self.of(phone).any(|asking| asking.is_open(now));
         self.of(phone).filter(lately).count() < ASKED_MAX
             && !(matches!(question, Question::Document(_)) && open())
     }
@@ -218,7 +234,8 @@ impl Questions {
     /// never was.
     #[must_use]
     pub fn is_over(&self, phone: Msisdn, seq: u64) -> bool {
-        self.of(phone).any(|asking| asking.seq == seq && matches!(asking.state, State::Closed))
+        self.of(phone)
+            .any(|asking| asking.seq == seq && matches!(asking.state, State::Overtaken(..) | State::Closed))
     }
 
     /// Takes the effect of entry `seq`, a decision about a text of `phone`. `read` is how texts are read: of a
@@ -247,10 +264,12 @@ impl Questions {
             (Outcome::Help | Outcome::Limited | Outcome::Ignored, ..) => {}
             // A code that the regime lacks: another one may follow.
             (_, Some(Reason::PurposeUnknown), Some(_)) => {}
-            // A whole request, whoever's. What a repeat refers to is a permit, so that an answer cannot be
-            // told from it.
+            // A whole request, whoever's. What a repeat refers to is a permit, so that an answer is not told
+            // from it.
             (Outcome::Repeated, ..) | (_, _, None) => {
-                self.of_mut(phone).for_each(|asking| asking.state = State::Closed);
+                let made = decision.purpose.zip(decision.document);
+                let made = made.map(|(purpose, document)| Request { purpose, document });
+                self.of_mut(phone).for_each(|asking| asking.overtake(made));
             }
             (_, _, Some(question)) => self.answered(phone, question, seq, at),
         }
@@ -260,9 +279,11 @@ impl Questions {
     fn ask(&mut self, phone: Msisdn, question: Question, asking: Asking) {
         let Some(asked) = self.asked(phone, asking.seq, asking.at) else { return };
         for earlier in asked.iter_mut().flatten() {
-            if let State::Open(other) | State::Again(other) = earlier.state
-                && (other == question || !other.is_like(&question))
-            {
+            let stays = match earlier.state {
+                State::Open(other) | State::Again(other) => other != question && other.is_like(&question),
+                State::Overtaken(..) | State::Closed => false,
+            };
+            if !stays {
                 earlier.state = State::Closed;
             }
         }
@@ -331,6 +352,16 @@ impl Pipeline {
         match phone {
             Some(phone) => self.questions.meaning(phone, reading, self.time),
             None => Meaning::own(reading),
+        }
+    }
+
+    /// The entry of the same message. One that is no answer now may have been one to a question that is
+    /// over.
+    pub(super) fn decided_before(&self, message: &Message<'_>, meaning: &Meaning) -> Option<u64> {
+        let find = |identity| self.requests.find(identity, self.time);
+        match message.phone.filter(|_| meaning.is_nothing()) {
+            Some(phone) => self.questions.identities(phone, message.identity).filter_map(find).max(),
+            None => find(meaning.identity(message.identity)),
         }
     }
 }

@@ -42,8 +42,7 @@ fn reading(text: &str) -> Reading {
         }
         [code, number] if let Some(number) = number.strip_prefix('#') => {
             let digits = number.len().try_into().unwrap();
-            let partial =
-                Partial::Number { purpose: purpose(code), number: number.parse().unwrap(), digits };
+            let partial = Partial::Number { purpose: purpose(code), number: number.parse().unwrap(), digits };
             (Err(Help::Series), partial)
         }
         [code, serial] => {

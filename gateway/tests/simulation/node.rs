@@ -145,7 +145,7 @@ impl Site {
                     let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
                     return pipeline.replay(&Record { entry, ..record.clone() });
                 }
-                Entry::Decision(decision) if decision.permit.is_some() && decision.refers_to.is_none() => {
+                Entry::Decision(decision) if decision.outcome == Outcome::Granted => {
                     waiting.push(record.seq);
                     grants.insert(record.seq, Grant::of(decision));
                 }
