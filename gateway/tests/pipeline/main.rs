@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod asking;
+mod questions;
 mod shared;
 
 use std::collections::BTreeMap;

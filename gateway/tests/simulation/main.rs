@@ -61,6 +61,7 @@ fn every_seed_keeps_the_invariants() {
     );
     // A simulation in which nothing happens holds every invariant.
     assert!(decisions as u64 >= seeds * 20 && grants as u64 >= seeds * 3, "{decisions}, {grants}");
+    assert!(completed as u64 >= seeds, "{completed}");
 }
 
 fn first(failures: &[&String]) -> String {
@@ -101,6 +102,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         Variant::RestoredTwice,
         Variant::MarksForgotten,
         Variant::RevocationsForgotten,
+        Variant::QuestionsForgotten,
         Variant::ReceiversForgotten,
         Variant::CheckpointAhead,
         Variant::DamageCut,

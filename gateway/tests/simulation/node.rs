@@ -141,6 +141,12 @@ impl Site {
                     let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
                     return pipeline.replay(&Record { entry, ..record.clone() });
                 }
+                Entry::Decision(decision)
+                    if variant == Variant::QuestionsForgotten && decision.outcome == Outcome::Help =>
+                {
+                    let entry = Entry::Decision(Decision { text: "", ..decision.clone() });
+                    return pipeline.replay(&Record { entry, ..record.clone() });
+                }
                 Entry::Mark(Mark::Sent, _) if variant == Variant::MarksForgotten => {
                     let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
                     return pipeline.replay(&Record { entry, ..record.clone() });

@@ -23,6 +23,8 @@ pub(crate) enum Variant {
     MarksForgotten,
     /// A start does not read that permits were revoked.
     RevocationsForgotten,
+    /// A start forgets what was asked.
+    QuestionsForgotten,
     /// A start does not read that receivers were bound.
     ReceiversForgotten,
     /// A checkpoint is written before the ledger has what it holds.
