@@ -15,6 +15,7 @@ use icaze_config::regime::Regimes;
 use icaze_config::replies::Texts;
 use icaze_gateway::clock::Now;
 use icaze_gateway::permit::code::{Code, CodeKey};
+use icaze_gateway::pipeline::checkpoint::Snapshot;
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::intake::{Body, Intake};
 use icaze_gateway::pipeline::outbox::Verdict;
@@ -140,8 +141,13 @@ fn open(
 ) -> (Pipeline, Ledger<FaultyStorage>) {
     let codes = Codes::new(CodeKey::new(key.derive("code")), 0);
     let mut pipeline = Pipeline::new(settings.clone(), Operator::of(config), codes, now).unwrap();
+    let mut options = OPTIONS;
+    if let Some(snapshot) = Snapshot::read(storage, key, 0).unwrap() {
+        options.visit_from = snapshot.visit_from();
+        pipeline.resume(snapshot);
+    }
     let replay = |record: &icaze_store::ledger::Record<'_>| pipeline.replay(record);
-    let (ledger, batch) = Ledger::open(storage.clone(), key, 0, OPTIONS, replay).unwrap();
+    let (ledger, batch) = Ledger::open(storage.clone(), key, 0, options, replay).unwrap();
     pipeline.start(batch, now);
     (pipeline, ledger)
 }

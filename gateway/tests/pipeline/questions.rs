@@ -5,6 +5,7 @@ use icaze_gateway::pipeline::intake::{Body, Intake};
 use icaze_gateway::pipeline::shared::Shared;
 use icaze_store::Msisdn;
 use icaze_store::ledger::{Entry, read};
+use jiff::SignedDuration;
 
 use crate::{ANNA, BORIS, NOON, Node, address, code};
 
@@ -60,6 +61,26 @@ fn the_record_of_an_answer_names_the_help_and_a_start_reads_the_question_from_it
     assert!(node.reply().unwrap().starts_with(GRANTED));
     assert_eq!(node.refers_to(granted), Some(help));
     assert_eq!(node.pipeline.stats().completions().collect::<Vec<_>>().len(), 1);
+}
+
+#[test]
+fn a_start_from_a_checkpoint_knows_what_was_asked_long_before_it() {
+    let mut node = Node::start_with(NOON, |settings| settings.ask = SignedDuration::from_mins(50));
+    let others = |node: &mut Node, minutes| {
+        for _ in 0..minutes {
+            node.pass(61);
+            node.text(BORIS, "salam");
+        }
+    };
+    others(&mut node, 10);
+    node.talk(&[("AZE20000001", WHICH_CODE)]);
+    others(&mut node, 45);
+    let snapshot = node.pipeline.snapshot();
+    assert!(snapshot.visit_from() > 1, "it need not read the whole ledger");
+    snapshot.write(&node.storage, &node.key, 0).unwrap();
+    node.commit();
+    node.crash();
+    node.talk(&[("2", GRANTED)]);
 }
 
 #[test]
