@@ -11,7 +11,7 @@ use crate::permit::read::PurposeNames;
 const REQUESTS_MAX: usize = 1_250_000;
 /// Phones whose texts are counted, at most: some 50 MiB.
 const PHONES_MAX: usize = 1_500_000;
-/// Phones whose questions are remembered, at most: some 30 MiB.
+/// Phones whose questions are remembered, at most: some 45 MiB.
 const QUESTIONS_MAX: usize = 200_000;
 /// Replies of one operator that wait, at most: some 250 MiB.
 const WAITING_MAX: usize = 1_000_000;
