@@ -98,7 +98,7 @@ const REMEMBERED: usize = 200_000;
 pub fn pipeline(batch: Batch) -> Pipeline {
     let config = config();
     let codes = Codes::new(CodeKey::new(*b"a key of benches"), config.node);
-    let mut settings = pipeline::Settings::of(&config);
+    let mut settings = pipeline::Settings::of(&config, &names());
     (settings.requests_max, settings.phone.phones_max) = (REMEMBERED, REMEMBERED);
     let mut pipeline = Pipeline::new(settings, Operator::of(&config), codes, now()).unwrap();
     pipeline.populate(&register(0));

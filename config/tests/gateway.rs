@@ -54,6 +54,13 @@ fn the_shipped_file_is_valid_and_says_what_the_contract_promises() {
 }
 
 #[test]
+fn a_question_is_open_for_no_longer_than_texts_are_kept() {
+    assert_eq!(Settings::shipped().validate().unwrap().limits.ask, Duration::from_secs(600));
+    assert!(with_file("[limits]\nask_s = 700\n[retention]\ntexts_s = 700\n").validate().is_ok());
+    assert_eq!(problem_keys(&with_file("[retention]\ntexts_s = 599\n")), ["limits.ask_s"]);
+}
+
+#[test]
 fn a_later_layer_overrides_an_earlier_one_and_lacks_nothing() {
     let mut settings =
         with_file("[smpp]\nlisten = \"127.0.0.1:1\"\ndedupe_s = 60\n[limits]\nphone_max = 7\n");

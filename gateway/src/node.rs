@@ -295,7 +295,7 @@ fn replay(
 ) -> anyhow::Result<(Pipeline, Ledger<FileStorage>)> {
     let now = Now::read();
     let codes = Codes::new(CodeKey::new(key.derive("permit code")), config.node);
-    let mut pipeline = Pipeline::new(Settings::of(config), Operator::of(config), codes, now)
+    let mut pipeline = Pipeline::new(Settings::of(config, &world.names), Operator::of(config), codes, now)
         .context("memory for the pipeline's tables")?;
     let mut options =
         Options { segment_bytes: u64::from(config.store.segment_mib) << 20, ..Options::default() };

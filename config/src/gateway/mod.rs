@@ -269,6 +269,8 @@ pub struct Limits {
     pub unknown_window: Duration,
     /// One notice that a phone is beyond its limit in this time.
     pub notice: Duration,
+    /// How long a question to a phone waits for its answer, from receipt; at most `texts_s`.
+    pub ask: Duration,
 }
 
 /// `[probe]`: handsets and documents that are for tests only. They are answered like any other, and counted in no statistics.

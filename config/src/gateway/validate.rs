@@ -67,6 +67,7 @@ impl Check<'_> {
                 unknown_max: self.number("limits.unknown_max", 1..=1_000_000),
                 unknown_window: self.seconds("limits.unknown_window_s", 1..=DAY_S),
                 notice: self.seconds("limits.notice_s", 1..=DAY_S),
+                ask: self.seconds("limits.ask_s", 1..=DAY_S),
             },
             probe: self.probe(),
             oidc: self.oidc(),
@@ -102,6 +103,13 @@ impl Check<'_> {
         ];
         let public =
             listeners.into_iter().find(|(_, listen)| listen.is_some_and(|listen| !listen.ip().is_loopback()));
+        if config.limits.ask > config.retention.texts {
+            self.problem(
+                "limits.ask_s",
+                "is longer than retention.texts_s, so that a restart would forget questions that are open",
+                "ask for at most as long as texts are kept",
+            );
+        }
         self.tls_listener(&config);
         self.advertised(&config);
         let operators = self.operators(public.map(|(key, _)| key), &config);

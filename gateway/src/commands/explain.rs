@@ -132,11 +132,10 @@ impl<'a> Story<'a> {
                 );
             }
             (Some(seq), Entry::Decision(later)) if later.refers_to == Some(seq) => {
-                let told = later.reason.map_or("", Reason::name);
-                self.say(
-                    "asked again",
-                    format_args!("{}, record {}: repeated, {told}", self.at(record.decided_at), record.seq),
-                );
+                let what = if later.outcome == Outcome::Repeated { "asked again" } else { "answered" };
+                let told = later.reason.map(|reason| format!(", {reason}")).unwrap_or_default();
+                let (at, outcome) = (self.at(record.decided_at), later.outcome);
+                self.say(what, format_args!("{at}, record {}: {outcome}{told}", record.seq));
             }
             (Some(seq), Entry::Decision(later)) if later.parts.contains(&seq) => {
                 self.say("joined", format_args!("{}, record {}", self.at(record.decided_at), record.seq));
@@ -213,9 +212,15 @@ impl<'a> Story<'a> {
         self.say("outcome", format_args!("{}{reason}", decision.outcome));
         self.say("rule", why(decision.reason));
         if let Some(again) = decision.again {
-            self.say("again from", self.at(again));
+            let asks = decision.outcome == Outcome::Help;
+            self.say(if asks { "asks until" } else { "again from" }, self.at(again));
         }
-        if let Some(earlier) = decision.refers_to {
+        if let Some(earlier) = decision.refers_to.filter(|_| decision.outcome != Outcome::Repeated) {
+            self.say(
+                "answers",
+                format_args!("record {earlier}: `icaze explain {earlier}` tells what it asked"),
+            );
+        } else if let Some(earlier) = decision.refers_to {
             self.say(
                 "repeats",
                 format_args!("record {earlier}: `icaze explain {earlier}` tells of its permit"),

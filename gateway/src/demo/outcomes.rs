@@ -99,9 +99,10 @@ fn told(name: &str) -> Option<Told> {
     if name == Outcome::Granted.name() {
         return Some(Told { outcome: Outcome::Granted, reason: None });
     }
+    // A help that asks has another text.
     let name = match name {
         "status" => Reason::Forwarded.name(),
-        "ask_purpose" => Reason::NoPurpose.name(),
+        "ask_purpose" | "several_questions" => Reason::NoPurpose.name(),
         "ask_series" => Reason::Series.name(),
         other => other,
     };

@@ -91,6 +91,9 @@ fn publish_pipeline(pipeline: &Pipeline, now: Now) {
         counter!("icaze_decisions_total", "outcome" => "part", "reason" => "", "purpose" => "")
             .absolute(parts);
     }
+    for (reason, count) in pipeline.stats().completions() {
+        counter!("icaze_helps_completed_total", "reason" => reason.name()).absolute(count);
+    }
     for (id, operator) in (0_u16..).zip(pipeline.operators()) {
         let waiting = pipeline.outbox().waiting(id);
         gauge!("icaze_replies_waiting", "operator" => operator.name.to_string()).set(waiting as f64);

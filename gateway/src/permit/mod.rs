@@ -5,6 +5,7 @@ pub mod code;
 pub mod decide;
 pub(crate) mod latin;
 pub mod moment;
+pub mod question;
 pub mod read;
 pub mod reply;
 pub mod rules;

@@ -29,13 +29,16 @@ pub enum Instead {
     AskPurpose,
     /// Which series?
     AskSeries,
+    /// The serial has to be written again with its series.
+    Series,
     /// An answer that several questions could have.
     SeveralQuestions,
 }
 
 impl Instead {
     /// Every one.
-    pub const ALL: [Self; 4] = [Self::Status, Self::AskPurpose, Self::AskSeries, Self::SeveralQuestions];
+    pub const ALL: [Self; 5] =
+        [Self::Status, Self::AskPurpose, Self::AskSeries, Self::Series, Self::SeveralQuestions];
 
     /// The text's name in the reply files.
     #[must_use]
@@ -44,6 +47,7 @@ impl Instead {
             Self::Status => "status",
             Self::AskPurpose => "ask_purpose",
             Self::AskSeries => "ask_series",
+            Self::Series => "series",
             Self::SeveralQuestions => "several_questions",
         }
     }

@@ -9,6 +9,7 @@ use super::parts::{MessageKey, Piece};
 use super::permits::{Ending, Holder, Number, Permit};
 use super::{Operator, Pipeline, Revocation};
 use crate::permit::code::Code;
+use crate::permit::read::read;
 
 impl Pipeline {
     /// Remembers an entry that an earlier run wrote.
@@ -61,6 +62,10 @@ impl Pipeline {
         if let Some(phone) = phone.filter(|_| decision.outcome != Outcome::Ignored) {
             self.limits.count(phone, seq, at);
             self.apply_guess(phone, seq, at, decision);
+        }
+        if let Some(phone) = phone {
+            let names = &self.settings.names;
+            self.questions.apply(phone, seq, at, decision, |text| read(text, names));
         }
         let issued = match decision {
             Decision { outcome: Outcome::Granted, person: Some(person), purpose: Some(purpose), .. } => {

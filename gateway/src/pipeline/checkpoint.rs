@@ -82,10 +82,11 @@ impl Pipeline {
 
     /// The newest place in the ledger behind which is all that is remembered, but for allowances and permits.
     fn landmark(&mut self) -> Landmark {
-        let Settings { dedupe, phone, .. } = &self.settings;
+        let Settings { dedupe, phone, ask, .. } = &self.settings;
         let ago = |time: SignedDuration| self.time.saturating_sub(time).unwrap_or(Timestamp::MIN);
         let (requests_at, requests_from) = (ago(*dedupe), self.requests.from());
         let (limits_at, limits_from) = (ago(phone.window.max(phone.notice)), self.limits.from());
+        let (questions_at, questions_from) = (ago(*ask), self.questions.from());
         let oldest = self
             .parts
             .oldest()
@@ -97,6 +98,7 @@ impl Pipeline {
         let landmark = self.landmarks.choose(|at, seq| {
             (at <= requests_at || seq <= requests_from)
                 && (at <= limits_at || seq <= limits_from)
+                && (at <= questions_at || seq <= questions_from)
                 && seq <= oldest
         });
         landmark.cloned().unwrap_or_default()

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use super::intake::{Content, Message};
 use super::limits::Allowed;
 use super::parts::{Incomplete, MessageKey, Piece};
+use super::questions::{Meaning, Turn};
 use super::shared::{self, Said};
 use super::{Accepted, Pipeline, permits};
 use crate::permit::Request;
@@ -21,6 +22,7 @@ use crate::permit::answer::Answer;
 use crate::permit::code::Code;
 use crate::permit::decide::{self, History, PersonFacts, Standing, Subject};
 use crate::permit::moment::Moment;
+use crate::permit::question::Question;
 use crate::permit::read::{Partial, Reading, read};
 use crate::permit::reply::Instead;
 use crate::world::World;
@@ -40,6 +42,7 @@ struct Ruling<'a> {
     instead: Option<Instead>,
     about: Option<Request>,
     count: Option<u32>,
+    turn: Turn,
     answered: bool,
     /// The reservation that a grant rests on, and what it uses.
     hold: Option<(Grant, Allowance)>,
@@ -67,6 +70,7 @@ impl Ruling<'_> {
             instead: None,
             about: None,
             count: None,
+            turn: Turn::Own,
             answered: reason.outcome() != Outcome::Ignored,
             hold: None,
         }
@@ -92,27 +96,21 @@ impl Pipeline {
         &mut self,
         operator: u16,
         message: &Message<'_>,
+        meaning: Meaning,
         parts: &[u64],
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let unread;
-        let reading = if let Content::Text(reading) = &message.content {
-            reading
-        } else {
-            let text = if matches!(message.content, Content::Unread) { message.text } else { "" };
-            unread = read(text, &world.names);
-            &unread
-        };
+        let reading = message.reading();
         let case = Case {
             operator,
             from: message.from,
             to: message.to,
-            identity: message.identity,
+            identity: meaning.identity(message.identity),
             received_at: message.received_at,
             parts,
             text: message.text,
-            language: reading.language,
+            language: meaning.language,
             latin: reading.latin,
         };
         let ruling = match (message.content, message.phone) {
@@ -121,11 +119,15 @@ impl Pipeline {
             (content, Some(phone)) => match self.limits.peek(phone, self.time) {
                 Allowed::Silent => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
                 Allowed::Notice(until) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
-                Allowed::Yes => match (content, reading.request) {
+                Allowed::Yes => match (content, meaning.request) {
                     (Content::Binary, _) => Ruling::of(Reason::Binary),
                     (_, Err(help)) => match reading.partial {
                         Partial::Forwarded(code) => self.forwarded(code, phone, world, moment),
-                        _ => Ruling::of(help.reason()),
+                        _ => {
+                            let asks = matches!(meaning.turn, Turn::Asks(_));
+                            let again = asks.then(|| message.received_at + self.settings.ask);
+                            Ruling { again, turn: meaning.turn, ..Ruling::of(help.reason()) }
+                        }
                     },
                     (_, Ok(request)) if world.is_example(request.document) => Ruling::of(Reason::Example),
                     (_, Ok(request)) => match self.guess(phone, request.document, message.found, world) {
@@ -135,12 +137,15 @@ impl Pipeline {
                             count: Some(self.settings.guesses.unknown_max),
                             ..Ruling::of(Reason::Guesses)
                         },
-                        Allowed::Yes => self.rule(request, message, phone, world, moment)?,
+                        Allowed::Yes => Ruling {
+                            turn: meaning.turn,
+                            ..self.rule(request, message, phone, world, moment)?
+                        },
                     },
                 },
             },
         };
-        self.record(&case, ruling, reading, world, moment)
+        self.record(&case, ruling, &reading, world, moment)
     }
 
     /// Decides a text whose last part has come.
@@ -162,13 +167,10 @@ impl Pipeline {
         text.push_str(message.text);
         later.iter().for_each(|piece| text.push_str(&piece.text));
         let seqs: Vec<u64> = siblings.iter().map(|piece| piece.seq).collect();
-        let whole = Message {
-            content: Content::Text(read(&text, &world.names)),
-            found: None,
-            text: &text,
-            ..*message
-        };
-        let accepted = self.decide(operator, &whole, &seqs, world, moment);
+        let reading = read(&text, &world.names);
+        let meaning = self.meaning(message.phone, &reading);
+        let whole = Message { content: Content::Text(reading), found: None, text: &text, ..*message };
+        let accepted = self.decide(operator, &whole, meaning, &seqs, world, moment);
         if accepted.is_err() {
             // The last part comes again; its siblings go on waiting for it.
             let numbers = (1..=key.total).filter(|&other| other != number);
@@ -334,6 +336,7 @@ impl Pipeline {
             interval: decision.interval,
             standing: standing.filter(|_| decision.outcome == Outcome::Repeated),
             again: decision.again,
+            turn: Turn::Own,
             answered: true,
             hold,
         })
@@ -358,13 +361,13 @@ impl Pipeline {
         text.clear();
         if ruling.answered {
             let latin = case.latin || self.operators.get(usize::from(case.operator)).is_some_and(|o| o.latin);
-            let doubtful = match reading.partial {
-                Partial::Doubtful(request) => Some(request),
+            let doubtful = match (ruling.turn.question(), reading.partial) {
+                (Some(Question::Confirm(request)), _) | (_, Partial::Doubtful(request)) => Some(request),
                 _ => None,
             };
             let answer = Answer {
                 reason: ruling.reason,
-                instead: ruling.instead,
+                instead: ruling.instead.or_else(|| ruling.turn.instead(ruling.reason)),
                 language: case.language,
                 latin,
                 request: ruling.request.or(ruling.about).or(doubtful),
@@ -404,7 +407,10 @@ impl Pipeline {
                 language: case.language,
                 expires_at: self.time + self.settings.lifetime,
             }),
-            refers_to: ruling.standing.and_then(|(seq, _)| seq),
+            refers_to: match ruling.outcome {
+                Outcome::Repeated => ruling.standing.and_then(|(seq, _)| seq),
+                _ => ruling.turn.about(),
+            },
             again: ruling.again,
             text: if ruling.outcome == Outcome::Help { case.text } else { "" },
         });
@@ -423,6 +429,12 @@ impl Pipeline {
             let probe = &self.settings.probe;
             if probe.is_empty() || !probe.holds(self.phone(&case.from), document) {
                 self.stats.decided(ruling.reason, purpose, region);
+                if let Turn::Answers(_, help) = ruling.turn
+                    && purpose.is_some()
+                    && ruling.reason != Some(Reason::PurposeUnknown)
+                {
+                    self.stats.completed(help.reason());
+                }
             }
         }
         self.reply = text;
@@ -467,7 +479,8 @@ mod tests {
             text: "",
         };
         let moment = world.moment(pipeline.time());
-        pipeline.decide(0, &message, &[], world, &moment).unwrap();
+        let meaning = pipeline.meaning(message.phone, &reading);
+        pipeline.decide(0, &message, meaning, &[], world, &moment).unwrap();
         std::mem::take(&mut pipeline.reply)
     }
 
@@ -487,7 +500,7 @@ mod tests {
             Contacts::of(&config.replies),
         );
         let codes = Codes::new(CodeKey::new([7; 16]), 0);
-        let settings = pipeline::Settings::of(&config);
+        let settings = pipeline::Settings::of(&config, &world.names);
         let mut pipeline = Pipeline::new(settings, Operator::of(&config), codes, now).unwrap();
         let key = MasterKey::random().unwrap();
         let opened = Ledger::open(FaultyStorage::new(1), &key, 0, Options::default(), |_| {});

@@ -183,6 +183,7 @@ mod tests {
     use super::*;
     use crate::clock::Now;
     use crate::permit::code::CodeKey;
+    use crate::permit::read::PurposeNames;
     use crate::pipeline::codes::Codes;
     use crate::pipeline::shared::{News, Shared};
     use crate::pipeline::{self, Operator};
@@ -193,7 +194,7 @@ mod tests {
     fn pipeline(now: Now) -> Pipeline {
         let (config, key) = (Settings::shipped().validate().unwrap(), MasterKey::random().unwrap());
         let codes = Codes::new(CodeKey::new(key.derive("code")), 0);
-        let settings = pipeline::Settings::of(&config);
+        let settings = pipeline::Settings::of(&config, &PurposeNames::default());
         let mut pipeline = Pipeline::new(settings, Operator::of(&config), codes, now).unwrap();
         let opened = Ledger::open(FaultyStorage::new(1), &key, 0, Options::default(), |_| {});
         pipeline.start(opened.unwrap().1, now);

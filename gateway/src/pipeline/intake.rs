@@ -10,7 +10,7 @@ use icaze_store::register::Entry;
 use icaze_store::{Document, Msisdn, Reason};
 use jiff::Timestamp;
 
-use crate::permit::read::{Reading, read};
+use crate::permit::read::{PurposeNames, Reading, read};
 use crate::world::World;
 
 /// All messages that one read brought, in two buffers that are used again.
@@ -91,6 +91,17 @@ pub enum Content {
     Binary,
     /// Nothing that is ever answered, and why.
     Ignored(Reason),
+}
+
+impl Message<'_> {
+    /// What its text says; that of no text, while it is not whole.
+    #[must_use]
+    pub fn reading(&self) -> Reading {
+        match self.content {
+            Content::Text(reading) => reading,
+            _ => read("", &PurposeNames::default()),
+        }
+    }
 }
 
 impl Content {

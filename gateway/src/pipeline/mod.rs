@@ -20,6 +20,7 @@ pub mod outbox;
 pub mod pace;
 pub mod parts;
 pub mod permits;
+pub mod questions;
 pub mod requests;
 mod settings;
 pub mod shared;
@@ -47,6 +48,7 @@ use self::outbox::{ADOPTED, Envelope, Outbox, Settled};
 use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
 use self::permits::{Holder, Number, Permit, Permits};
+use self::questions::{Meaning, Questions};
 use self::requests::Requests;
 pub use self::settings::{Numbering, Probe, Settings};
 use self::shared::Shared;
@@ -55,6 +57,7 @@ use crate::clock::{ClockWatch, Now};
 use crate::permit::answer::Writer;
 use crate::permit::code::{Code, CodeKey};
 use crate::permit::moment::Moment;
+use crate::permit::read::read;
 use crate::world::World;
 
 /// Replies that one entry marks, at most: an entry has to fit a batch, however many replies expire at once.
@@ -115,6 +118,7 @@ pub struct Pipeline {
     requests: Requests,
     limits: Limits,
     guesses: Guesses,
+    questions: Questions,
     parts: Parts,
     permits: Permits,
     /// Those of which a request may still be remembered.
@@ -177,6 +181,7 @@ impl Pipeline {
             requests: Requests::new(settings.dedupe, settings.requests_max)?,
             limits: Limits::new(settings.phone)?,
             guesses: Guesses::new(settings.guesses),
+            questions: Questions::new(settings.ask, settings.dedupe, settings.questions_max),
             parts: Parts::new(settings.parts_timeout, settings.parts_max),
             permits: Permits::default(),
             revocations: Vec::new(),
@@ -233,8 +238,9 @@ impl Pipeline {
     fn touch(&self, intake: &Intake) {
         let requests = intake.identities().fold(0, |read, identity| read ^ self.requests.touch(identity));
         let limits = intake.phones().fold(0, |read, phone| read ^ self.limits.touch(phone));
+        let questions = intake.phones().fold(0, |read, phone| read ^ self.questions.touch(phone));
         let usage = intake.persons().fold(0, |read, person| read ^ self.usage.touch(person));
-        hint::black_box((requests, limits, usage));
+        hint::black_box((requests, limits, questions, usage));
     }
 
     fn message(
@@ -248,11 +254,17 @@ impl Pipeline {
         if !ready || self.outbox.is_full(operator) {
             return Err(Full);
         }
-        if let Some(accepted) = self.again(message) {
+        let content = match message.content {
+            Content::Unread => Content::Text(read(message.text, &world.names)),
+            read => read,
+        };
+        let message = &Message { content, ..*message };
+        let meaning = self.meaning(message.phone, &message.reading());
+        if let Some(accepted) = self.again(message, &meaning) {
             return Ok(accepted);
         }
         let Content::Part(part) = message.content else {
-            return self.decide(operator, message, &[], world, moment);
+            return self.decide(operator, message, meaning, &[], world, moment);
         };
         let key = MessageKey::of(operator, message, part);
         if let Some(superseded) = self.parts.supersede(&key, part.number)
@@ -270,8 +282,8 @@ impl Pipeline {
     }
 
     /// The same request once more: answered with what was decided, within the phone's limit.
-    fn again(&mut self, message: &Message<'_>) -> Option<Accepted> {
-        let seq = self.requests.find(message.identity, self.time)?;
+    fn again(&mut self, message: &Message<'_>, meaning: &Meaning) -> Option<Accepted> {
+        let seq = self.decided_before(message, meaning)?;
         // A part that came again cannot be decided anew by itself: its siblings are not coming.
         let part = matches!(message.content, Content::Part(_));
         let allowed = message.phone.map_or(Allowed::Silent, |phone| self.limits.peek(phone, self.time));
@@ -280,6 +292,8 @@ impl Pipeline {
         let answers = match allowed {
             Allowed::Notice(_) => part,
             Allowed::Yes if self.revocations.iter().any(told_of_revoked) => part,
+            // What it asked is answered: the same text asks anew.
+            Allowed::Yes if message.phone.is_some_and(|phone| self.questions.is_over(phone, seq)) => part,
             Allowed::Yes if self.outbox.has(seq) => {
                 let reopened = self.outbox.reopen(seq, self.time);
                 if let Some(phone) = message.phone.filter(|_| reopened) {
@@ -463,6 +477,12 @@ impl Pipeline {
     #[must_use]
     pub fn outbox(&self) -> &Outbox {
         &self.outbox
+    }
+
+    /// What phones were asked.
+    #[must_use]
+    pub fn questions(&self) -> &Questions {
+        &self.questions
     }
 
     /// The permits that stand or ended lately.

@@ -6,6 +6,7 @@ use jiff::SignedDuration;
 
 use super::guesses::GuessLimits;
 use super::limits::PhoneLimits;
+use crate::permit::read::PurposeNames;
 
 /// Requests that are remembered to tell redeliveries, at most, and with them their replies: some 60 MiB and 180 MiB.
 const REQUESTS_MAX: usize = 1_250_000;
@@ -13,6 +14,8 @@ const REQUESTS_MAX: usize = 1_250_000;
 const PHONES_MAX: usize = 1_500_000;
 /// Phones whose guesses are counted, at most: some 30 MiB.
 const GUESSERS_MAX: usize = 100_000;
+/// Phones whose questions are remembered, at most: some 45 MiB.
+const QUESTIONS_MAX: usize = 200_000;
 /// Replies of one operator that wait, at most: some 250 MiB.
 const WAITING_MAX: usize = 1_000_000;
 
@@ -37,6 +40,12 @@ pub struct Settings {
     pub phone: PhoneLimits,
     /// How many serials it may guess.
     pub guesses: GuessLimits,
+    /// How long a question waits for its answer.
+    pub ask: SignedDuration,
+    /// How many phones' questions are remembered, at most.
+    pub questions_max: usize,
+    /// What purposes are called, so that a question is read from its record as it was from the text.
+    pub names: PurposeNames,
     /// What becomes of requests while the cluster is away, where the regime does not say.
     pub away: Away,
     /// What is for tests only.
@@ -64,9 +73,10 @@ pub struct Numbering {
 }
 
 impl Settings {
-    /// What `config` says. Durations of the configuration are whole seconds, far from any bound.
+    /// What `config` says; `names` are those that texts are read with. Durations of the configuration are
+    /// whole seconds, far from any bound.
     #[must_use]
-    pub fn of(config: &Config) -> Self {
+    pub fn of(config: &Config, names: &PurposeNames) -> Self {
         let signed = |duration| SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX);
         Self {
             node: config.node,
@@ -87,6 +97,9 @@ impl Settings {
                 window: signed(config.limits.unknown_window),
                 phones_max: GUESSERS_MAX,
             },
+            ask: signed(config.limits.ask),
+            questions_max: QUESTIONS_MAX,
+            names: names.clone(),
             away: config.redis.away,
             probe: Probe::of(config),
             numbering: Numbering::of(config),

@@ -24,11 +24,10 @@ use super::outbox::Settled;
 use super::parts::MessageKey;
 use super::permits::{Ending, Permit};
 use crate::clock::Now;
-use crate::permit::Request;
 use crate::permit::code::Code;
 use crate::permit::decide::{self, PersonFacts, Standing, Subject};
 use crate::permit::moment::{Moment, Rules};
-use crate::permit::read::read;
+use crate::permit::read::{Reading, read};
 use crate::world::World;
 
 /// How long a reservation holds, in milliseconds: far longer than a decision takes to be durable, and as long as others may be
@@ -271,17 +270,17 @@ impl Pipeline {
         let mut wanted: Vec<Wanted> = Vec::new();
         let (mut parts, mut subjects) = (Vec::new(), HashSet::new());
         for (place, message) in intake.iter().enumerate() {
-            let request = match message.content {
-                Content::Unread => read(message.text, &world.names).request.ok(),
-                Content::Text(reading) => reading.request.ok(),
+            let reading = match message.content {
+                Content::Unread => Some(read(message.text, &world.names)),
+                Content::Text(reading) => Some(reading),
                 Content::Part(part) => {
                     let key = MessageKey::of(operator, &message, part);
                     parts.push((key, part.number, message.text));
-                    self.parts.joined(&parts).and_then(|text| read(&text, &world.names).request.ok())
+                    self.parts.joined(&parts).map(|text| read(&text, &world.names))
                 }
                 Content::Binary | Content::Ignored(_) => None,
             };
-            let call = request.and_then(|request| self.reservation(request, &message, world, &moment));
+            let call = reading.and_then(|reading| self.reservation(&reading, &message, world, &moment));
             if let Some(call) = call
                 && subjects.insert(call.subject())
             {
@@ -298,11 +297,13 @@ impl Pipeline {
 
     fn reservation(
         &self,
-        request: Request,
+        reading: &Reading,
         message: &Message<'_>,
         world: &World,
         moment: &Moment<'_>,
     ) -> Option<Call> {
+        let meaning = self.meaning(message.phone, reading);
+        let request = meaning.request.ok()?;
         // A phone beyond its limit must not hold what is another's.
         let phone =
             message.phone.filter(|&phone| matches!(self.limits.peek(phone, self.time), Allowed::Yes))?;
@@ -316,7 +317,7 @@ impl Pipeline {
         let rules = moment.rules().ok().filter(|_| decision.outcome == Outcome::Granted)?;
         Some(Call::Reserve {
             allowance: allowance(request.purpose, (*person, facts), rules),
-            identity: text(format_args!("{:032x}", message.identity)),
+            identity: text(format_args!("{:032x}", meaning.identity(message.identity))),
             now_ms: milliseconds(self.time),
             timeout_ms: HOLD_MS,
             repeat_ms: u64::try_from(self.settings.dedupe.as_millis()).unwrap_or_default(),

@@ -17,6 +17,8 @@ const REGIONS_MAX: usize = 512;
 #[derive(Debug)]
 pub struct Stats {
     decisions: Vec<u64>,
+    /// Helps that a later text completed, by reason.
+    completed: Vec<u64>,
     /// Parts that were kept until their siblings come.
     pub parts: u64,
     /// By operator: replies by what became of them, in the order of [`MARKS`].
@@ -39,6 +41,7 @@ impl Default for Stats {
     fn default() -> Self {
         Self {
             decisions: vec![0; REASONS * PURPOSES],
+            completed: vec![0; REASONS],
             parts: 0,
             replies: Vec::new(),
             regions: HashMap::default(),
@@ -59,6 +62,19 @@ impl Stats {
         if let Some(count) = self.decisions.get_mut(reason * PURPOSES + purpose) {
             *count += 1;
         }
+    }
+
+    /// Counts a help with this reason that the answer to its question completed.
+    pub fn completed(&mut self, reason: Reason) {
+        if let Some(count) = self.completed.get_mut(usize::from(reason.byte())) {
+            *count += 1;
+        }
+    }
+
+    /// Helps that were completed, those of which there are any.
+    pub fn completions(&self) -> impl Iterator<Item = (Reason, u64)> {
+        let counts = (0..).zip(&self.completed).filter(|&(_, &count)| count > 0);
+        counts.filter_map(|(byte, &count)| Some((Reason::from_byte(byte)?, count)))
     }
 
     fn region(&mut self, region: &str) -> Option<&mut RegionCount> {

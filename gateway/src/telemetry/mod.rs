@@ -255,6 +255,10 @@ fn describe() {
     describe_counter!("icaze_mo_refused_total", "Messages answered with another status than ESME_ROK");
     describe_counter!("icaze_throttled_total", "Messages whose operator was asked to slow down");
     describe_counter!("icaze_decisions_total", "Decisions since the start");
+    describe_counter!(
+        "icaze_helps_completed_total",
+        "Helps that asked for one thing and whose answer completed the request, by the help's reason"
+    );
     describe_counter!("icaze_replies_total", "Replies by what became of them");
     describe_counter!("icaze_smpp_pdus_total", "PDUs of bound sessions");
     describe_counter!("icaze_smpp_binds_refused_total", "Binds and connections turned away");

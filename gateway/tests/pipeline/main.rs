@@ -1,6 +1,8 @@
 //! The pipeline as an operator's texts meet it, one story a test; restarts through a ledger in memory.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod asking;
+mod questions;
 mod shared;
 
 use std::collections::BTreeMap;
@@ -13,6 +15,7 @@ use icaze_config::regime::Regimes;
 use icaze_config::replies::Texts;
 use icaze_gateway::clock::Now;
 use icaze_gateway::permit::code::{Code, CodeKey};
+use icaze_gateway::pipeline::checkpoint::Snapshot;
 use icaze_gateway::pipeline::codes::Codes;
 use icaze_gateway::pipeline::intake::{Body, Intake};
 use icaze_gateway::pipeline::outbox::Verdict;
@@ -52,11 +55,12 @@ impl Node {
         let now = Now { wall: at.parse().unwrap(), ..Now::read() };
         let storage = FaultyStorage::new(1);
         let key = MasterKey::random().unwrap();
-        let mut settings = pipeline::Settings::of(&config);
+        let world = world();
+        let mut settings = pipeline::Settings::of(&config, &world.names);
         change(&mut settings);
         let (pipeline, ledger) = open(&config, &settings, &storage, &key, now);
         let spare = pipeline.spare_batch();
-        Self { storage, key, config, settings, world: world(), pipeline, ledger, spare, now, sent: 0 }
+        Self { storage, key, config, settings, world, pipeline, ledger, spare, now, sent: 0 }
     }
 
     /// The process ends at once, and starts again on what the disk has.
@@ -137,8 +141,13 @@ fn open(
 ) -> (Pipeline, Ledger<FaultyStorage>) {
     let codes = Codes::new(CodeKey::new(key.derive("code")), 0);
     let mut pipeline = Pipeline::new(settings.clone(), Operator::of(config), codes, now).unwrap();
+    let mut options = OPTIONS;
+    if let Some(snapshot) = Snapshot::read(storage, key, 0).unwrap() {
+        options.visit_from = snapshot.visit_from();
+        pipeline.resume(snapshot);
+    }
     let replay = |record: &icaze_store::ledger::Record<'_>| pipeline.replay(record);
-    let (ledger, batch) = Ledger::open(storage.clone(), key, 0, OPTIONS, replay).unwrap();
+    let (ledger, batch) = Ledger::open(storage.clone(), key, 0, options, replay).unwrap();
     pipeline.start(batch, now);
     (pipeline, ledger)
 }

@@ -112,6 +112,25 @@ fn the_known_documents_get_the_replies_that_the_readme_promises() {
 }
 
 #[test]
+fn a_question_and_its_answer_explain_each_other() {
+    let site = Site::new("");
+    let gateway = site.start();
+    assert!(sms(&gateway, HOME, "AZE10000002").starts_with("*002: kod yazılmayıb"));
+    let granted_by_answer = sms(&gateway, HOME, "2");
+    let permit = code(&granted_by_answer).unwrap_or_else(|| panic!("no code in {granted_by_answer:?}"));
+    let config = config(&site);
+    let told = granted(&["explain", permit, "--config", &config]);
+    let line = told.lines().find(|line| line.starts_with("answers")).unwrap_or_else(|| panic!("{told}"));
+    let help = line.split_whitespace().nth(2).unwrap().trim_end_matches(':');
+    let asked = granted(&["explain", help, "--config", &config]);
+    for word in ["help, no_purpose", "asks until", "\"AZE10000002\"", "answered", "granted"] {
+        assert!(asked.contains(word), "{word} in {asked}");
+    }
+    let completed = "icaze_helps_completed_total{reason=\"no_purpose\"} 1";
+    assert!(gateway.metrics().contains(completed), "{}", gateway.metrics());
+}
+
+#[test]
 fn a_permit_outlives_a_kill_and_a_drained_gateway_ends_well() {
     let site = Site::new("");
     let gateway = site.start();

@@ -30,19 +30,20 @@ fn number(name: &str) -> Option<u64> {
 }
 
 /// Runs the seeds of one of two threads; what they did, and how the first of them failed.
-fn run(seeds: impl Iterator<Item = u64>) -> (usize, usize, u64, Vec<String>) {
-    let (mut decisions, mut grants, mut left, mut failures) = (0, 0, 0, Vec::new());
+fn run(seeds: impl Iterator<Item = u64>) -> ([usize; 3], u64, Vec<String>) {
+    let ([mut decisions, mut grants, mut completed], mut left, mut failures) = ([0; 3], 0, Vec::new());
     for seed in seeds {
         match Simulation::new(seed, Variant::Sound).run() {
             Ok(report) => {
                 decisions += report.decisions;
                 grants += report.grants;
+                completed += report.completed;
                 left += report.left;
             }
             Err(violation) => failures.push(violation.to_string()),
         }
     }
-    (decisions, grants, left, failures)
+    ([decisions, grants, completed], left, failures)
 }
 
 #[test]
@@ -51,12 +52,16 @@ fn every_seed_keeps_the_invariants() {
     let odd = thread::spawn(move || run((1..seeds).step_by(2)));
     let even = run((0..seeds).step_by(2));
     let odd = odd.join().unwrap();
-    let failures: Vec<_> = even.3.iter().chain(&odd.3).collect();
+    let failures: Vec<_> = even.2.iter().chain(&odd.2).collect();
     assert!(failures.is_empty(), "{} of {seeds} seeds failed\n{}", failures.len(), first(&failures));
-    let (decisions, grants, left) = (even.0 + odd.0, even.1 + odd.1, even.2 + odd.2);
-    println!("{seeds} seeds: {decisions} decisions, {grants} grants, {left} responses and replies");
+    let [decisions, grants, completed] = [0, 1, 2].map(|kind| even.0[kind] + odd.0[kind]);
+    let left = even.1 + odd.1;
+    println!(
+        "{seeds} seeds: {decisions} decisions, {grants} grants, {completed} by answers, {left} responses and replies"
+    );
     // A simulation in which nothing happens holds every invariant.
     assert!(decisions as u64 >= seeds * 20 && grants as u64 >= seeds * 3, "{decisions}, {grants}");
+    assert!(completed as u64 >= seeds, "{completed}");
 }
 
 fn first(failures: &[&String]) -> String {
@@ -97,6 +102,7 @@ fn what_is_broken_on_purpose_is_noticed() {
         Variant::RestoredTwice,
         Variant::MarksForgotten,
         Variant::RevocationsForgotten,
+        Variant::QuestionsForgotten,
         Variant::ReceiversForgotten,
         Variant::CheckpointAhead,
         Variant::DamageCut,

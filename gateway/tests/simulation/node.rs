@@ -117,8 +117,8 @@ impl Site {
         resumes: bool,
     ) -> Result<(Pipeline, Ledger<Disk>, Batch), OpenError> {
         let codes = Codes::new(CodeKey::new([7; 16]), self.config.node);
-        let mut settings = Settings::of(&self.config);
-        (settings.requests_max, settings.phone.phones_max) = (10_000, 10_000);
+        let mut settings = Settings::of(&self.config, &self.world.names);
+        (settings.requests_max, settings.phone.phones_max, settings.questions_max) = (10_000, 10_000, 1000);
         if variant == Variant::Forgetful {
             settings.dedupe = SignedDuration::ZERO;
         }
@@ -141,11 +141,17 @@ impl Site {
                     let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
                     return pipeline.replay(&Record { entry, ..record.clone() });
                 }
+                Entry::Decision(decision)
+                    if variant == Variant::QuestionsForgotten && decision.outcome == Outcome::Help =>
+                {
+                    let entry = Entry::Decision(Decision { text: "", ..decision.clone() });
+                    return pipeline.replay(&Record { entry, ..record.clone() });
+                }
                 Entry::Mark(Mark::Sent, _) if variant == Variant::MarksForgotten => {
                     let entry = Entry::Mark(Mark::Sent, [].as_slice().into());
                     return pipeline.replay(&Record { entry, ..record.clone() });
                 }
-                Entry::Decision(decision) if decision.permit.is_some() && decision.refers_to.is_none() => {
+                Entry::Decision(decision) if decision.outcome == Outcome::Granted => {
                     waiting.push(record.seq);
                     grants.insert(record.seq, Grant::of(decision));
                 }

@@ -138,8 +138,22 @@ pub(crate) fn texts(operator: usize, plan: &Plan, people: &[Person], random: &mu
         2 => "2 AZE99999999".to_owned(),
         3 => "2 AZE12345678".to_owned(),
         4..7 => format!("{purpose} {document}{language} {}", "x".repeat(170)),
+        7 => format!("{document}{language}"),
         _ => format!("{purpose} {document}{language}"),
     };
+    let asked = match random.below(8) {
+        // One thing is missing, and is texted once it is asked for, or before.
+        0 => Some((document.to_string(), purpose.to_string())),
+        1 => {
+            let series = document.series();
+            let number = document.to_string().split_off(series.len());
+            let missing = if series == "AZE" { "he" } else { series };
+            Some((format!("{purpose} {number}"), missing.to_owned()))
+        }
+        2 => Some((purpose.to_string(), document.to_string())),
+        _ => None,
+    };
+    let (text, answer) = asked.map_or((text, None), |(text, answer)| (text, Some(answer)));
     let reference = Reference::Octet(u8::try_from(random.below(3)).unwrap());
     let pdu = |payload, data_coding, esm_class| {
         let phone = phone.clone();
@@ -156,6 +170,7 @@ pub(crate) fn texts(operator: usize, plan: &Plan, people: &[Person], random: &mu
         pdu(payload, 0, if segment.udhi() { 0x40 } else { 0 })
     });
     // Some parts never come.
-    let pdus = pdus.collect::<Vec<_>>();
+    let mut pdus = pdus.collect::<Vec<_>>();
+    pdus.extend(answer.map(|answer| pdu(answer.into_bytes(), 0, 0)));
     if pdus.len() > 1 && random.chance(20) { pdus.into_iter().skip(1).collect() } else { pdus }
 }

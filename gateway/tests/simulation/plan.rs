@@ -23,6 +23,8 @@ pub(crate) enum Variant {
     MarksForgotten,
     /// A start does not read that permits were revoked.
     RevocationsForgotten,
+    /// A start forgets what was asked.
+    QuestionsForgotten,
     /// A start does not read that receivers were bound.
     ReceiversForgotten,
     /// A checkpoint is written before the ledger has what it holds.
@@ -66,6 +68,7 @@ pub(crate) struct Plan {
     pub(crate) steps: usize,
     pub(crate) lifetime_s: u64,
     pub(crate) dedupe_s: u64,
+    pub(crate) ask_s: u64,
     pub(crate) phones: usize,
     pub(crate) segment_bytes: u64,
     /// Of a hundred replies, how many are answered late, never, with a throttle, with a refusal.
@@ -124,6 +127,7 @@ impl Plan {
             steps: 150 + random.below(450),
             lifetime_s: *random.pick(&[20, 120, 600]),
             dedupe_s: *random.pick(&[5, 600, 900]),
+            ask_s: *random.pick(&[60, 600, 1500]),
             phones: 1 + random.below(12),
             segment_bytes: *random.pick(&[16 << 10, 16 << 10, 64 << 10]),
             late: temper(random),

@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 use icaze_codec::pdu::BindKind;
 use icaze_gateway::clock::Now;
 use icaze_gateway::permit::code::Code;
+use icaze_gateway::permit::read::{Help, Partial, PurposeNames, Reading, read};
+use icaze_gateway::pipeline::Pipeline;
+use icaze_store::Msisdn;
 use icaze_store::ledger::{Faults, FaultyStorage, MasterKey, OpenError, Options, ReadError};
 use jiff::SignedDuration;
 
@@ -90,7 +93,8 @@ impl Simulation {
         let ran = self.steps().and_then(|()| self.quiet()).and_then(|()| self.check());
         let lines = self.trace.take();
         match ran {
-            Ok(story) => Ok(Report {
+            Ok((story, completed)) => Ok(Report {
+                completed,
                 hash: self.trace.hash(),
                 decisions: story.decisions(),
                 grants: story.grants(),
@@ -390,7 +394,8 @@ impl Simulation {
         Ok(())
     }
 
-    fn check(&mut self) -> Result<Story, String> {
+    /// The story, and how many requests of it answers completed.
+    fn check(&mut self) -> Result<(Story, usize), String> {
         let node = self.node.as_ref().ok_or("the node is down at the end")?;
         if !node.is_settled() {
             return Err("something was never committed".to_owned());
@@ -403,9 +408,17 @@ impl Simulation {
         let story = Story::read(&self.storage, &self.site.key)?;
         let dedupe = SignedDuration::try_from(self.site.config.smpp.dedupe).unwrap();
         story.check_once(dedupe)?;
+        let completed = story.check_asked()?;
         story.check_rules(&self.site.world, &self.people)?;
         self.model.check_end(&story)?;
-        Ok(story)
+        Ok((story, completed))
+    }
+
+    fn phones(&self) -> impl Iterator<Item = Msisdn> + use<> {
+        let phones = self.plan.phones;
+        let digits = (0..OPERATORS.len())
+            .flat_map(move |operator| (0..phones).map(move |phone| format!("99450{operator}{phone:06}")));
+        digits.map(|digits| Msisdn::parse(digits, 994, 9).unwrap())
     }
 
     /// A pipeline that reads the ledger knows what the running one knows.
@@ -418,20 +431,29 @@ impl Simulation {
         let at = running.time();
         let today = jiff::tz::TimeZone::get("Asia/Baku").unwrap().to_datetime(at).date();
         for person in &self.people {
-            let usage = |pipeline: &icaze_gateway::pipeline::Pipeline| {
-                pipeline.usage().get(person.number, today.into())
-            };
+            let usage = |pipeline: &Pipeline| pipeline.usage().get(person.number, today.into());
             if usage(running) != usage(&fresh) {
                 return Err("a start would know other allowances".to_owned());
             }
             for purpose in 0..10 {
-                let standing = |pipeline: &icaze_gateway::pipeline::Pipeline| {
+                let standing = |pipeline: &Pipeline| {
                     let permit = pipeline.standing((person.number, purpose), at);
                     permit.map(|permit| (permit.seq, permit.code, permit.interval))
                 };
                 if standing(running) != standing(&fresh) {
                     return Err("a start would know other permits".to_owned());
                 }
+            }
+        }
+        let reading =
+            Reading { request: Err(Help::NoDocument), partial: Partial::Purpose(2, None), ..nothing() };
+        for phone in self.phones() {
+            let meant = |pipeline: &Pipeline| {
+                let meaning = pipeline.questions().meaning(phone, &reading, at);
+                (meaning.request, meaning.identity(1))
+            };
+            if meant(running) != meant(&fresh) {
+                return Err("a start would know other questions".to_owned());
             }
         }
         // The running one may know more: settled replies that go once more, because their requests came again.
@@ -445,6 +467,11 @@ impl Simulation {
         let documents = self.people.iter().flat_map(|person| &person.documents).map(ToString::to_string);
         self.model.check_debug(&printed, &documents.collect::<Vec<_>>())
     }
+}
+
+/// What nothing says.
+fn nothing() -> Reading {
+    read("", &PurposeNames::default())
 }
 
 /// Virtual time needs some origin; only differences matter.

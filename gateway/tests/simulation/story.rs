@@ -30,6 +30,8 @@ pub(crate) struct Decided {
     /// When the same message would be decided anew at the latest.
     again: Option<Timestamp>,
     identity: u128,
+    refers_to: Option<u64>,
+    text: String,
 }
 
 #[derive(Default)]
@@ -84,6 +86,8 @@ impl Story {
                         reply: decision.reply.as_ref().map(|reply| reply.text.to_owned()),
                         again: decision.again,
                         identity: decision.identity,
+                        refers_to: decision.refers_to,
+                        text: decision.text.to_owned(),
                     };
                     story.decided.insert(record.seq, decided);
                 }
@@ -195,7 +199,14 @@ impl Story {
             // A revocation makes all that was told to its phone before no answer.
             let phone = |seq: &u64| self.decided.get(seq).map(|decided| &decided.from);
             let revoked = self.revoked.range(first..seq).any(|(_, (_, of))| phone(of) == phone(&first));
-            if !over && !notice && !refused && !revoked {
+            // Nor is a question that was answered, or took another's place.
+            let between = self.decided.range(first + 1..seq).filter(|(_, later)| later.from == before.from);
+            let answered = before.outcome == Outcome::Help
+                && before.again.is_some()
+                && between.clone().any(|(_, later)| {
+                    later.request.is_some() || later.refers_to == Some(first) || later.again.is_some()
+                });
+            if !over && !notice && !refused && !revoked && !answered {
                 return Err(format!(
                     "entries {first} ({:?}) and {seq} ({:?}) are decisions of one message",
                     before.reason, decided.reason
@@ -203,6 +214,32 @@ impl Story {
             }
         }
         Ok(())
+    }
+
+    /// What completes a request is a timely answer of the phone that was asked, about what it was asked, and one
+    /// question brings one permit. How many were completed.
+    pub(crate) fn check_asked(&self) -> Result<usize, String> {
+        let mut completed = BTreeSet::new();
+        for (seq, decided) in &self.decided {
+            let (Some(request), Some(question)) = (decided.request, decided.refers_to) else { continue };
+            if decided.outcome == Outcome::Repeated {
+                continue;
+            }
+            let asked = self.decided.get(&question).filter(|asked| asked.outcome == Outcome::Help);
+            let asked =
+                asked.ok_or_else(|| format!("entry {seq} answers {question}, which asked nothing"))?;
+            let serial = request.document.to_string();
+            let number = serial.trim_start_matches(|c: char| c.is_ascii_uppercase());
+            let about = asked.text.contains(number) || asked.text == request.purpose.to_string();
+            let open = question < *seq && asked.again.is_some_and(|until| decided.at < until);
+            if asked.from != decided.from || !about || !open {
+                return Err(format!("entry {seq} is no answer to entry {question}"));
+            }
+            if decided.reason != Some(Reason::PurposeUnknown) && !completed.insert(question) {
+                return Err(format!("entry {seq} answers entry {question} once more"));
+            }
+        }
+        Ok(completed.len())
     }
 
     /// Tells the story again with books of its own: who had what permits, and what each request had to become.

@@ -38,6 +38,8 @@ pub(crate) struct Report {
     pub(crate) hash: u64,
     pub(crate) decisions: usize,
     pub(crate) grants: usize,
+    /// Requests that an answer completed.
+    pub(crate) completed: usize,
     /// Responses and replies that left.
     pub(crate) left: u64,
     pub(crate) lines: Vec<String>,

@@ -115,8 +115,9 @@ fn regimes() -> Regimes {
 
 pub(crate) fn config(plan: &Plan) -> Config {
     let mut text = format!(
-        "[smpp]\ndedupe_s = {}\nanswer_lifetime_s = {}\nparts_max = 3\nparts_timeout_s = 30\n[limits]\nphone_max = 25\n",
-        plan.dedupe_s, plan.lifetime_s
+        "[smpp]\ndedupe_s = {}\nanswer_lifetime_s = {}\nparts_max = 3\nparts_timeout_s = 30\n\
+         [limits]\nphone_max = 25\nask_s = {}\n",
+        plan.dedupe_s, plan.lifetime_s, plan.ask_s
     );
     for (name, system_id, password) in OPERATORS {
         let rate = if name == "beta" { 4 } else { 0 };

@@ -93,9 +93,10 @@ pub struct Decision<'a> {
     pub permit: Option<Permit<'a>>,
     /// What the citizen reads; `None` where no answer is called for. Personal.
     pub reply: Option<Reply<'a>>,
-    /// The entry that this one repeats.
+    /// The entry of the permit that this one repeats, or of the help whose question it is about.
     pub refers_to: Option<u64>,
-    /// From when on the same request would be decided anew: the end of the quota's day, say.
+    /// From when on the same request would be decided anew: the end of the quota's day, say. Of a help: until when
+    /// its question is open.
     pub again: Option<Timestamp>,
     /// The user data as it came, kept where it explains a `help`. Personal; destroyed first.
     pub text: &'a str,

@@ -7,6 +7,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
+use icaze_store::Outcome;
 use icaze_store::ledger::{Decision, Record};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -149,7 +150,7 @@ impl Row {
             regime: decision.regime.map(|regime| regime.id.to_owned()),
             permit_start: interval.map(|interval| interval.start),
             permit_end: interval.map(|interval| interval.end),
-            repeats: decision.refers_to,
+            repeats: decision.refers_to.filter(|_| decision.outcome == Outcome::Repeated),
         }
     }
 }
