@@ -55,12 +55,25 @@ impl Receipt {
     }
 }
 
-/// The value of `key:` in a receipt's text.
+/// Whether a text has the form of a receipt (SMPP v3.4, Appendix B): an id, and a state or counts. Nobody
+/// writes so by hand.
+#[must_use]
+pub fn looks_like_receipt(text: &str) -> bool {
+    let counted = |key| field(text, key).is_some_and(|value| value.bytes().all(|b| b.is_ascii_digit()));
+    field(text, "id").is_some() && (field(text, "stat").is_some() || counted("sub") || counted("dlvrd"))
+}
+
+/// The value of `key:` in a receipt's text. A blank before the value is as good as none.
 fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.split_ascii_whitespace().find_map(|word| {
-        let (name, value) = word.split_once(':')?;
-        (name.eq_ignore_ascii_case(key) && !value.is_empty()).then_some(value)
-    })
+    let places = text.match_indices(':').filter_map(|(colon, _)| {
+        let (before, name) = text.split_at_checked(colon.checked_sub(key.len())?)?;
+        let (name, value) = name.split_at_checked(key.len())?;
+        let whole = before.chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+        (whole && name.eq_ignore_ascii_case(key)).then(|| value.get(1..)).flatten()
+    });
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\0' | ',' | ';');
+    let mut values = places.filter_map(|value| value.trim_start_matches(' ').split(blank).next());
+    values.find(|value| !value.is_empty() && !value.contains(':'))
 }
 
 /// message_state (SMPP v3.4, 5.2.28).
@@ -225,6 +238,24 @@ mod tests {
         }
         for text in ["", "salam", "id: stat:DELIVRD", "2 AZE20000000", "\u{0}:"] {
             assert_eq!(read(text, &[]), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_told_by_what_it_says() {
+        for text in [
+            "id:5001 submit date:2204152009 done date:2204152009 stat:DELIVRD err:000",
+            "stat:UNDELIV ID:7F",
+            "Id: 12 Sub: 001 Dlvrd: 000",
+            "id:9,dlvrd:001",
+            "\0id:a-1\0stat:EXPIRED",
+        ] {
+            assert!(looks_like_receipt(text), "{text:?}");
+        }
+        for text in
+            ["2 AZE20000000", "id:AZE20000000 2", "id: stat:", "stat:DELIVRD", "paid:1 stat:ok", "id:1 sub:ota", "", "::"]
+        {
+            assert!(!looks_like_receipt(text), "{text:?}");
         }
     }
 
