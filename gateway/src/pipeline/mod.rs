@@ -41,7 +41,7 @@ use self::handover::Handover;
 use self::intake::{Content, Intake, Message};
 use self::landmarks::{Landmark, Landmarks};
 use self::limits::{Allowed, Limits};
-use self::outbox::{ADOPTED, Envelope, Outbox, Settled};
+use self::outbox::{ADOPTED, Agreed, Envelope, Outbox, Settled};
 use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
 use self::permits::{Holder, Number, Permit, Permits};
@@ -67,6 +67,8 @@ pub struct Operator {
     pub rate_in: u32,
     /// Replies/s that were agreed; 0 is unlimited.
     pub rate_out: u32,
+    /// Copies of a reply that it does not answer, at most.
+    pub copies_max: u8,
     /// Whether its replies are always in Latin letters.
     pub latin: bool,
     /// How many of its binds receive now.
@@ -131,6 +133,8 @@ pub struct Pipeline {
     /// What is shared with other nodes; `None` if nothing is.
     shared: Option<Shared>,
     handover: Handover,
+    /// Numbers that binds have been given.
+    binds: u32,
     writer: Writer,
     /// The text being written.
     reply: String,
@@ -145,11 +149,17 @@ impl Operator {
             name: name.as_str().into(),
             rate_in: operator.rate_in.unwrap_or(0),
             rate_out: operator.rate_out.unwrap_or(0),
+            copies_max: operator.copies_max,
             latin: operator.latin,
             receivers: 0,
             receiver_entry: None,
         });
         operators.collect()
+    }
+
+    /// What is agreed about its replies.
+    fn replies(&self) -> Agreed {
+        Agreed { rate: self.rate_out, copies_max: self.copies_max }
     }
 }
 
@@ -159,7 +169,7 @@ impl Pipeline {
     /// # Errors
     /// If the system has no address space for its tables.
     pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, now: Now) -> io::Result<Self> {
-        let rates = operators.iter().map(|operator| operator.rate_out);
+        let agreed = operators.iter().map(Operator::replies);
         let intake = operators.iter().map(|operator| Pace::new(operator.rate_in, now.monotonic)).collect();
         Ok(Self {
             intake,
@@ -177,7 +187,13 @@ impl Pipeline {
             permits: Permits::default(),
             revocations: Vec::new(),
             covered: u64::MAX,
-            outbox: Outbox::new(rates, settings.lifetime, settings.waiting_max, now.monotonic),
+            outbox: Outbox::new(
+                agreed,
+                settings.lifetime,
+                settings.response,
+                settings.waiting_max,
+                now.monotonic,
+            ),
             usage: UsageTable::default(),
             counted: 0,
             restored: 0,
@@ -186,6 +202,7 @@ impl Pipeline {
             stats: Stats::default(),
             shared: None,
             handover: Handover::default(),
+            binds: 0,
             writer: Writer::default(),
             reply: String::new(),
             started: now.monotonic,
@@ -343,6 +360,18 @@ impl Pipeline {
         self.draining = true;
     }
 
+    /// A number for a bind, by which the next try of a reply can go by another one.
+    pub fn number_bind(&mut self) -> u32 {
+        self.binds = self.binds.wrapping_add(1);
+        self.binds
+    }
+
+    /// The bind, if its operator has others that take replies.
+    fn avoiding(&self, operator: u16, bind: u32) -> Option<u32> {
+        let receivers = self.operators.get(usize::from(operator)).map_or(0, |operator| operator.receivers);
+        (receivers > 1).then_some(bind)
+    }
+
     /// A bind of `operator` that takes replies opened, or closed.
     pub fn receiver(&mut self, operator: u16, open: bool) {
         let Some(entry) = self.operators.get_mut(usize::from(operator)) else { return };
@@ -364,10 +393,10 @@ impl Pipeline {
         entry.receiver_entry
     }
 
-    /// The next reply for a bind of `operator` that has room in its window, and the entry that has to be durable
-    /// before a byte of it leaves: the decision's, or the one which says that replies may be leaving. Without the
+    /// The next reply for a bind of `operator`, with this number, that has room in its window, and the entry that has to be
+    /// durable before a byte of it leaves: the decision's, or the one which says that replies may be leaving. Without the
     /// latter a start would take the reply for one that nobody can have seen.
-    pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, u64, Envelope<'_>)> {
+    pub fn take_reply(&mut self, operator: u16, bind: u32, now: Now) -> Option<(u64, u64, Envelope<'_>)> {
         let wall = self.advance(now);
         self.expire(wall);
         if self.outbox.waiting(operator) == 0 || !self.handover.may_send(now.monotonic) {
@@ -375,7 +404,7 @@ impl Pipeline {
         }
         let noted = self.operators.get(usize::from(operator)).and_then(|operator| operator.receiver_entry);
         let noted = noted.or_else(|| self.note_receiver(operator))?;
-        let (seq, envelope) = self.outbox.take(operator, now.monotonic, wall)?;
+        let (seq, envelope) = self.outbox.take(operator, self.avoiding(operator, bind), now.monotonic, wall)?;
         // No ledger of this node has the decision of an adopted one.
         let after = if seq & ADOPTED == 0 { seq.max(noted) } else { noted };
         Some((seq, after, envelope))
@@ -387,9 +416,29 @@ impl Pipeline {
         self.settled(settled);
     }
 
-    /// Reply `seq` will get no response.
-    pub fn unanswered(&mut self, seq: u64) {
-        self.outbox.unanswered(seq);
+    /// When [`take_reply`](Self::take_reply) may succeed, if only the operator's rate or what goes again later forbids it now.
+    #[must_use]
+    pub fn next_send(&self, operator: u16, bind: u32, now: Instant) -> Option<Instant> {
+        self.outbox.next_send(operator, self.avoiding(operator, bind), now)
+    }
+
+    /// What the operator said of a copy of reply `seq` after its time.
+    pub fn late(&mut self, seq: u64, verdict: outbox::Verdict, now: Now) {
+        let settled = self.outbox.late(seq, verdict, now.monotonic);
+        self.settled(settled);
+    }
+
+    /// Reply `seq` got no response in time from the bind of this number.
+    pub fn overdue(&mut self, seq: u64, bind: u32, now: Now) {
+        let wall = self.advance(now);
+        let settled = self.outbox.overdue(seq, bind, now.monotonic, wall);
+        self.settled(settled);
+    }
+
+    /// Reply `seq` will get no response, for its session has ended.
+    pub fn unanswered(&mut self, seq: u64, now: Now) {
+        let settled = self.outbox.unanswered(seq, now.monotonic);
+        self.settled(settled);
     }
 
     /// What the operator's receipt says of reply `seq`: the entry that holds it, or [`Full`], which asks for the receipt again.
@@ -548,7 +597,7 @@ impl Pipeline {
             return;
         }
         let mut left = std::mem::take(&mut self.marks);
-        for mark in [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected] {
+        for mark in Mark::ALL {
             let seqs: Vec<u64> = left.extract_if(.., |settled| settled.mark == mark).map(|s| s.seq).collect();
             for seqs in seqs.chunks(MARKED_MAX) {
                 let entry = Entry::Mark(mark, Cow::Borrowed(seqs));
