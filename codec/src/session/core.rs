@@ -221,8 +221,7 @@ impl Core {
     /// A command_length that cannot be: the next frame's place is unknown, so the session ends.
     #[cold]
     pub(super) fn nack_length(&mut self, now: Instant) {
-        let nack =
-            Header { command: Command::GENERIC_NACK, status: Status::ESME_RINVCMDLEN, sequence: 0 };
+        let nack = Header { command: Command::GENERIC_NACK, status: Status::ESME_RINVCMDLEN, sequence: 0 };
         self.close(CloseReason::CommandLength, nack, now);
     }
 

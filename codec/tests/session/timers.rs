@@ -155,7 +155,8 @@ fn an_unanswered_unbind_ends_at_response_timer() {
 #[test]
 fn late_responses_to_four_windows_are_known() {
     let limits = BindLimits { window_out: 2, ..BindLimits::default() };
-    let mut pair = Pair::bound_with(SessionConfig { limits, ..config() }, BindKind::Transceiver, &CREDENTIALS);
+    let mut pair =
+        Pair::bound_with(SessionConfig { limits, ..config() }, BindKind::Transceiver, &CREDENTIALS);
     pair.smsc.answer = None;
     for token in 0..10 {
         pair.submit(b"reply", token).unwrap();

@@ -177,7 +177,9 @@ fn error(what: What) -> String {
         What::Ended(reason) => format!("the session ended: {reason}"),
         What::Disowned => {
             let (status, code) = (Status::ESME_RINVBNDSTS.name(), Status::ESME_RINVBNDSTS.0);
-            format!("it answered replies {status} ({code:#04x}) twice within a minute: bind ended, to be made anew")
+            format!(
+                "it answered replies {status} ({code:#04x}) twice within a minute: bind ended, to be made anew"
+            )
         }
         What::Connecting(error) => format!("we could not connect: {error}"),
         What::BindRefused(status) => {

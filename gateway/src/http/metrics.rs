@@ -110,4 +110,3 @@ fn publish_pipeline(pipeline: &Pipeline, now: Now) {
     gauge!("icaze_replies_oldest_seconds").set(pipeline.outbox().oldest(now.wall).as_secs_f64());
     gauge!("icaze_permits_standing").set(pipeline.permits().standing_count() as f64);
 }
-

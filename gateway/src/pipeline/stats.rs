@@ -32,7 +32,6 @@ pub struct RegionCount {
     pub granted: u64,
 }
 
-
 impl Default for Stats {
     fn default() -> Self {
         Self {

@@ -50,8 +50,10 @@ impl Awaited {
         let id = normal(id);
         let ways = self.ways(ids);
         let fate = self.early.take(&id, |receipt| {
-            ways.iter().any(|&way| spelled(&receipt.id, way).as_ref() == Some(&id) && {
-                candidate(receipt, way, &id, phone, ways.len() == 1).is_some()
+            ways.iter().any(|&way| {
+                spelled(&receipt.id, way).as_ref() == Some(&id) && {
+                    candidate(receipt, way, &id, phone, ways.len() == 1).is_some()
+                }
             })
         });
         self.sent.insert(id.clone(), Reply { seq, phone, settled: fate.is_some() });
@@ -97,7 +99,8 @@ impl Awaited {
         let alone = found.len() == 1;
         let first = found.into_iter().next()?;
         // Two in other bases: it may be either.
-        (alone || first.way == ReceiptIds::Same).then_some(Candidate { teaches: first.teaches && alone, ..first })
+        (alone || first.way == ReceiptIds::Same)
+            .then_some(Candidate { teaches: first.teaches && alone, ..first })
     }
 
     fn ways(&self, ids: ReceiptIds) -> &'static [ReceiptIds] {
@@ -124,7 +127,8 @@ fn candidate(
     }
     let from_it = known.is_some();
     // 48 may be 0x30 or itself; 2a is no decimal number.
-    let lettered = [&normal(&receipt.id), id].iter().any(|id| id.bytes().any(|byte| byte.is_ascii_alphabetic()));
+    let lettered =
+        [&normal(&receipt.id), id].iter().any(|id| id.bytes().any(|byte| byte.is_ascii_alphabetic()));
     let same = way == ReceiptIds::Same;
     let fits = (receipt.marked || from_it) && (same || sure || lettered || from_it);
     fits.then(|| Candidate { id: id.into(), way, teaches: lettered || (same && from_it) })
@@ -189,7 +193,9 @@ fn spelled(id: &str, way: ReceiptIds) -> Option<Box<str>> {
 }
 
 fn spellings(id: &str) -> impl Iterator<Item = Box<str>> {
-    [ReceiptIds::Same, ReceiptIds::Hex, ReceiptIds::Decimal].into_iter().filter_map(move |way| spelled(id, way))
+    [ReceiptIds::Same, ReceiptIds::Hex, ReceiptIds::Decimal]
+        .into_iter()
+        .filter_map(move |way| spelled(id, way))
 }
 
 #[cfg(test)]

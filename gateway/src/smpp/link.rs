@@ -523,6 +523,10 @@ impl Batch {
         {
             return self.receipt(request, receipt, bound, port);
         }
+        // From nobody, and marked: no citizen's text, but a receipt that does not say of what.
+        if bound.role == Role::Esme && phone.is_none() && is_marked(message.esm_class) {
+            return self.put_aside(request, bound, port);
+        }
         if !port.is_ours(message.destination.digits) {
             self.answers.push((request, Status::ESME_RINVDSTADR));
             return;

@@ -168,9 +168,16 @@ mod tests {
         ] {
             assert!(looks_like_receipt(text), "{text:?}");
         }
-        for text in
-            ["2 AZE20000000", "id:AZE20000000 2", "id: stat:", "stat:DELIVRD", "paid:1 stat:ok", "id:1 sub:ota", "", "::"]
-        {
+        for text in [
+            "2 AZE20000000",
+            "id:AZE20000000 2",
+            "id: stat:",
+            "stat:DELIVRD",
+            "paid:1 stat:ok",
+            "id:1 sub:ota",
+            "",
+            "::",
+        ] {
             assert!(!looks_like_receipt(text), "{text:?}");
         }
     }
@@ -195,7 +202,9 @@ mod tests {
         };
         let text = b"id:5001 submit date:2204152009 done date:2204152009 stat:DELIVRD err:000";
         let wide: Vec<u8> = text.iter().flat_map(|&octet| [0, octet]).collect();
-        for (payload, data_coding) in [(&text[..], 0), (text, 8), (text, 4), (&wide, 8), (&wide, 0), (&wide, 4)] {
+        for (payload, data_coding) in
+            [(&text[..], 0), (text, 8), (text, 4), (&wide, 8), (&wide, 0), (&wide, 4)]
+        {
             assert_eq!(of(payload, 0, data_coding), Some(("5001".into(), false)), "{data_coding}");
             assert_eq!(of(payload, 0x04, data_coding), Some(("5001".into(), true)), "{data_coding}");
         }

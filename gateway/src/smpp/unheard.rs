@@ -70,6 +70,7 @@ impl Watch {
             said.unanswered = 0;
         }
         let news = (seen.unanswered > 0 && seen.unanswered != said.unanswered)
+            || seen.copied != said.copied
             || seen.unconfirmed != said.unconfirmed
             || seen.receipts_aside != said.receipts_aside;
         let quiet = at.is_some_and(|at| now.saturating_duration_since(at) < EVERY);

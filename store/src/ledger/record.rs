@@ -62,14 +62,8 @@ pub enum Mark {
 
 impl Mark {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Sent,
-        Self::Delivered,
-        Self::Expired,
-        Self::Undelivered,
-        Self::Rejected,
-        Self::Unconfirmed,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Sent, Self::Delivered, Self::Expired, Self::Undelivered, Self::Rejected, Self::Unconfirmed];
 
     /// Its name in dumps and metrics.
     #[must_use]

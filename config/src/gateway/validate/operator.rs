@@ -9,8 +9,8 @@ use ipnet::IpNet;
 
 use super::super::settings::DEMO;
 use super::super::{
-    AddressRange, Bind, Config, DefaultAlphabet, Operator, Outbind, OutsideRanges, Password, ReceiptIds, Role,
-    Validity,
+    AddressRange, Bind, Config, DefaultAlphabet, Operator, Outbind, OutsideRanges, Password, ReceiptIds,
+    Role, Validity,
 };
 use super::{Check, DAY_S, SESSIONS, TIMER_S, is_digits};
 

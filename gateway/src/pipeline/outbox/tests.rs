@@ -270,7 +270,11 @@ fn what_another_node_holds_is_not_sent_until_it_is_back_and_ends_as_that_one_say
     assert_eq!(bench.answered(2, Verdict::Refused), Some(Mark::Rejected), "the phone may have its code");
     bench.outbox.back(3);
     assert_eq!((bench.outbox.waiting(0), bench.take(1)), (1, Some(3)));
-    assert_eq!(bench.unanswered(3), Some(Mark::Unconfirmed), "another node may have sent it as often as it may be");
+    assert_eq!(
+        bench.unanswered(3),
+        Some(Mark::Unconfirmed),
+        "another node may have sent it as often as it may be"
+    );
 }
 
 #[test]
@@ -285,7 +289,8 @@ fn an_adopted_reply_is_sent_like_any_other_and_leaves_nothing_behind() {
     }
     assert_eq!((bench.outbox.waiting(0), bench.outbox.first()), (4, Some(7)), "no start reads them");
     assert_eq!(bench.take(1), Some(7));
-    let taken = bench.outbox.take(0, None, bench.now, at(1)).map(|(id, envelope)| (id, envelope.text.to_owned()));
+    let taken =
+        bench.outbox.take(0, None, bench.now, at(1)).map(|(id, envelope)| (id, envelope.text.to_owned()));
     assert_eq!(taken, Some((ADOPTED, "other".to_owned())));
     assert_eq!(bench.answered(ADOPTED, Verdict::Taken), Some(Mark::Sent));
     bench.outbox.withdraw(ADOPTED | 1);

@@ -86,15 +86,11 @@ impl Later {
     }
 
     /// When the next one is due for a bind, and which; `avoiding`: the bind's number where the operator has others.
-    pub(super) fn next(
-        &self,
-        tried: &Tried,
-        avoiding: Option<u32>,
-        copies: bool,
-    ) -> Option<(Instant, u64)> {
+    pub(super) fn next(&self, tried: &Tried, avoiding: Option<u32>, copies: bool) -> Option<(Instant, u64)> {
         let copies = copies.then(|| self.copies.iter().take(LOOK)).into_iter().flatten();
         let due = self.tries.iter().take(LOOK).chain(copies).map(|&(due, seq)| {
-            let avoided = avoiding.is_some() && tried.get(&seq).is_some_and(|tries| tries.avoided == avoiding);
+            let avoided =
+                avoiding.is_some() && tried.get(&seq).is_some_and(|tries| tries.avoided == avoiding);
             (if avoided { due + ANOTHER } else { due }, seq)
         });
         due.min()

@@ -83,13 +83,19 @@ impl Batch {
         let fate = receipt.fate;
         let ids = port.operator(bound.operator).map(|operator| operator.receipt_ids);
         let reply = ids.and_then(|ids| port.awaited(bound.operator)?.receipt(receipt, ids));
+        let Some(seq) = reply else { return self.put_aside(request, bound, port) };
         if let Some(tallies) = port.tallies(bound.operator) {
-            tallies.receipt(reply.map(|_| fate));
+            tallies.receipt(Some(fate));
         }
-        match reply {
-            Some(seq) => self.replied.fates.push((seq, fate, Some(request))),
-            None => self.answers.push((request, Status::ESME_ROK)),
+        self.replied.fates.push((seq, fate, Some(request)));
+    }
+
+    /// Acknowledges a receipt that is of no reply.
+    pub(super) fn put_aside(&mut self, request: RequestId, bound: &Bound, port: &Port) {
+        if let Some(tallies) = port.tallies(bound.operator) {
+            tallies.receipt(None);
         }
+        self.answers.push((request, Status::ESME_ROK));
     }
 }
 
