@@ -29,6 +29,7 @@ use crate::smpp::connector::Connector;
 use crate::smpp::listener;
 use crate::smpp::open::Open;
 use crate::smpp::port::Port;
+use crate::smpp::unheard::{Unheard, Watch};
 use crate::telemetry::Telemetry;
 use crate::timeline;
 use crate::tls::Acceptor;
@@ -339,20 +340,27 @@ fn workers() -> anyhow::Result<(Vec<Worker>, Vec<Handle>)> {
 async fn tick(gateway: Arc<Gateway>) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut watch = Watch::default();
     loop {
         ticks.tick().await;
         let now = Now::read();
         let world = gateway.world();
-        let (sound, waiting): (bool, Vec<u16>) = {
+        let port = gateway.port();
+        let (sound, waiting, unheard): (bool, Vec<u16>, Vec<Unheard>) = {
             let mut pipeline = gateway.pipeline();
             pipeline.tick(&world, now);
             if pipeline.wants_commit() {
                 gateway.wake_committer();
             }
             let operators = 0..u16::try_from(pipeline.operators().len()).unwrap_or(u16::MAX);
+            let unheard = operators.clone().map(|operator| Unheard::of(operator, &pipeline, &port));
+            let unheard = unheard.collect();
             let waiting = operators.filter(|&operator| pipeline.outbox().waiting(operator) > 0).collect();
-            (pipeline.clock_is_sound(), waiting)
+            (pipeline.clock_is_sound(), waiting, unheard)
         };
+        for (operator, unheard) in (0_u16..).zip(unheard) {
+            watch.look(operator, port.name(operator), unheard, now.monotonic);
+        }
         let astray =
             (!sound).then_some("the wall clock was stepped: set it right, or wait until it is believed");
         let shared = gateway.shared.as_ref();

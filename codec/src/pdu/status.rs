@@ -103,6 +103,16 @@ impl Status {
     pub const fn is_ok(self) -> bool {
         self.0 == 0
     }
+
+    /// Whether an error speaks of a moment, so that the same message may be taken later: no room, too fast, a
+    /// fault of the peer's own. Every other error would come again.
+    #[must_use]
+    pub const fn is_retryable(self) -> bool {
+        matches!(
+            self,
+            Self::ESME_RSYSERR | Self::ESME_RMSGQFUL | Self::ESME_RTHROTTLED | Self::ESME_RX_T_APPN
+        )
+    }
 }
 
 impl fmt::Debug for Status {

@@ -12,6 +12,9 @@ use crate::pdu::{
     BadCredential, BindKind, BindResp, Command, Credentials, Message, MessageResp, Pdu, Status, Version,
 };
 
+/// Messages whose time is up that are remembered, in windows: their responses may still come.
+const OVERDUE_WINDOWS: usize = 4;
+
 pub(super) struct Core {
     role: Role,
     state: State,
@@ -59,10 +62,16 @@ impl Core {
         matches!(self.state, State::Ended(_))
     }
 
+    pub(super) const fn reads(&self) -> bool {
+        !matches!(self.state, State::Closing { .. } | State::Ended(_))
+    }
+
     pub(super) const fn frame_max(&self) -> usize {
         match self.state {
             State::Open | State::Binding { .. } => self.config.frame_max_open,
-            State::Bound(_) | State::Unbinding(_) | State::Ended(_) => self.config.frame_max,
+            State::Bound(_) | State::Unbinding(_) | State::Closing { .. } | State::Ended(_) => {
+                self.config.frame_max
+            }
         }
     }
 
@@ -146,11 +155,16 @@ impl Core {
 
     #[inline]
     fn take_answer<'a>(&mut self, header: Header, message_id: &'a [u8], now: Instant) -> Option<Event<'a>> {
-        let Some(token) = self.window.close(header.sequence, header.command) else {
-            return self.ignore(header);
+        let Header { command, status, sequence } = header;
+        let event = match self.window.close(sequence, command) {
+            Some(token) => Event::Answered { token, status, message_id },
+            None => match self.window.close_overdue(sequence, command) {
+                Some(token) => Event::Late { token, status, message_id },
+                None => return self.ignore(header),
+            },
         };
         self.deadlines.message = now;
-        Some(Event::Answered { token, status: header.status, message_id })
+        Some(event)
     }
 
     fn take_bind_resp<'a>(&mut self, header: Header, resp: BindResp, now: Instant) -> Option<Event<'a>> {
@@ -170,7 +184,7 @@ impl Core {
     fn take_bare<'a>(&mut self, header: Header, now: Instant) -> Option<Event<'a>> {
         match header.command {
             Command::ENQUIRE_LINK => self.answer(header, Status::ESME_ROK),
-            Command::UNBIND => self.take_unbind(header),
+            Command::UNBIND => self.take_unbind(header, now),
             Command::UNBIND_RESP => match self.state {
                 State::Unbinding(reason) => {
                     self.end(reason);
@@ -184,13 +198,13 @@ impl Core {
         }
     }
 
-    fn take_unbind<'a>(&mut self, header: Header) -> Option<Event<'a>> {
+    fn take_unbind<'a>(&mut self, header: Header, now: Instant) -> Option<Event<'a>> {
         let reason = match self.state {
             State::Unbinding(reason) => reason,
             _ => CloseReason::PeerUnbound,
         };
-        self.answer(header, Status::ESME_ROK);
-        self.end(reason);
+        let command = header.command.response();
+        self.close(reason, Header { command, status: Status::ESME_ROK, ..header }, now);
         Some(Event::Unbinding)
     }
 
@@ -206,9 +220,25 @@ impl Core {
 
     /// A command_length that cannot be: the next frame's place is unknown, so the session ends.
     #[cold]
-    pub(super) fn nack_length(&mut self) {
-        self.write_bare(Command::GENERIC_NACK, Status::ESME_RINVCMDLEN, 0);
-        self.end(CloseReason::CommandLength);
+    pub(super) fn nack_length(&mut self, now: Instant) {
+        let nack = Header { command: Command::GENERIC_NACK, status: Status::ESME_RINVCMDLEN, sequence: 0 };
+        self.close(CloseReason::CommandLength, nack, now);
+    }
+
+    /// Ends the session with `last`, once what the peer sent before is answered.
+    fn close(&mut self, reason: CloseReason, last: Header, now: Instant) {
+        self.enter(State::Closing { reason, last }, now);
+        self.close_when_answered();
+    }
+
+    #[inline]
+    fn close_when_answered(&mut self) {
+        if let State::Closing { reason, last: Header { command, status, sequence } } = self.state
+            && self.unanswered_in == 0
+        {
+            self.write_bare(command, status, sequence);
+            self.end(reason);
+        }
     }
 
     // What we send.
@@ -244,8 +274,9 @@ impl Core {
     #[inline]
     pub(super) fn respond(&mut self, request: RequestId, status: Status, message_id: &[u8]) {
         self.unanswered_in = self.unanswered_in.saturating_sub(1);
-        if matches!(self.state, State::Bound(_) | State::Unbinding(_)) {
+        if matches!(self.state, State::Bound(_) | State::Unbinding(_) | State::Closing { .. }) {
             self.write_resp(request.command.response(), status, request.sequence, message_id);
+            self.close_when_answered();
         }
     }
 
@@ -345,7 +376,7 @@ impl Core {
                 self.enter(State::Unbinding(reason), now);
             }
             State::Open | State::Binding { .. } => self.end(reason),
-            State::Unbinding(_) | State::Ended(_) => {}
+            State::Unbinding(_) | State::Closing { .. } | State::Ended(_) => {}
         }
     }
 
@@ -372,7 +403,8 @@ impl Core {
     // Time.
 
     pub(super) fn expired<'a>(&mut self, now: Instant) -> Option<Event<'a>> {
-        let token = self.window.expire(now, self.config.timers.response)?;
+        let keep = self.config.limits.window_out.saturating_mul(OVERDUE_WINDOWS);
+        let token = self.window.expire(now, self.config.timers.response, keep)?;
         Some(Event::Unanswered { token })
     }
 
@@ -395,7 +427,7 @@ impl Core {
         match timer {
             Timer::SessionInit => self.end(CloseReason::SessionInit),
             Timer::Response => self.end(match self.state {
-                State::Unbinding(reason) => reason,
+                State::Unbinding(reason) | State::Closing { reason, .. } => reason,
                 _ => CloseReason::Response,
             }),
             Timer::EnquireLink => {

@@ -9,7 +9,7 @@ use super::{State, Timers};
 pub(super) enum Timer {
     /// No bind came.
     SessionInit,
-    /// A bind or an unbind was not answered.
+    /// A bind or an unbind was not answered; or, of a session that the peer has ended, one of its messages.
     Response,
     /// Nothing was heard: send an enquire_link.
     EnquireLink,
@@ -50,6 +50,7 @@ impl Deadlines {
     ) -> Option<(Instant, Timer)> {
         let of_state = match state {
             State::Ended(_) => return None,
+            State::Closing { .. } => return Some((self.entered + timers.response, Timer::Response)),
             State::Open => [Some((self.entered + timers.session_init, Timer::SessionInit)), None],
             State::Binding { .. } | State::Unbinding(_) => {
                 [Some((self.entered + timers.response, Timer::Response)), None]

@@ -1,6 +1,7 @@
 //! Who may send what in which state (SMPP v3.4 2.3, v5.0 2.4), and what the others are answered.
 
 use super::{CloseReason, Role};
+use crate::frame::Header;
 use crate::pdu::{BindKind, Command, MessageKind, Status};
 
 /// Where a session is.
@@ -19,6 +20,13 @@ pub enum State {
     Bound(BindKind),
     /// Our unbind awaits its response. Responses still go both ways.
     Unbinding(CloseReason),
+    /// The peer has ended it. Nothing more is read; what it sent before is still answered.
+    Closing {
+        /// Why.
+        reason: CloseReason,
+        /// What it is told behind the last of the answers.
+        last: Header,
+    },
     /// Over. Nothing is read or written any more.
     Ended(CloseReason),
 }
@@ -42,7 +50,7 @@ pub(super) enum Verdict {
 /// so that a peer's library reads them as a failed operation and not as a broken session. An unknown command_id is
 /// answered with generic_nack and ESME_RINVCMDID. Responses are never answered.
 pub(super) fn verdict(role: Role, state: State, command: Command) -> Verdict {
-    if matches!(state, State::Ended(_)) {
+    if matches!(state, State::Closing { .. } | State::Ended(_)) {
         return Verdict::Ignore;
     }
     if command.is_response() { response(role, state, command) } else { request(role, state, command) }

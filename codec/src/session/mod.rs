@@ -85,12 +85,21 @@ pub enum Event<'a> {
         /// The peer's name for it; often empty.
         message_id: &'a [u8],
     },
+    /// The peer answered a message of ours after [`Event::Unanswered`] had said that its time was up. At most once for each.
+    Late {
+        /// As it was given to [`Session::send`].
+        token: u64,
+        /// The result.
+        status: Status,
+        /// The peer's name for it; often empty.
+        message_id: &'a [u8],
+    },
     /// The peer did not answer a message of ours in time, or the session ended before. It may have got the message.
     Unanswered {
         /// As it was given to [`Session::send`].
         token: u64,
     },
-    /// The peer unbound, and was answered. [`Event::Closed`] follows.
+    /// The peer unbound. It is answered behind its messages: once each has its response, [`Event::Closed`] follows.
     Unbinding,
     /// The session is over: write the rest of the output, then close the connection. The last event.
     Closed(CloseReason),
@@ -175,7 +184,7 @@ impl Session {
     /// Takes what the connection brought. [`Session::poll`] until `None` before the next call: then the session never
     /// holds more than one incomplete frame and these octets. After the end they are dropped.
     pub fn handle_input(&mut self, bytes: &[u8]) {
-        if !self.core.has_ended() {
+        if self.core.reads() {
             self.input.push(bytes);
         }
     }
@@ -189,6 +198,9 @@ impl Session {
             if core.has_ended() {
                 return core.last_events();
             }
+            if !core.reads() {
+                return core.expired(now);
+            }
             match cursor.next(bytes, core.frame_max(), now) {
                 Ok(Some(frame)) => {
                     if let Some(event) = core.receive(frame, now) {
@@ -196,7 +208,7 @@ impl Session {
                     }
                 }
                 Ok(None) => return core.expired(now),
-                Err(_) => core.nack_length(),
+                Err(_) => core.nack_length(now),
             }
         }
     }
@@ -268,7 +280,8 @@ impl Session {
         self.core.respond(request, status, message_id);
     }
 
-    /// Sends a message. `token` comes back in [`Event::Answered`] or [`Event::Unanswered`], exactly once.
+    /// Sends a message. `token` comes back in [`Event::Answered`] or [`Event::Unanswered`], exactly once; after the latter
+    /// in [`Event::Late`] too if the peer answers all the same.
     ///
     /// # Errors
     /// [`SendError`]; nothing was written.

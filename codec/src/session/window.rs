@@ -1,5 +1,6 @@
 //! Our requests that await a response, and our sequence numbers.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::pdu::{Command, MessageKind};
@@ -30,12 +31,41 @@ pub(super) struct Window {
     next: u32,
     /// The oldest open request's; anything where none is open.
     oldest: u32,
+    overdue: Overdue,
+}
+
+/// Requests whose time is up: they have no place in the window any more, but their responses may still come.
+#[derive(Default)]
+struct Overdue {
+    requests: HashMap<u32, (MessageKind, u64)>,
+    /// Oldest first. May name requests that have been answered since.
+    order: VecDeque<u32>,
+}
+
+impl Overdue {
+    fn keep(&mut self, Slot { sequence, kind, token, .. }: Slot, max: usize) {
+        self.requests.insert(sequence, (kind, token));
+        self.order.push_back(sequence);
+        while self.order.len() > max
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.requests.remove(&oldest);
+        }
+    }
+
+    fn close(&mut self, sequence: u32, response: Command) -> Option<u64> {
+        let &(kind, token) = self.requests.get(&sequence)?;
+        answers(kind, response).then(|| {
+            self.requests.remove(&sequence);
+            token
+        })
+    }
 }
 
 impl Window {
     pub(super) fn new(now: Instant) -> Self {
         let free = Slot { sequence: 0, kind: MessageKind::SubmitSm, token: 0, sent: now };
-        Self { slots: Vec::new(), free, len: 0, next: 1, oldest: 1 }
+        Self { slots: Vec::new(), free, len: 0, next: 1, oldest: 1, overdue: Overdue::default() }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -56,7 +86,7 @@ impl Window {
             self.grow();
         }
         let mut sequence = self.sequence();
-        while self.slot(sequence).sequence != 0 {
+        while self.slot(sequence).sequence != 0 || self.overdue.requests.contains_key(&sequence) {
             sequence = self.sequence();
         }
         *self.slot_mut(sequence) = Slot { sequence, kind, token, sent: now };
@@ -74,8 +104,12 @@ impl Window {
             return None;
         }
         let slot = self.slot(sequence);
-        let answers = response == slot.kind.command().response() || response == Command::GENERIC_NACK;
-        (slot.sequence == sequence && answers).then(|| self.free(sequence))
+        (slot.sequence == sequence && answers(slot.kind, response)).then(|| self.free(sequence).token)
+    }
+
+    /// The token of the request that this response answers after its time was up; once.
+    pub(super) fn close_overdue(&mut self, sequence: u32, response: Command) -> Option<u64> {
+        self.overdue.close(sequence, response)
     }
 
     /// When the oldest open request was sent.
@@ -83,24 +117,30 @@ impl Window {
         (self.len > 0).then(|| self.slot(self.oldest).sent)
     }
 
-    /// Closes the oldest request if it was sent `lifetime` ago or earlier.
-    pub(super) fn expire(&mut self, now: Instant, lifetime: Duration) -> Option<u64> {
-        (self.oldest()? + lifetime <= now).then(|| self.free(self.oldest))
+    /// Closes the oldest request if it was sent `lifetime` ago or earlier. At most `keep` that were closed so are
+    /// remembered, for their responses may still come.
+    pub(super) fn expire(&mut self, now: Instant, lifetime: Duration, keep: usize) -> Option<u64> {
+        let due = self.oldest()? + lifetime <= now;
+        due.then(|| {
+            let slot = self.free(self.oldest);
+            self.overdue.keep(slot, keep);
+            slot.token
+        })
     }
 
     /// Closes the oldest request.
     pub(super) fn pop(&mut self) -> Option<u64> {
-        (self.len > 0).then(|| self.free(self.oldest))
+        (self.len > 0).then(|| self.free(self.oldest).token)
     }
 
-    fn free(&mut self, sequence: u32) -> u64 {
+    fn free(&mut self, sequence: u32) -> Slot {
         let free = self.free;
-        let token = std::mem::replace(self.slot_mut(sequence), free).token;
+        let slot = std::mem::replace(self.slot_mut(sequence), free);
         self.len -= 1;
         while self.len > 0 && self.slot(self.oldest).sequence != self.oldest {
             self.oldest = after(self.oldest);
         }
-        token
+        slot
     }
 
     fn index(&self, sequence: u32) -> usize {
@@ -128,6 +168,10 @@ impl Window {
     }
 }
 
+fn answers(kind: MessageKind, response: Command) -> bool {
+    response == kind.command().response() || response == Command::GENERIC_NACK
+}
+
 const fn after(sequence: u32) -> u32 {
     if sequence >= SEQUENCE_MAX { 1 } else { sequence + 1 }
 }
@@ -139,6 +183,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Requests whose time is up that are remembered.
+    const KEEP: usize = 3;
 
     #[derive(Debug, Clone)]
     enum Step {
@@ -174,12 +221,14 @@ mod tests {
             let lifetime = Duration::from_secs(5);
             // Token to sequence number, kind and time: tokens count up, so the first is the oldest.
             let mut model: BTreeMap<u64, (u32, MessageKind, Instant)> = BTreeMap::new();
+            let mut overdue: VecDeque<(u32, MessageKind, Option<u64>)> = VecDeque::new();
             for (token, step) in (0_u64..).zip(steps) {
                 match step {
                     Step::Open(kind) => {
                         let sequence = window.open(kind, token, now);
                         prop_assert!((1..=SEQUENCE_MAX).contains(&sequence));
                         prop_assert!(model.values().all(|(open, ..)| *open != sequence));
+                        prop_assert!(overdue.iter().all(|(open, ..)| *open != sequence));
                         model.insert(token, (sequence, kind, now));
                     }
                     Step::Sequence => drop(window.sequence()),
@@ -196,8 +245,11 @@ mod tests {
                     Step::Pass(seconds) => now += Duration::from_secs(seconds),
                     Step::Expire => {
                         let due = model.first_key_value().filter(|(_, (.., sent))| *sent + lifetime <= now).map(|(token, _)| *token);
-                        prop_assert_eq!(window.expire(now, lifetime), due);
-                        due.map(|token| model.remove(&token));
+                        prop_assert_eq!(window.expire(now, lifetime, KEEP), due);
+                        if let Some((sequence, kind, _)) = due.and_then(|token| model.remove(&token)) {
+                            overdue.push_back((sequence, kind, due));
+                            if overdue.len() > KEEP { overdue.pop_front(); }
+                        }
                     }
                     Step::Close(_) => {}
                 }
@@ -208,6 +260,11 @@ mod tests {
                 prop_assert_eq!(window.pop(), Some(token));
             }
             prop_assert_eq!(window.pop(), None);
+            for (sequence, kind, token) in overdue {
+                prop_assert_eq!(window.close_overdue(sequence, Command::DELIVER_SM_RESP), None);
+                prop_assert_eq!(window.close_overdue(sequence, kind.command().response()), token);
+                prop_assert_eq!(window.close_overdue(sequence, kind.command().response()), None);
+            }
         }
     }
 

@@ -220,3 +220,28 @@ fn while_unbinding_answers_still_pass_and_messages_are_put_off() {
         ]
     );
 }
+
+#[test]
+fn unbind_is_answered_behind_the_messages_before_it() {
+    let mut pair = Pair::bound(BindKind::Transceiver);
+    pair.smsc.answer = None;
+    pair.submit(b"one", 1).unwrap();
+    pair.submit(b"two", 2).unwrap();
+    pair.esme.session.unbind(pair.now);
+    let octets = std::mem::take(pair.esme.session.output());
+    // What comes behind the unbind is not read.
+    pair.smsc.input(&[&octets[..], &octets[..20]].concat(), pair.now);
+    let [Seen::Message { request: one, .. }, Seen::Message { request: two, .. }, Seen::Unbinding] =
+        pair.smsc.take()[..]
+    else {
+        panic!()
+    };
+    assert_eq!(pair.smsc.written(), [], "it waits for the answers");
+    assert_eq!(pair.smsc.session.window_free(), 0, "nothing more is sent");
+    pair.smsc.session.respond(two, Status::ESME_ROK, b"2");
+    pair.smsc.session.respond(one, Status::ESME_ROK, b"1");
+    pair.smsc.drive(pair.now);
+    let told = [(Command::SUBMIT_SM_RESP, 3), (Command::SUBMIT_SM_RESP, 2), (Command::UNBIND_RESP, 4)];
+    assert_eq!(pair.smsc.written(), told.map(|(command, sequence)| (command, Status::ESME_ROK, sequence)));
+    assert_eq!(pair.smsc.take(), [Seen::Closed(CloseReason::PeerUnbound)]);
+}

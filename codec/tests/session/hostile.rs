@@ -184,3 +184,16 @@ fn a_response_without_a_body_has_none() {
         pair.smsc.session.output().clear();
     }
 }
+
+#[test]
+fn a_bad_length_is_nacked_behind_the_answers_to_what_came_before_it() {
+    let mut pair = Pair::bound(BindKind::Transceiver);
+    pair.smsc.answer = None;
+    pair.smsc.input(&[&pdu(Command::SUBMIT_SM, 7, SUBMIT_SM)[..], b"\0\0\0\x05"].concat(), pair.now);
+    let [Seen::Message { request, .. }] = pair.smsc.take()[..] else { panic!() };
+    assert_eq!(pair.smsc.written(), []);
+    pair.smsc.session.respond(request, Status::ESME_ROK, b"1");
+    pair.smsc.drive(pair.now);
+    assert_eq!(pair.smsc.written(), [(Command::SUBMIT_SM_RESP, Status::ESME_ROK, 7), NACK]);
+    assert_eq!(pair.smsc.take(), [Seen::Closed(CloseReason::CommandLength)]);
+}

@@ -16,6 +16,7 @@ pub(crate) enum Seen {
     Outbind(String),
     Message { request: RequestId, kind: MessageKind, payload: Vec<u8>, tlvs: usize },
     Answered { token: u64, status: Status, message_id: Vec<u8> },
+    Late { token: u64, status: Status },
     Unanswered(u64),
     Unbinding,
     Closed(CloseReason),
@@ -42,6 +43,7 @@ impl From<Event<'_>> for Seen {
             Event::Answered { token, status, message_id } => {
                 Self::Answered { token, status, message_id: message_id.to_vec() }
             }
+            Event::Late { token, status, .. } => Self::Late { token, status },
             Event::Unanswered { token } => Self::Unanswered(token),
             Event::Unbinding => Self::Unbinding,
             Event::Closed(reason) => Self::Closed(reason),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use icaze_codec::pdu::{BindKind, Command, Status};
-use icaze_codec::session::{CloseReason, SessionConfig, Timers};
+use icaze_codec::session::{BindLimits, CloseReason, SessionConfig, Timers};
 
 use crate::pair::{CREDENTIALS, Pair, Seen, config, pdu, timers};
 
@@ -99,10 +99,13 @@ fn response_timer_gives_back_a_message_and_its_place() {
     pair.advance(s(6));
     assert_eq!(pair.esme.take(), [Seen::Unanswered(1)]);
     assert_eq!(pair.esme.session.unanswered_out(), 1);
-    // Too late: a response to nothing.
     pair.smsc.session.respond(request, Status::ESME_ROK, b"1");
     pair.exchange();
-    assert_eq!(pair.esme.take(), []);
+    assert_eq!(pair.esme.take(), [Seen::Late { token: 1, status: Status::ESME_ROK }]);
+    assert_eq!(pair.esme.session.unanswered_out(), 1, "its place was free already");
+    pair.smsc.session.respond(request, Status::ESME_ROK, b"1");
+    pair.exchange();
+    assert_eq!(pair.esme.take(), [], "once");
     pair.advance(s(4));
     assert_eq!(pair.esme.take(), [Seen::Unanswered(2)]);
     assert_eq!(pair.esme.session.unanswered_out(), 0);
@@ -147,4 +150,37 @@ fn an_unanswered_unbind_ends_at_response_timer() {
     pair.esme.session.unbind(pair.now);
     pair.advance(s(10));
     assert_eq!(pair.esme.take(), [Seen::Unanswered(1), Seen::Closed(CloseReason::Unbound)]);
+}
+
+#[test]
+fn late_responses_to_four_windows_are_known() {
+    let limits = BindLimits { window_out: 2, ..BindLimits::default() };
+    let mut pair =
+        Pair::bound_with(SessionConfig { limits, ..config() }, BindKind::Transceiver, &CREDENTIALS);
+    pair.smsc.answer = None;
+    for token in 0..10 {
+        pair.submit(b"reply", token).unwrap();
+        pair.exchange();
+        pair.advance(s(10));
+    }
+    pair.esme.take();
+    for message in pair.smsc.take() {
+        let Seen::Message { request, .. } = message else { panic!() };
+        pair.smsc.session.respond(request, Status::ESME_RINVDSTADR, b"");
+    }
+    pair.exchange();
+    let late = (2..10).map(|token| Seen::Late { token, status: Status::ESME_RINVDSTADR });
+    assert_eq!(pair.esme.take(), late.collect::<Vec<_>>(), "the oldest are forgotten");
+}
+
+#[test]
+fn a_session_that_the_peer_ended_does_not_wait_for_our_answers_for_ever() {
+    let mut pair = Pair::bound_with(config(), BindKind::Transceiver, &CREDENTIALS);
+    pair.smsc.answer = None;
+    pair.submit(b"first", 1).unwrap();
+    pair.esme.session.unbind(pair.now);
+    pair.exchange();
+    assert!(matches!(pair.smsc.take()[..], [Seen::Message { .. }, Seen::Unbinding]));
+    pair.advance(s(10));
+    assert_eq!(pair.smsc.take(), [Seen::Closed(CloseReason::PeerUnbound)]);
 }

@@ -144,8 +144,14 @@ pub struct Operator {
     pub retry_status: u32,
     /// The command_status that makes its SMSC send a deliver_sm again later; never `ESME_ROK`.
     pub connect_retry_status: u32,
+    /// Statuses after which a reply is kept and tried again later.
+    pub retry_on: Vec<u32>,
+    /// Copies of a reply that it does not answer, at most 5.
+    pub copies_max: u8,
     /// registered_delivery of our submit_sm: 0, no receipts.
     pub registered_delivery: u8,
+    /// How its receipts write the ids of its responses.
+    pub receipt_ids: ReceiptIds,
     /// How our submit_sm says until when it is worth delivering.
     pub validity: Validity,
     /// Addresses it may connect from; empty: any.
@@ -210,6 +216,19 @@ pub struct Outbind {
     pub system_id: String,
     /// 0–8 bytes.
     pub password: Password,
+}
+
+/// How an SMSC's receipts write the message_ids that its responses gave.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReceiptIds {
+    /// To be learned from those that match.
+    Auto,
+    /// As the responses do.
+    Same,
+    /// In hexadecimal what the responses write in decimal.
+    Hex,
+    /// In decimal what the responses write in hexadecimal.
+    Decimal,
 }
 
 /// How a submit_sm tells its validity_period (SMPP v3.4, 5.2.16).

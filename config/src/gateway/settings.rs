@@ -60,9 +60,14 @@ impl Value {
                 Self::Number(i64::from_str_radix(number.as_str(), number.radix()).ok()?)
             }
             DeValue::Boolean(on) => Self::Switch(*on),
-            DeValue::Array(items) => Self::List(
-                items.iter().map(|item| item.get_ref().as_str().map(str::to_owned)).collect::<Option<_>>()?,
-            ),
+            DeValue::Array(items) => {
+                let item = |value: &DeValue<'_>| match Self::from_toml(value)? {
+                    Self::Text(text) => Some(text),
+                    Self::Number(number) => Some(number.to_string()),
+                    Self::Switch(_) | Self::List(_) => None,
+                };
+                Self::List(items.iter().map(|value| item(value.get_ref())).collect::<Option<_>>()?)
+            }
             DeValue::Float(_) | DeValue::Datetime(_) | DeValue::Table(_) => return None,
         })
     }

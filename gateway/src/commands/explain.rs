@@ -261,6 +261,10 @@ impl<'a> Story<'a> {
             Mark::Expired => "expired: its time of use passed before it was known to be sent".to_owned(),
             Mark::Undelivered => format!("undelivered: refused for good, or never sent in time{returned}"),
             Mark::Rejected => "rejected: the operator refused it for good".to_owned(),
+            Mark::Unconfirmed => {
+                "unconfirmed: sent as often as it may be, and the operator said nothing; a permit stands"
+                    .to_owned()
+            }
         };
         self.say("delivery", format_args!("{}, {became}", self.at(record.decided_at)));
     }

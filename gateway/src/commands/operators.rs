@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use super::{Configured, Output};
 use crate::control::client;
 use crate::control::operators::{Event, OpenBind, Operator, Report};
+use crate::smpp::unheard::Unheard;
 
 /// Shows the running gateway's binds, windows, rates, last errors and refused bind attempts.
 #[derive(Debug, clap::Args)]
@@ -36,7 +37,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn tell(out: &mut Output, operator: &Operator) -> std::io::Result<()> {
-    let Operator { name, waiting, binds, errors } = operator;
+    let Operator { name, waiting, binds, unheard, errors } = operator;
     let total = |rate: fn(&OpenBind) -> f64| binds.iter().map(rate).fold(0.0, |sum, rate| sum + rate);
     out.line(format_args!(
         "{name}: {} open, in {:.1}/s, out {:.1}/s, {waiting} {} waiting",
@@ -81,7 +82,31 @@ fn tell(out: &mut Output, operator: &Operator) -> std::io::Result<()> {
             ],
         )?;
     }
+    told(out, *unheard)?;
     events(out, errors)
+}
+
+/// How the operator answers our replies, where there is something to say.
+fn told(out: &mut Output, unheard: Unheard) -> std::io::Result<()> {
+    let Unheard { unanswered, since, held, copied, unconfirmed, receipts_aside } = unheard;
+    if let Some(since) = since.filter(|_| unanswered > 0) {
+        let replies = counted(unanswered as usize, "reply", "replies");
+        out.line(format_args!("  {replies} unanswered in a row, since {}", moment(since)))?;
+    }
+    if held > 0 {
+        let copies = counted(held, "copy", "copies");
+        out.line(format_args!("  {copies} held back until it answers a reply"))?;
+    }
+    if copied > 0 || unconfirmed > 0 {
+        let copies = counted(copied as usize, "copy", "copies");
+        let replies = counted(unconfirmed as usize, "reply", "replies");
+        out.line(format_args!("  {copies} sent of replies that it had not answered; {replies} unconfirmed"))?;
+    }
+    if receipts_aside > 0 {
+        let receipts = counted(receipts_aside as usize, "receipt", "receipts");
+        out.line(format_args!("  {receipts} put aside, of no reply that awaits one; see receipt_ids"))?;
+    }
+    Ok(())
 }
 
 fn refused(out: &mut Output, report: &Report) -> std::io::Result<()> {

@@ -4,16 +4,18 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use icaze_codec::pdu::Version;
+use icaze_codec::pdu::{Status, Version};
 use icaze_codec::session::Direction;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Now;
 use crate::gateway::Gateway;
+use crate::pipeline;
 use crate::smpp::accounts::Refused;
 use crate::smpp::binds::{self, Attempt, Bind, Cause, What, kind_name};
 use crate::smpp::recent::Seen;
+use crate::smpp::unheard::Unheard;
 
 /// All operators at one moment, and who was turned away.
 #[derive(Debug, Serialize, Deserialize)]
@@ -37,6 +39,8 @@ pub struct Operator {
     pub waiting: usize,
     /// Its open binds.
     pub binds: Vec<OpenBind>,
+    /// How it answers our replies.
+    pub unheard: Unheard,
     /// Its last errors, the latest last.
     pub errors: Vec<Event>,
 }
@@ -104,15 +108,19 @@ pub(super) async fn operators(State(gateway): State<Arc<Gateway>>) -> Json<Repor
 }
 
 fn report(gateway: &Gateway, now: Now) -> Report {
-    let waiting: Vec<(String, usize)> = {
+    let port = gateway.port();
+    let replies: Vec<(String, usize, Unheard)> = {
         let pipeline = gateway.pipeline();
-        let operators = (0_u16..).zip(pipeline.operators());
-        operators.map(|(id, operator)| (operator.name.to_string(), pipeline.outbox().waiting(id))).collect()
+        let of = |(id, operator): (u16, &pipeline::Operator)| {
+            (operator.name.to_string(), pipeline.outbox().waiting(id), Unheard::of(id, &pipeline, &port))
+        };
+        (0_u16..).zip(pipeline.operators()).map(of).collect()
     };
     let open = gateway.binds.list();
-    let operators = (0_u16..).zip(waiting).map(|(id, (name, waiting))| Operator {
+    let operators = (0_u16..).zip(replies).map(|(id, (name, waiting, unheard))| Operator {
         name,
         waiting,
+        unheard,
         binds: open
             .iter()
             .filter(|bind| bind.operator == id)
@@ -167,6 +175,12 @@ fn error(what: What) -> String {
             format!("it answered {} {} ({:#04x})", command.name(), status.name(), status.0)
         }
         What::Ended(reason) => format!("the session ended: {reason}"),
+        What::Disowned => {
+            let (status, code) = (Status::ESME_RINVBNDSTS.name(), Status::ESME_RINVBNDSTS.0);
+            format!(
+                "it answered replies {status} ({code:#04x}) twice within a minute: bind ended, to be made anew"
+            )
+        }
         What::Connecting(error) => format!("we could not connect: {error}"),
         What::BindRefused(status) => {
             format!("it refused our bind: {} ({:#04x})", status.name(), status.0)

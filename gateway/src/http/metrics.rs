@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
-use icaze_store::ledger::Mark;
 use metrics::{counter, gauge};
 
 use super::Shared;
@@ -63,6 +62,10 @@ fn publish_operators(port: &Port) {
             counter!("icaze_receipts_total", "operator" => name.to_owned(), "result" => result)
                 .absolute(tally.load(Ordering::Relaxed));
         }
+        for (cause, tally) in [("receipt", &tallies.receipts_aside), ("loop", &tallies.loops_aside)] {
+            counter!("icaze_texts_put_aside_total", "operator" => name.to_owned(), "cause" => cause)
+                .absolute(tally.load(Ordering::Relaxed));
+        }
     }
 }
 
@@ -97,23 +100,16 @@ fn publish_pipeline(pipeline: &Pipeline, now: Now) {
     for (id, operator) in (0_u16..).zip(pipeline.operators()) {
         let waiting = pipeline.outbox().waiting(id);
         gauge!("icaze_replies_waiting", "operator" => operator.name.to_string()).set(waiting as f64);
+        let silence = pipeline.outbox().silence(id);
+        gauge!("icaze_replies_unanswered", "operator" => operator.name.to_string()).set(silence.replies);
+        counter!("icaze_reply_copies_total", "operator" => operator.name.to_string())
+            .absolute(pipeline.outbox().copied(id));
         for (mark, count) in pipeline.stats().replies(id) {
-            let result = result_of(mark);
+            let result = mark.name();
             counter!("icaze_replies_total", "operator" => operator.name.to_string(), "result" => result)
                 .absolute(count);
         }
     }
     gauge!("icaze_replies_oldest_seconds").set(pipeline.outbox().oldest(now.wall).as_secs_f64());
     gauge!("icaze_permits_standing").set(pipeline.permits().standing_count() as f64);
-}
-
-/// The `result` of a reply.
-fn result_of(mark: Mark) -> &'static str {
-    match mark {
-        Mark::Sent => "sent",
-        Mark::Delivered => "delivered",
-        Mark::Expired => "expired",
-        Mark::Undelivered => "undelivered",
-        Mark::Rejected => "rejected",
-    }
 }

@@ -201,6 +201,7 @@ impl Pipeline {
                 name: name.into(),
                 rate_in: 0,
                 rate_out: 0,
+                copies_max: 0,
                 latin: false,
                 receivers: 0,
                 receiver_entry: None,

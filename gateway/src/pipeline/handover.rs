@@ -146,7 +146,7 @@ impl Pipeline {
 
     fn is_back(&mut self, seq: u64) {
         self.handover.elsewhere.remove(&seq);
-        self.outbox.unanswered(seq);
+        self.outbox.back(seq);
     }
 
     /// How many own replies others hold.
@@ -163,7 +163,8 @@ impl Pipeline {
                 let fate = match settled.mark {
                     Mark::Sent | Mark::Delivered => Fate::Sent,
                     Mark::Rejected | Mark::Undelivered => Fate::Refused,
-                    Mark::Expired => Fate::Expired,
+                    // It was sent as often as it may be: nobody else is to send it.
+                    Mark::Expired | Mark::Unconfirmed => Fate::Expired,
                 };
                 self.handover.ended.insert(origin, fate);
             }
@@ -212,7 +213,7 @@ mod tests {
 
     /// The entries of what may leave.
     fn sent(pipeline: &mut Pipeline, now: Now) -> Vec<u64> {
-        std::iter::from_fn(|| pipeline.take_reply(0, now).map(|(id, ..)| id)).collect()
+        std::iter::from_fn(|| pipeline.take_reply(0, 1, now).map(|(id, ..)| id)).collect()
     }
 
     #[test]
@@ -222,7 +223,7 @@ mod tests {
         let later = now.wall + SignedDuration::from_secs(60);
         assert!(adopt(&mut pipeline, ORIGIN, later) && !adopt(&mut pipeline, ORIGIN, later), "one of a kind");
         let noted = pipeline.position();
-        let (id, after, envelope) = pipeline.take_reply(0, now).unwrap();
+        let (id, after, envelope) = pipeline.take_reply(0, 1, now).unwrap();
         assert_eq!((envelope.text, after), ("reply", noted), "after the bind's own entry");
         pipeline.answered(id, Verdict::Taken, now);
         assert_eq!(pipeline.ended_adopted(), [(ORIGIN, Fate::Sent)]);
@@ -244,19 +245,19 @@ mod tests {
         for origin in origins {
             adopt(&mut pipeline, origin, now.wall + SignedDuration::from_secs(601 + origin.seq as i64));
         }
-        let ids = sent(&mut pipeline, now);
-        pipeline.answered(ids[0], Verdict::Refused, now);
-        ids[1..].iter().for_each(|&id| pipeline.unanswered(id));
+        let refused = pipeline.take_reply(0, 1, now).map(|(id, ..)| id).unwrap();
+        pipeline.answered(refused, Verdict::Refused, now);
         let later = Duration::from_secs(602);
         let then = Now { wall: now.wall + later, monotonic: now.monotonic + later };
-        assert_eq!(sent(&mut pipeline, then).len(), 2, "one has expired");
+        let ids = sent(&mut pipeline, then);
+        assert_eq!(ids.len(), 2, "one has expired");
         pipeline.give_back_adopted(|operator| operator == 1);
         pipeline.give_back_adopted(|_| true);
         let mut told = pipeline.ended_adopted();
         told.sort_unstable_by_key(|(origin, _)| origin.seq);
         let fates = [Fate::Refused, Fate::Expired, Fate::GivenBack, Fate::GivenBack];
         assert_eq!(told, origins.into_iter().zip(fates).collect::<Vec<_>>());
-        pipeline.answered(ids[2], Verdict::Taken, then);
+        pipeline.answered(ids[0], Verdict::Taken, then);
         assert_eq!(pipeline.ended_adopted().len(), 4, "a late answer changes nothing");
 
         let mine = Origin { seq: 9, ..ORIGIN };

@@ -22,6 +22,7 @@ pub mod parts;
 pub mod permits;
 pub mod questions;
 pub mod requests;
+mod sending;
 mod settings;
 pub mod shared;
 pub mod stats;
@@ -44,7 +45,7 @@ use self::handover::Handover;
 use self::intake::{Content, Intake, Message};
 use self::landmarks::{Landmark, Landmarks};
 use self::limits::{Allowed, Limits};
-use self::outbox::{ADOPTED, Envelope, Outbox, Settled};
+use self::outbox::{Agreed, Outbox, Settled};
 use self::pace::Pace;
 use self::parts::{MessageKey, Parts};
 use self::permits::{Holder, Number, Permit, Permits};
@@ -72,6 +73,8 @@ pub struct Operator {
     pub rate_in: u32,
     /// Replies/s that were agreed; 0 is unlimited.
     pub rate_out: u32,
+    /// Copies of a reply that it does not answer, at most.
+    pub copies_max: u8,
     /// Whether its replies are always in Latin letters.
     pub latin: bool,
     /// How many of its binds receive now.
@@ -138,6 +141,8 @@ pub struct Pipeline {
     /// What is shared with other nodes; `None` if nothing is.
     shared: Option<Shared>,
     handover: Handover,
+    /// Numbers that binds have been given.
+    binds: u32,
     writer: Writer,
     /// The text being written.
     reply: String,
@@ -152,11 +157,17 @@ impl Operator {
             name: name.as_str().into(),
             rate_in: operator.rate_in.unwrap_or(0),
             rate_out: operator.rate_out.unwrap_or(0),
+            copies_max: operator.copies_max,
             latin: operator.latin,
             receivers: 0,
             receiver_entry: None,
         });
         operators.collect()
+    }
+
+    /// What is agreed about its replies.
+    fn replies(&self) -> Agreed {
+        Agreed { rate: self.rate_out, copies_max: self.copies_max }
     }
 }
 
@@ -166,7 +177,7 @@ impl Pipeline {
     /// # Errors
     /// If the system has no address space for its tables.
     pub fn new(settings: Settings, operators: Vec<Operator>, codes: Codes, now: Now) -> io::Result<Self> {
-        let rates = operators.iter().map(|operator| operator.rate_out);
+        let agreed = operators.iter().map(Operator::replies);
         let intake = operators.iter().map(|operator| Pace::new(operator.rate_in, now.monotonic)).collect();
         Ok(Self {
             intake,
@@ -186,7 +197,13 @@ impl Pipeline {
             permits: Permits::default(),
             revocations: Vec::new(),
             covered: u64::MAX,
-            outbox: Outbox::new(rates, settings.lifetime, settings.waiting_max, now.monotonic),
+            outbox: Outbox::new(
+                agreed,
+                settings.lifetime,
+                settings.response,
+                settings.waiting_max,
+                now.monotonic,
+            ),
             usage: UsageTable::default(),
             counted: 0,
             restored: 0,
@@ -195,6 +212,7 @@ impl Pipeline {
             stats: Stats::default(),
             shared: None,
             handover: Handover::default(),
+            binds: 0,
             writer: Writer::default(),
             reply: String::new(),
             started: now.monotonic,
@@ -361,75 +379,6 @@ impl Pipeline {
         self.draining = true;
     }
 
-    /// A bind of `operator` that takes replies opened, or closed.
-    pub fn receiver(&mut self, operator: u16, open: bool) {
-        let Some(entry) = self.operators.get_mut(usize::from(operator)) else { return };
-        let before = entry.receivers;
-        entry.receivers = if open { before + 1 } else { before.saturating_sub(1) };
-        let changed = (before == 0) != (entry.receivers == 0);
-        if changed {
-            self.note_receiver(operator);
-        }
-    }
-
-    /// Writes down whether `operator` has a bind that receives; its entry if it has one and there was room.
-    fn note_receiver(&mut self, operator: u16) -> Option<u64> {
-        let entry = self.operators.get_mut(usize::from(operator))?;
-        let open = entry.receivers > 0;
-        let appended = self.open.append(self.time, self.time, &Entry::Receiver(&entry.name, open)).ok();
-        entry.receiver_entry = appended.filter(|_| open);
-        self.urgent |= open && appended.is_some();
-        entry.receiver_entry
-    }
-
-    /// The next reply for a bind of `operator` that has room in its window, and the entry that has to be durable
-    /// before a byte of it leaves: the decision's, or the one which says that replies may be leaving. Without the
-    /// latter a start would take the reply for one that nobody can have seen.
-    pub fn take_reply(&mut self, operator: u16, now: Now) -> Option<(u64, u64, Envelope<'_>)> {
-        let wall = self.advance(now);
-        self.expire(wall);
-        if self.outbox.waiting(operator) == 0 || !self.handover.may_send(now.monotonic) {
-            return None;
-        }
-        let noted = self.operators.get(usize::from(operator)).and_then(|operator| operator.receiver_entry);
-        let noted = noted.or_else(|| self.note_receiver(operator))?;
-        let (seq, envelope) = self.outbox.take(operator, now.monotonic, wall)?;
-        // No ledger of this node has the decision of an adopted one.
-        let after = if seq & ADOPTED == 0 { seq.max(noted) } else { noted };
-        Some((seq, after, envelope))
-    }
-
-    /// What the operator said of reply `seq`.
-    pub fn answered(&mut self, seq: u64, verdict: outbox::Verdict, now: Now) {
-        let settled = self.outbox.answered(seq, verdict, now.monotonic);
-        self.settled(settled);
-    }
-
-    /// Reply `seq` will get no response.
-    pub fn unanswered(&mut self, seq: u64) {
-        self.outbox.unanswered(seq);
-    }
-
-    /// What the operator's receipt says of reply `seq`: the entry that holds it, or [`Full`], which asks for the receipt again.
-    ///
-    /// # Errors
-    /// [`Full`] if the ledger has no room for it now.
-    pub fn receipt(&mut self, seq: u64, mark: Mark, now: Now) -> Result<u64, Full> {
-        self.advance(now);
-        // The ledger that has its decision is another node's.
-        if seq & ADOPTED != 0 {
-            return Ok(0);
-        }
-        self.write_marks();
-        if !self.room || !self.marks.is_empty() {
-            return Err(Full);
-        }
-        let entry = self.open.append(self.time, self.time, &Entry::Mark(mark, Cow::Borrowed(&[seq])))?;
-        self.urgent = true;
-        self.apply_marks(entry, mark, &[seq], self.time);
-        Ok(entry)
-    }
-
     /// Ends the permit with this code now. The entry that says so, or `None` if no such permit stands or will stand. A reply that
     /// waits to be sent is sent all the same; whoever texts again is decided anew.
     ///
@@ -573,7 +522,7 @@ impl Pipeline {
             return;
         }
         let mut left = std::mem::take(&mut self.marks);
-        for mark in [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected] {
+        for mark in Mark::ALL {
             let seqs: Vec<u64> = left.extract_if(.., |settled| settled.mark == mark).map(|s| s.seq).collect();
             for seqs in seqs.chunks(MARKED_MAX) {
                 let entry = Entry::Mark(mark, Cow::Borrowed(seqs));

@@ -16,7 +16,7 @@ impl Pipeline {
         for agreed in operators {
             let known = self.operators.iter().position(|operator| operator.name == agreed.name);
             let index = known.unwrap_or(self.operators.len());
-            self.outbox.agree(index, agreed.rate_out, now.monotonic);
+            self.outbox.agree(index, agreed.replies(), now.monotonic);
             if self.intake.len() <= index {
                 self.intake.resize_with(index + 1, || Pace::new(0, now.monotonic));
             }
@@ -27,6 +27,7 @@ impl Pipeline {
                 Some(operator) => {
                     operator.rate_in = agreed.rate_in;
                     operator.rate_out = agreed.rate_out;
+                    operator.copies_max = agreed.copies_max;
                     operator.latin = agreed.latin;
                 }
                 None => self.operators.push(agreed),

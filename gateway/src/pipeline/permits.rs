@@ -120,12 +120,11 @@ struct Slot {
     purpose: u8,
     /// 0: none; else its place in [`ENDINGS`] and one.
     ending: u8,
-    /// 0: none; else its place in [`MARKS`] and one.
+    /// 0: none; else its place in [`Mark::ALL`] and one.
     delivery: u8,
 }
 
 const ENDINGS: [Ending; 2] = [Ending::Undelivered, Ending::Revoked];
-const MARKS: [Mark; 5] = [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected];
 
 const _: () = assert!(size_of::<Slot>() == 64, "a permit is a cache line");
 
@@ -269,7 +268,7 @@ impl Permits {
     /// Notes what became of a permit's reply.
     pub fn delivery(&mut self, number: Number, mark: Mark) {
         if let Some(slot) = self.issued.get_mut(number) {
-            slot.delivery = place(&MARKS, mark);
+            slot.delivery = place(&Mark::ALL, mark);
         }
     }
 
@@ -320,7 +319,7 @@ impl Slot {
             purpose: self.purpose,
             interval: Interval { start: instant(self.start), end: instant(self.end) },
             ended: at_place(&ENDINGS, self.ending).map(|ending| (instant(self.ended_at), ending)),
-            delivery: at_place(&MARKS, self.delivery),
+            delivery: at_place(&Mark::ALL, self.delivery),
             phone: self.phone,
             document: self.document,
             decided_at: Timestamp::from_microsecond(self.decided_at).unwrap_or_default(),

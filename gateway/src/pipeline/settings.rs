@@ -1,5 +1,7 @@
 //! The bounds of a pipeline, as the configuration has them.
 
+use std::time::Duration;
+
 use icaze_config::gateway::{Away, Config};
 use icaze_store::{Document, Msisdn};
 use jiff::SignedDuration;
@@ -26,6 +28,8 @@ pub struct Settings {
     pub node: u8,
     /// How long a reply is of use.
     pub lifetime: SignedDuration,
+    /// How long an operator's response to a reply is awaited.
+    pub response: Duration,
     /// How long the same request is known as the same.
     pub dedupe: SignedDuration,
     /// How many requests are remembered for that, at most.
@@ -81,6 +85,7 @@ impl Settings {
         Self {
             node: config.node,
             lifetime: signed(config.smpp.answer_lifetime),
+            response: config.smpp.response_timer,
             dedupe: signed(config.smpp.dedupe),
             requests_max: REQUESTS_MAX,
             waiting_max: WAITING_MAX,

@@ -21,8 +21,8 @@ pub struct Stats {
     completed: Vec<u64>,
     /// Parts that were kept until their siblings come.
     pub parts: u64,
-    /// By operator: replies by what became of them, in the order of [`MARKS`].
-    replies: Vec<[u64; MARKS.len()]>,
+    /// By operator: replies by what became of them, in the order of [`Mark::ALL`].
+    replies: Vec<[u64; Mark::ALL.len()]>,
     regions: HashMap<Box<str>, RegionCount, RandomState>,
 }
 
@@ -34,8 +34,6 @@ pub struct RegionCount {
     /// New permits.
     pub granted: u64,
 }
-
-const MARKS: [Mark; 5] = [Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected];
 
 impl Default for Stats {
     fn default() -> Self {
@@ -96,9 +94,9 @@ impl Stats {
     pub fn replied(&mut self, operator: u16, mark: Mark) {
         let operator = usize::from(operator);
         if self.replies.len() <= operator {
-            self.replies.resize(operator + 1, [0; MARKS.len()]);
+            self.replies.resize(operator + 1, [0; Mark::ALL.len()]);
         }
-        let slot = MARKS.iter().position(|&other| other == mark);
+        let slot = Mark::ALL.iter().position(|&other| other == mark);
         if let Some(count) =
             self.replies.get_mut(operator).zip(slot).and_then(|(counts, slot)| counts.get_mut(slot))
         {
@@ -109,7 +107,7 @@ impl Stats {
     /// Replies of `operator` by what became of them.
     pub fn replies(&self, operator: u16) -> impl Iterator<Item = (Mark, u64)> {
         let counts = self.replies.get(usize::from(operator)).copied().unwrap_or_default();
-        MARKS.into_iter().zip(counts)
+        Mark::ALL.into_iter().zip(counts)
     }
 
     /// The counts that are not zero.

@@ -81,6 +81,8 @@ pub enum What {
     Answered(Direction, Command, Status),
     /// The session ended, and nobody had unbound.
     Ended(CloseReason),
+    /// It said of our replies, twice within a minute, that the bind is none: we ended it.
+    Disowned,
 }
 
 /// A connection that did not become a bind.
@@ -194,6 +196,11 @@ impl Binds {
         }
     }
 
+    /// The peer said of a bind that it is none, so that it is ended, to be made anew.
+    pub fn disowned(&self, bind: &Bind, now: Now) {
+        self.trouble(bind, What::Disowned, 1, now.wall);
+    }
+
     fn trouble(&self, bind: &Bind, what: What, count: u64, at: Timestamp) {
         self.note(bind.operator, Trouble { address: bind.address, what }, count, at);
     }
@@ -283,7 +290,7 @@ pub fn kind_name(kind: BindKind) -> &'static str {
 /// Whether a response asks for the same message again, later.
 #[must_use]
 pub fn asks_to_wait(status: Status) -> bool {
-    matches!(status, Status::ESME_RTHROTTLED | Status::ESME_RX_T_APPN | Status::ESME_RMSGQFUL)
+    status.is_retryable()
 }
 
 fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -45,6 +45,8 @@ pub struct Driver<S> {
     /// When the pace of the operator's replies allows the next one.
     paced: Option<Instant>,
     closing: Option<Instant>,
+    /// Whether it has been told that the peer disowned the bind.
+    disowned: bool,
     /// Whether the stream may hold back what it has taken.
     unflushed: bool,
     /// How often decisions had been undone when this was last looked at.
@@ -89,6 +91,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             drained,
             paced,
             closing,
+            disowned: false,
             unflushed,
             voided,
             buffer,
@@ -179,7 +182,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                         self.unflushed = true;
                     }
                     Moved::Flushed => self.unflushed = false,
-                    Moved::Read(0) => return Ok(()),
+                    // The peer sends nothing more, and may still read its responses.
+                    Moved::Read(0) => {
+                        let now = Now::read();
+                        self.link.disconnected(&self.gateway.port(), now);
+                        self.exchange(now).await;
+                    }
                     Moved::Read(count) => self.take(count).await,
                 },
                 changed = durable.changed() => if changed.is_err() { return Ok(()) },
@@ -289,12 +297,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
                 );
             }
         }
+        let disowned = self.link.is_disowned();
         let session = self.link.session();
         let bind = self.bind.get_or_insert_with(|| {
             let version = session.interface_version();
             gateway.binds.open(bound.operator, bound.kind, version, self.guard.peer, now)
         });
         bind.windows(session.unanswered_in(), session.unanswered_out());
+        if disowned && !std::mem::replace(&mut self.disowned, true) {
+            gateway.binds.disowned(bind, now);
+            tracing::warn!(
+                operator = port.name(bound.operator),
+                bind = bind.number,
+                peer = %bind.address,
+                "the bind is none, said the operator twice within a minute (ESME_RINVBNDSTS); it is ended, to be made anew"
+            );
+        }
         let siblings = self.siblings.get_or_insert_with(|| {
             gateway.siblings(bound.operator).unwrap_or_else(|| watch::Sender::new(()).subscribe())
         });

@@ -6,23 +6,26 @@
 //! [`encode`](Link::encode) writes responses and replies, before they may leave, while others have the pipeline.
 //! [`writable`](Link::writable) tells how much of that may, given what the ledger has made durable.
 
+mod replied;
+
 use std::time::Instant;
 
 use icaze_cluster::Reserved;
 use icaze_codec::pdu::{self, BindKind, Credentials, Status, Version, tlv};
-use icaze_codec::session::{CloseReason, Event, RequestId, Role, Session};
+use icaze_codec::session::{CloseReason, Event, RequestId, Role, Session, State};
 use icaze_codec::text::{self, Alphabet, Part};
 use icaze_config::gateway::AddressRange;
 use icaze_store::Msisdn;
-use icaze_store::ledger::{Address, Durable, Mark, message_id};
+use icaze_store::ledger::{Address, Durable, message_id};
 use jiff::Timestamp;
 
+use self::replied::{Addressees, Disowned, Replied, Response, Said};
 use super::accounts::{Origin, Refused};
 use super::binds::Asked;
 use super::held::{Held, Released};
 use super::outgoing::Outgoing;
 use super::port::{Port, Terms};
-use super::receipt::{self, Fate, Receipt};
+use super::receipt::{Receipt, is_marked};
 use super::reply::Draft;
 use crate::clock::Now;
 use crate::pipeline::intake::{Body, Intake};
@@ -42,6 +45,8 @@ pub struct Link {
     bound: Option<Bound>,
     /// Whether the pipeline counts this link among those that replies leave by.
     counted: bool,
+    /// What it is called there.
+    number: u32,
     /// New messages are asked to come again.
     draining: bool,
     /// Nor does anything more leave.
@@ -55,6 +60,8 @@ pub struct Link {
     /// Replies that no message can carry; since when the pipeline is to be told.
     unsendable: Vec<u64>,
     unsendable_since: Option<Instant>,
+    addressees: Addressees,
+    disowned: Disowned,
 }
 
 /// Whose link it is.
@@ -88,9 +95,8 @@ struct Batch {
     requests: Vec<RequestId>,
     /// What needs no entry in the ledger.
     answers: Vec<(RequestId, Status)>,
-    responses: Vec<(u64, Option<Status>)>,
-    /// What became of replies, and the receipts that say so.
-    fates: Vec<(u64, Fate, Option<RequestId>)>,
+    /// What the peer said of replies.
+    replied: Replied,
     text: String,
     fields: Vec<u8>,
     received: Option<Instant>,
@@ -134,6 +140,7 @@ impl Link {
             asked: None,
             bound: None,
             counted: false,
+            number: 0,
             draining: false,
             leaving: false,
             refused: None,
@@ -143,6 +150,8 @@ impl Link {
             draft: Draft::default(),
             unsendable: Vec::new(),
             unsendable_since: None,
+            addressees: Addressees::default(),
+            disowned: Disowned::default(),
         }
     }
 
@@ -241,17 +250,41 @@ impl Link {
                     None => self.batch.answers.push((request, Status::ESME_RINVBNDSTS)),
                 },
                 Some(Event::Answered { token, status, message_id }) => {
+                    let (phone, bind) = (self.addressees.take(token), self.number);
+                    let response = Response { seq: token, status, message_id, phone, bind };
                     if let Some(bound) = &self.bound {
-                        self.batch.answered(token, status, message_id, bound, port);
+                        let verdict = self.batch.replied.response(response, Said::InTime, bound, port);
+                        self.disowned.hear(verdict, now.monotonic);
                     }
                 }
-                Some(Event::Unanswered { token }) => self.batch.responses.push((token, None)),
+                Some(Event::Late { token, status, message_id }) => {
+                    let (phone, bind) = (self.addressees.take(token), self.number);
+                    let response = Response { seq: token, status, message_id, phone, bind };
+                    if let Some(bound) = &self.bound {
+                        self.batch.replied.response(response, Said::Late, bound, port);
+                    }
+                }
+                Some(Event::Unanswered { token }) => {
+                    let over = matches!(self.session.state(), State::Ended(_));
+                    self.batch.replied.said.push((token, if over { Said::Lost } else { Said::Nothing }));
+                }
                 Some(Event::Closed(reason)) => self.closed = Some(reason),
                 Some(Event::Unbinding) => {}
             }
         }
         for (request, status) in self.batch.answers.drain(..) {
             self.session.respond(request, status, &[]);
+        }
+        if self.disowned.twice {
+            self.leave();
+        }
+        self.look_for_end();
+    }
+
+    /// A session that waited to answer what its peer had sent before it ended is over with the last of these answers.
+    fn look_for_end(&mut self) {
+        if let State::Ended(reason) = self.session.state() {
+            self.closed.get_or_insert(reason);
         }
     }
 
@@ -280,57 +313,37 @@ impl Link {
     /// fill the window. [`encode`](Self::encode) has to follow.
     pub fn exchange(&mut self, pipeline: &mut Pipeline, world: &World, now: Now) -> Wake {
         self.free_bytes(now);
-        for (seq, status) in self.batch.responses.drain(..) {
-            match status {
-                Some(status) => pipeline.answered(seq, verdict(status), now),
-                None => pipeline.unanswered(seq),
-            }
-        }
+        let waiting = |pipeline: &Pipeline, bound: &Bound| pipeline.outbox().waiting(bound.operator);
+        let waited = self.bound.map_or(0, |bound| waiting(pipeline, &bound));
+        self.tell(pipeline, now);
         for seq in self.unsendable.drain(..) {
             pipeline.answered(seq, Verdict::Refused, now);
         }
         self.unsendable_since = None;
         self.count(pipeline);
         let Some(bound) = self.bound else { return Wake::default() };
-        let waited = pipeline.outbox().waiting(bound.operator);
         self.outgoing.last = self.settle(bound, pipeline, now);
         self.decide(bound, pipeline, world, now);
         let room = if self.can_send() { self.session.window_free() } else { 0 };
         while self.outgoing.replies_len() < room
-            && let Some((seq, after, envelope)) = pipeline.take_reply(bound.operator, now)
+            && let Some((seq, after, envelope)) = pipeline.take_reply(bound.operator, self.number, now)
         {
             self.outgoing.last = self.outgoing.last.max(after);
             self.outgoing.reply(seq, &envelope);
         }
-        let waiting = pipeline.outbox().waiting(bound.operator);
-        (self.outgoing.waiting, self.outgoing.time) = (waiting, pipeline.time());
+        let waiting = waiting(pipeline, &bound);
+        // Copies have time: a start sends them.
+        let copies = pipeline.outbox().copies_waiting(bound.operator);
+        (self.outgoing.waiting, self.outgoing.time) = (waiting.saturating_sub(copies), pipeline.time());
         let has_room = self.outgoing.replies_len() < room;
-        let paced = if has_room { pipeline.outbox().next_send(bound.operator, now.monotonic) } else { None };
+        let next = || pipeline.next_send(bound.operator, self.number, now.monotonic);
+        let paced = if has_room { next() } else { None };
         Wake {
             commit: pipeline.wants_commit(),
             siblings: waiting > waited,
             paced,
             mute: !pipeline.has_receiver(bound.operator),
         }
-    }
-
-    /// Notes what became of replies, and encodes the responses to the receipts that said so. Returns the last entry that one of
-    /// them waits for.
-    fn settle(&mut self, bound: Bound, pipeline: &mut Pipeline, now: Now) -> u64 {
-        let mut last = 0;
-        for (seq, fate, receipt) in self.batch.fates.drain(..) {
-            let noted = match fate {
-                Fate::Delivered => pipeline.receipt(seq, Mark::Delivered, now),
-                Fate::Failed => pipeline.receipt(seq, Mark::Rejected, now),
-                Fate::Underway => Ok(0),
-            };
-            last = last.max(noted.unwrap_or(0));
-            let status = if noted.is_ok() { Status::ESME_ROK } else { bound.terms.retry_status };
-            if let Some(receipt) = receipt {
-                self.session.respond(receipt, status, &[]);
-            }
-        }
-        last
     }
 
     /// Decides the batch.
@@ -354,11 +367,17 @@ impl Link {
     pub fn encode(&mut self, now: Now) {
         let Some(bound) = self.bound else { return };
         self.respond(bound);
+        self.look_for_end();
         let mut replies = 0;
         for (seq, envelope) in self.outgoing.replies() {
             let message = self.draft.message(&envelope, bound.role, &bound.terms, self.outgoing.time);
             match self.session.send(&message, seq, now.monotonic) {
-                Ok(()) => replies += 1,
+                Ok(()) => {
+                    replies += 1;
+                    if bound.awaits_receipts() {
+                        self.addressees.keep(seq, &message.destination, &bound);
+                    }
+                }
                 // Nothing that is sent later would differ.
                 Err(_) => self.unsendable.push(seq),
             }
@@ -395,6 +414,9 @@ impl Link {
     fn count(&mut self, pipeline: &mut Pipeline) {
         let Some(bound) = self.bound else { return };
         let carries = self.closed.is_none() && bound.carries_replies();
+        if carries && self.number == 0 {
+            self.number = pipeline.number_bind();
+        }
         if carries != self.counted {
             pipeline.receiver(bound.operator, carries);
             self.counted = carries;
@@ -444,6 +466,12 @@ impl Link {
         self.bound
     }
 
+    /// Whether the peer said of the bind, more than once, that it is none: it is being ended, to be made anew.
+    #[must_use]
+    pub fn is_disowned(&self) -> bool {
+        self.disowned.twice
+    }
+
     /// Why the peer refused our bind.
     #[must_use]
     pub fn refused(&self) -> Option<Status> {
@@ -481,31 +509,6 @@ enum Request {
 }
 
 impl Batch {
-    fn answered(&mut self, seq: u64, status: Status, message_id: &[u8], bound: &Bound, port: &Port) {
-        self.responses.push((seq, Some(status)));
-        let receipts = bound.role == Role::Esme && bound.terms.registered_delivery != 0;
-        let id = std::str::from_utf8(message_id).ok().filter(|id| !id.is_empty());
-        if let Some(id) = id.filter(|_| receipts && status.is_ok())
-            && let Some(fate) = port.awaited(bound.operator).and_then(|mut awaited| awaited.taken(id, seq))
-        {
-            self.fates.push((seq, fate, None));
-        }
-    }
-
-    /// A receipt of a reply that is remembered ends its story; any other is of no use to anybody.
-    fn receipt(&mut self, request: RequestId, message: &pdu::Message<'_>, bound: &Bound, port: &Port) {
-        let receipt = Receipt::of(message, bound.terms.alphabet);
-        let fate = receipt.as_ref().map(|receipt| receipt.fate);
-        let reply = receipt.and_then(|receipt| port.awaited(bound.operator)?.receipt(receipt));
-        if let Some(tallies) = port.tallies(bound.operator) {
-            tallies.receipt(fate.filter(|_| reply.is_some()));
-        }
-        match (reply, fate) {
-            (Some(seq), Some(fate)) => self.fates.push((seq, fate, Some(request))),
-            _ => self.answers.push((request, Status::ESME_ROK)),
-        }
-    }
-
     fn message(
         &mut self,
         request: RequestId,
@@ -514,22 +517,27 @@ impl Batch {
         port: &Port,
         received_at: Timestamp,
     ) {
-        if bound.role == Role::Esme && receipt::is_receipt(message) {
-            self.receipt(request, message, bound, port);
-            return;
+        let phone = phone(message, port);
+        if bound.role == Role::Esme
+            && let Some(receipt) = Receipt::of(message, phone, bound.terms.alphabet)
+        {
+            return self.receipt(request, receipt, bound, port);
+        }
+        // From nobody, and marked: no citizen's text, but a receipt that does not say of what.
+        if bound.role == Role::Esme && phone.is_none() && is_marked(message.esm_class) {
+            return self.put_aside(request, bound, port);
         }
         if !port.is_ours(message.destination.digits) {
             self.answers.push((request, Status::ESME_RINVDSTADR));
             return;
         }
-        let phone = phone(message, port);
         if phone.is_some_and(|phone| !port.takes(bound.operator, phone)) {
             self.answers.push((request, Status::ESME_RINVSRCADR));
             return;
         }
         self.text.clear();
         let part = sar(message);
-        let body = if is_receipt(message.esm_class) {
+        let body = if is_marked(message.esm_class) {
             Body::Receipt
         } else {
             match Alphabet::of(message.data_coding, bound.terms.alphabet) {
@@ -556,11 +564,6 @@ const UDHI: u8 = 0x40;
 /// Type of number: alphanumeric (SMPP v3.4, 5.2.5).
 const TON_ALPHANUMERIC: u8 = 5;
 
-/// Whether the esm_class of a message marks it as a receipt or acknowledgement, bits 2 to 5 (SMPP v3.4, 5.2.12).
-fn is_receipt(esm_class: u8) -> bool {
-    esm_class & 0x3C != 0
-}
-
 /// The sender, if it is a subscriber.
 fn phone(message: &pdu::Message<'_>, port: &Port) -> Option<Msisdn> {
     if message.source.ton == TON_ALPHANUMERIC {
@@ -575,17 +578,6 @@ fn sar(message: &pdu::Message<'_>) -> Option<Part> {
     let &[total] = message.tlvs.get(tlv::SAR_TOTAL_SEGMENTS)? else { return None };
     let &[number] = message.tlvs.get(tlv::SAR_SEGMENT_SEQNUM)? else { return None };
     Part::new(u16::from_be_bytes([high, low]), total, number)
-}
-
-/// Which answers to a reply are worth another try.
-fn verdict(status: Status) -> Verdict {
-    match status {
-        Status::ESME_ROK => Verdict::Taken,
-        Status::ESME_RTHROTTLED | Status::ESME_RMSGQFUL | Status::ESME_RX_T_APPN | Status::ESME_RSYSERR => {
-            Verdict::Throttled
-        }
-        _ => Verdict::Refused,
-    }
 }
 
 fn in_ledger(address: pdu::Address<'_>) -> Address<'_> {

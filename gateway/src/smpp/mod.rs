@@ -1,6 +1,7 @@
 //! Operators' connections: sessions from the codec, driven between sockets and the pipeline.
 
 pub mod accounts;
+pub mod awaited;
 pub mod backoff;
 pub mod binds;
 pub mod client;
@@ -17,3 +18,4 @@ pub mod receipt;
 pub mod recent;
 mod reply;
 pub mod trace;
+pub mod unheard;

@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use icaze_codec::pdu::{BindRequest, Message, Outbind, Status, tlv};
 use icaze_codec::session::{self, BindLimits, SessionConfig, Timers};
 use icaze_codec::text::Alphabet;
-use icaze_config::gateway::{Config, DefaultAlphabet, Operator, OutsideRanges, Role, Validity};
+use icaze_config::gateway::{Config, DefaultAlphabet, Operator, OutsideRanges, ReceiptIds, Role, Validity};
 use icaze_store::Msisdn;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
 use super::accounts::{Origin, Refused, allows, authenticate, expects};
-use super::receipt::{Awaited, Fate};
+use super::awaited::Awaited;
+use super::receipt::Fate;
 use crate::pipeline::Numbering;
 
 /// The SMPP port's configuration, made anew when the gateway's is read again.
@@ -58,8 +59,12 @@ pub struct Tallies {
     pub failed: AtomicU64,
     /// Receipts that say nothing final.
     pub underway: AtomicU64,
-    /// Receipts of nothing that is remembered.
+    /// Receipts of nothing that is remembered, or of what has had one.
     pub unknown: AtomicU64,
+    /// Texts that were acknowledged and put aside for having the form of a receipt.
+    pub receipts_aside: AtomicU64,
+    /// The same for coming from what would answer our answer.
+    pub loops_aside: AtomicU64,
 }
 
 /// What was agreed with an operator, as far as a link needs it.
@@ -81,6 +86,8 @@ pub struct Terms {
     pub registered_delivery: u8,
     /// How it says until when it is of use.
     pub validity: Validity,
+    /// How phone numbers are told.
+    pub numbering: Numbering,
     /// What these terms are of.
     pub epoch: u32,
 }
@@ -95,6 +102,9 @@ impl Tallies {
             None => &self.unknown,
         };
         tally.fetch_add(1, Ordering::Relaxed);
+        if fate.is_none() {
+            self.receipts_aside.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
@@ -210,6 +220,7 @@ impl Port {
             },
             registered_delivery: operator.registered_delivery,
             validity: operator.validity,
+            numbering: self.numbering,
             epoch: entry.epoch,
         })
     }
@@ -345,6 +356,9 @@ fn lasting(operator: &Operator) -> Operator {
     Operator {
         rate_in: None,
         rate_out: None,
+        retry_on: Vec::new(),
+        copies_max: 0,
+        receipt_ids: ReceiptIds::Auto,
         allow: Vec::new(),
         ranges: Vec::new(),
         outside_ranges: OutsideRanges::Take,

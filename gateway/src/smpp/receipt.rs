@@ -3,15 +3,9 @@
 //! Appendix B's text is a custom, not a format: keys may be missing, in any case and order, dates may be anything, and the
 //! message_id may be written in another base than in the response to the reply. So only what is needed is read.
 
-use std::collections::{HashMap, VecDeque};
-
 use icaze_codec::pdu::{Message, tlv};
 use icaze_codec::text::{self, Alphabet, Shifts};
-
-/// Replies of one operator that receipts are awaited for, at most: the oldest are forgotten. Some 10 MiB.
-const AWAITED_MAX: usize = 100_000;
-/// Receipts that came before the response to their reply, at most: they take different binds.
-const EARLY_MAX: usize = 1000;
+use icaze_store::Msisdn;
 
 /// What became of a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,36 +25,72 @@ pub struct Receipt {
     pub id: Box<str>,
     /// What became of it.
     pub fate: Fate,
+    /// The phone that it is about, if it says so.
+    pub phone: Option<Msisdn>,
+    /// Whether its esm_class or a TLV marks it as a receipt, which no citizen's text is. Else only its text says so.
+    pub marked: bool,
 }
 
-/// Whether a message from an SMSC is a receipt or an acknowledgement, by bits 2 to 5 of its esm_class or by a TLV that
-/// only these have.
+/// Whether the esm_class of a message marks it as a receipt or acknowledgement, bits 2 to 5 (SMPP v3.4, 5.2.12).
 #[must_use]
-pub fn is_receipt(message: &Message<'_>) -> bool {
-    message.esm_class & 0x3C != 0 || message.tlvs.get(tlv::RECEIPTED_MESSAGE_ID).is_some()
+pub fn is_marked(esm_class: u8) -> bool {
+    esm_class & 0x3C != 0
 }
 
 impl Receipt {
-    /// Reads a receipt: the TLVs where it has them, else the text. `None` if it does not say of which message it is.
+    /// Reads a message from an SMSC, `phone` being its sender: the TLVs where it has them, else the text. `None` if it is no
+    /// receipt or does not say of which message: marks alone make none, for some stacks set them on any text.
     #[must_use]
-    pub fn of(message: &Message<'_>, default: Alphabet) -> Option<Self> {
-        let mut text = String::new();
-        let alphabet = Alphabet::of(message.data_coding, default).unwrap_or(Alphabet::Latin1);
-        text::decode(alphabet, Shifts::default(), message.payload, &mut text);
-        let id = message.tlvs.get(tlv::RECEIPTED_MESSAGE_ID).and_then(|id| std::str::from_utf8(id).ok());
+    pub fn of(message: &Message<'_>, phone: Option<Msisdn>, default: Alphabet) -> Option<Self> {
+        let named = message.tlvs.get(tlv::RECEIPTED_MESSAGE_ID);
+        let marked = named.is_some() || is_marked(message.esm_class);
+        if !marked && !message.payload.contains(&b':') {
+            return None;
+        }
+        let text = read(message, default);
+        let id = named.and_then(|id| std::str::from_utf8(id).ok());
         let id = id.map(|id| id.trim_end_matches('\0')).filter(|id| !id.is_empty());
-        let id = id.or_else(|| field(&text, "id"))?;
+        let id = id.or_else(|| field(&text, "id").filter(|_| marked || looks_like_receipt(&text)))?;
         let fate = message.tlvs.get_number(tlv::MESSAGE_STATE).map(by_state);
-        Some(Self { id: id.into(), fate: fate.unwrap_or_else(|| by_text(&text)) })
+        Some(Self { id: id.into(), fate: fate.unwrap_or_else(|| by_text(&text)), phone, marked })
     }
 }
 
-/// The value of `key:` in a receipt's text.
+/// The text of a receipt. SMSCs write theirs in ASCII or UCS-2 whatever the data_coding says.
+fn read(message: &Message<'_>, default: Alphabet) -> String {
+    let declared = Alphabet::of(message.data_coding, default).unwrap_or(Alphabet::Latin1);
+    let mut text = String::new();
+    for alphabet in [declared, Alphabet::Latin1, Alphabet::Ucs2] {
+        text.clear();
+        text::decode(alphabet, Shifts::default(), message.payload, &mut text);
+        if looks_like_receipt(&text) {
+            return text;
+        }
+    }
+    text.clear();
+    text::decode(declared, Shifts::default(), message.payload, &mut text);
+    text
+}
+
+/// Whether a text has the form of a receipt (SMPP v3.4, Appendix B): an id, and a state or counts. Nobody
+/// writes so by hand.
+#[must_use]
+pub fn looks_like_receipt(text: &str) -> bool {
+    let counted = |key| field(text, key).is_some_and(|value| value.bytes().all(|b| b.is_ascii_digit()));
+    field(text, "id").is_some() && (field(text, "stat").is_some() || counted("sub") || counted("dlvrd"))
+}
+
+/// The value of `key:` in a receipt's text. A blank before the value is as good as none.
 fn field<'a>(text: &'a str, key: &str) -> Option<&'a str> {
-    text.split_ascii_whitespace().find_map(|word| {
-        let (name, value) = word.split_once(':')?;
-        (name.eq_ignore_ascii_case(key) && !value.is_empty()).then_some(value)
-    })
+    let places = text.match_indices(':').filter_map(|(colon, _)| {
+        let (before, name) = text.split_at_checked(colon.checked_sub(key.len())?)?;
+        let (name, value) = name.split_at_checked(key.len())?;
+        let whole = before.chars().next_back().is_none_or(|c| !c.is_alphanumeric());
+        (whole && name.eq_ignore_ascii_case(key)).then(|| value.get(1..)).flatten()
+    });
+    let blank = |c: char| c.is_whitespace() || matches!(c, '\0' | ',' | ';');
+    let mut values = places.filter_map(|value| value.trim_start_matches(' ').split(blank).next());
+    values.find(|value| !value.is_empty() && !value.contains(':'))
 }
 
 /// message_state (SMPP v3.4, 5.2.28).
@@ -84,106 +114,6 @@ fn by_text(text: &str) -> Fate {
     }
 }
 
-/// The replies of one operator that a receipt may come for. In memory only: a receipt that comes after a restart is of
-/// nothing that is remembered, and its reply's story ends with the operator having taken it.
-#[derive(Debug, Default)]
-pub struct Awaited {
-    /// The decision's entry by message_id.
-    sent: HashMap<Box<str>, u64>,
-    order: VecDeque<(Box<str>, u64)>,
-    early: Early,
-}
-
-impl Awaited {
-    /// The operator took the reply of entry `seq` as `id`. What became of it, if that is known already.
-    pub fn taken(&mut self, id: &str, seq: u64) -> Option<Fate> {
-        let id = normal(id);
-        if let Some(fate) = self.early.take(&id) {
-            return Some(fate);
-        }
-        self.sent.insert(id.clone(), seq);
-        self.order.push_back((id, seq));
-        while self.order.len() > AWAITED_MAX
-            && let Some((id, seq)) = self.order.pop_front()
-        {
-            if self.sent.get(&id) == Some(&seq) {
-                self.sent.remove(&id);
-            }
-        }
-        None
-    }
-
-    /// A receipt came: the entry of its reply, if that is known. A final one is kept for a while if it is not.
-    pub fn receipt(&mut self, receipt: Receipt) -> Option<u64> {
-        let found = spellings(&receipt.id).find(|id| self.sent.contains_key(id));
-        match (found, receipt.fate) {
-            (Some(id), Fate::Underway) => self.sent.get(&id).copied(),
-            (Some(id), _) => self.sent.remove(&id),
-            (None, Fate::Underway) => None,
-            (None, _) => {
-                self.early.keep(receipt);
-                None
-            }
-        }
-    }
-}
-
-/// Final receipts of replies that nobody has heard of yet, found by every spelling of their ids.
-#[derive(Debug, Default)]
-struct Early {
-    /// Oldest first; `None` once taken.
-    receipts: VecDeque<Option<Receipt>>,
-    /// The number of the oldest.
-    first: u64,
-    /// The number of the receipt that came last, by spelling.
-    by_id: HashMap<Box<str>, u64>,
-}
-
-impl Early {
-    fn keep(&mut self, receipt: Receipt) {
-        if self.receipts.len() >= EARLY_MAX {
-            self.forget(self.first);
-            self.receipts.pop_front();
-            self.first += 1;
-        }
-        let number = self.first + self.receipts.len() as u64;
-        self.by_id.extend(spellings(&receipt.id).map(|id| (id, number)));
-        self.receipts.push_back(Some(receipt));
-    }
-
-    fn take(&mut self, id: &str) -> Option<Fate> {
-        let number = *self.by_id.get(id)?;
-        self.forget(number)
-    }
-
-    /// Forgets the receipt of this number; its fate.
-    fn forget(&mut self, number: u64) -> Option<Fate> {
-        let receipt = self.receipts.get_mut((number - self.first) as usize)?.take()?;
-        for id in spellings(&receipt.id) {
-            if self.by_id.get(&id) == Some(&number) {
-                self.by_id.remove(&id);
-            }
-        }
-        Some(receipt.fate)
-    }
-}
-
-/// One spelling for ids that differ in case and leading zeros only.
-fn normal(id: &str) -> Box<str> {
-    let id = id.trim().to_ascii_lowercase();
-    let digits = id.trim_start_matches('0');
-    if digits.is_empty() { "0".into() } else { digits.into() }
-}
-
-/// The id as it is written, then in hexadecimal if it may be decimal, then in decimal if it may be hexadecimal: SMSCs write
-/// one in responses and the other in receipts.
-fn spellings(id: &str) -> impl Iterator<Item = Box<str>> {
-    let id = normal(id);
-    let hexadecimal = id.parse::<u64>().ok().map(|id| format!("{id:x}").into());
-    let decimal = u64::from_str_radix(&id, 16).ok().map(|id| id.to_string().into());
-    [Some(id), hexadecimal, decimal].into_iter().flatten()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,8 +127,7 @@ mod tests {
             esm_class: 4,
             ..Message::default()
         };
-        assert!(is_receipt(&message));
-        Receipt::of(&message, Alphabet::Gsm7).map(|receipt| (receipt.id, receipt.fate))
+        Receipt::of(&message, None, Alphabet::Gsm7).map(|receipt| (receipt.id, receipt.fate))
     }
 
     #[test]
@@ -229,6 +158,31 @@ mod tests {
     }
 
     #[test]
+    fn a_receipt_is_told_by_what_it_says() {
+        for text in [
+            "id:5001 submit date:2204152009 done date:2204152009 stat:DELIVRD err:000",
+            "stat:UNDELIV ID:7F",
+            "Id: 12 Sub: 001 Dlvrd: 000",
+            "id:9,dlvrd:001",
+            "\0id:a-1\0stat:EXPIRED",
+        ] {
+            assert!(looks_like_receipt(text), "{text:?}");
+        }
+        for text in [
+            "2 AZE20000000",
+            "id:AZE20000000 2",
+            "id: stat:",
+            "stat:DELIVRD",
+            "paid:1 stat:ok",
+            "id:1 sub:ota",
+            "",
+            "::",
+        ] {
+            assert!(!looks_like_receipt(text), "{text:?}");
+        }
+    }
+
+    #[test]
     fn parameters_go_before_the_text() {
         let id: (u16, &[u8]) = (tlv::RECEIPTED_MESSAGE_ID, b"2A\0");
         assert_eq!(read("", &[id, (tlv::MESSAGE_STATE, &[2])]), Some(("2A".into(), Fate::Delivered)));
@@ -240,50 +194,21 @@ mod tests {
         assert_eq!(read("", &[id]), Some(("2A".into(), Fate::Underway)));
     }
 
-    fn receipt(id: &str, fate: Fate) -> Receipt {
-        Receipt { id: id.into(), fate }
-    }
-
     #[test]
-    fn a_receipt_finds_its_reply_however_the_id_is_written() {
-        for (in_response, in_receipt) in
-            [("2A", "42"), ("42", "2a"), ("0000002A", "2a"), ("10", "10"), ("msg-7", "MSG-7"), ("0", "00")]
+    fn marks_alone_make_no_receipt_and_a_receipt_needs_none() {
+        let of = |payload: &[u8], esm_class, data_coding| {
+            let message = Message { payload, esm_class, data_coding, ..Message::default() };
+            Receipt::of(&message, None, Alphabet::Gsm7).map(|receipt| (receipt.id, receipt.marked))
+        };
+        let text = b"id:5001 submit date:2204152009 done date:2204152009 stat:DELIVRD err:000";
+        let wide: Vec<u8> = text.iter().flat_map(|&octet| [0, octet]).collect();
+        for (payload, data_coding) in
+            [(&text[..], 0), (text, 8), (text, 4), (&wide, 8), (&wide, 0), (&wide, 4)]
         {
-            let mut awaited = Awaited::default();
-            assert_eq!(awaited.taken(in_response, 7), None);
-            assert_eq!(awaited.receipt(receipt(in_receipt, Fate::Underway)), Some(7), "{in_receipt}");
-            assert_eq!(awaited.receipt(receipt(in_receipt, Fate::Delivered)), Some(7), "{in_receipt}");
-            assert_eq!(awaited.receipt(receipt(in_receipt, Fate::Delivered)), None, "once");
+            assert_eq!(of(payload, 0, data_coding), Some(("5001".into(), false)), "{data_coding}");
+            assert_eq!(of(payload, 0x04, data_coding), Some(("5001".into(), true)), "{data_coding}");
         }
-    }
-
-    #[test]
-    fn the_same_spelling_goes_before_another_base() {
-        let mut awaited = Awaited::default();
-        awaited.taken("10", 1);
-        awaited.taken("16", 2);
-        assert_eq!(awaited.receipt(receipt("16", Fate::Delivered)), Some(2));
-        assert_eq!(awaited.receipt(receipt("10", Fate::Delivered)), Some(1));
-    }
-
-    #[test]
-    fn a_receipt_may_overtake_the_response() {
-        let mut awaited = Awaited::default();
-        assert_eq!(awaited.receipt(receipt("42", Fate::Failed)), None);
-        assert_eq!(awaited.taken("2A", 7), Some(Fate::Failed));
-        assert_eq!(awaited.taken("2A", 8), None);
-    }
-
-    #[test]
-    fn memory_is_bounded() {
-        let mut awaited = Awaited::default();
-        for seq in 0..AWAITED_MAX as u64 + 10 {
-            awaited.taken(&format!("m{seq}"), seq);
-            awaited.receipt(receipt(&format!("x{seq}"), Fate::Delivered));
-        }
-        assert_eq!((awaited.sent.len(), awaited.order.len()), (AWAITED_MAX, AWAITED_MAX));
-        assert_eq!((awaited.early.receipts.len(), awaited.early.by_id.len()), (EARLY_MAX, EARLY_MAX));
-        assert_eq!(awaited.receipt(receipt("m9", Fate::Delivered)), None, "the oldest are forgotten");
-        assert_eq!(awaited.receipt(receipt("m10", Fate::Delivered)), Some(10));
+        assert_eq!(of(b"2 AZE20000020", 0x08, 0), None);
+        assert_eq!((of(b"id:9", 0x04, 0), of(b"id:9", 0, 0)), (Some(("9".into(), true)), None));
     }
 }

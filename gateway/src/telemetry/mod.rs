@@ -252,6 +252,12 @@ fn describe() {
         "icaze_receipts_total",
         "Delivery receipts by what they say; unknown: of no reply that is remembered"
     );
+    describe_counter!(
+        "icaze_texts_put_aside_total",
+        "Messages that were acknowledged and are never answered: receipts of no reply that awaits one, and loops"
+    );
+    describe_counter!("icaze_reply_copies_total", "Copies of replies that the operator had not answered");
+    describe_gauge!("icaze_replies_unanswered", "Replies in a row that the operator left unanswered");
     describe_counter!("icaze_mo_refused_total", "Messages answered with another status than ESME_ROK");
     describe_counter!("icaze_throttled_total", "Messages whose operator was asked to slow down");
     describe_counter!("icaze_decisions_total", "Decisions since the start");

@@ -125,7 +125,7 @@ impl Node {
     /// The reply that waits, in flight on a bind that comes and goes for it.
     fn pending(&mut self) -> Option<(u64, String)> {
         self.pipeline.receiver(0, true);
-        let taken = self.pipeline.take_reply(0, self.now);
+        let taken = self.pipeline.take_reply(0, 1, self.now);
         let taken = taken.map(|(seq, _, envelope)| (seq, envelope.text.to_owned()));
         self.pipeline.receiver(0, false);
         taken
@@ -445,7 +445,7 @@ fn a_permit_that_a_phone_may_have_stands_and_stays_spent() {
     let mut node = Node::start(NOON);
     node.take(ANNA, 1, Body::Text("2 AZE20000000"));
     let (seq, text) = node.pending().unwrap();
-    node.pipeline.unanswered(seq);
+    node.pipeline.unanswered(seq, node.now);
     node.pass(601);
     assert_eq!(node.pending(), None);
     let ended: Vec<_> = node.pipeline.stats().replies(0).filter(|&(_, count)| count > 0).collect();

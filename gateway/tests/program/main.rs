@@ -38,6 +38,7 @@ mod past;
 #[cfg(feature = "peers")]
 mod peers;
 mod register;
+mod replies;
 mod reports;
 mod restart;
 mod retention;

@@ -11,18 +11,23 @@ use crate::support::{Gateway, Site};
 const PHONE: &str = "994507391846";
 
 /// A gateway that binds to `smsc` as operator `north`, with `more` in its section.
-fn bound_to(smsc: &[&Smsc], more: &str) -> (Site, Gateway) {
+pub(crate) fn bound_to(smsc: &[&Smsc], more: &str) -> (Site, Gateway) {
     connected("role = \"connect\"", smsc, more)
 }
 
 fn connected(role: &str, smsc: &[&Smsc], more: &str) -> (Site, Gateway) {
-    let addresses: Vec<String> = smsc.iter().map(|smsc| format!("{:?}", smsc.address())).collect();
-    let site = Site::new(&format!(
-        "[operators.north]\n{role}\naddresses = [{}]\nsystem_id = \"icaze8103\"\npassword = \"s3cr3t\"\n{more}\n",
-        addresses.join(", ")
-    ));
+    let site = site_of(role, smsc, more);
     let gateway = site.start();
     (site, gateway)
+}
+
+/// The site of such a gateway.
+pub(crate) fn site_of(role: &str, smsc: &[&Smsc], more: &str) -> Site {
+    let addresses: Vec<String> = smsc.iter().map(|smsc| format!("{:?}", smsc.address())).collect();
+    Site::new(&format!(
+        "[operators.north]\n{role}\naddresses = [{}]\nsystem_id = \"icaze8103\"\npassword = \"s3cr3t\"\n{more}\n",
+        addresses.join(", ")
+    ))
 }
 
 /// Ends it in order.

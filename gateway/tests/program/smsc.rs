@@ -151,6 +151,18 @@ impl Bind {
         submitted
     }
 
+    /// Delivers a text of a receipt's form, marked or not, from a phone.
+    pub(crate) fn receipt_from(&mut self, phone: &str, esm_class: u8, text: &str) -> Status {
+        self.deliver(&Message {
+            kind: MessageKind::DeliverSm,
+            esm_class,
+            source: Address { ton: 1, npi: 1, digits: phone.as_bytes() },
+            destination: Address { ton: 3, npi: 1, digits: b"8103" },
+            payload: text.as_bytes(),
+            ..Message::default()
+        })
+    }
+
     pub(crate) fn respond(&mut self, submitted: &Submitted, status: Status, id: &str) {
         self.session.respond(submitted.request, status, id.as_bytes());
         self.flush();

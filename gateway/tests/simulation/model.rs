@@ -21,6 +21,8 @@ pub(crate) struct Exposure {
     pub(crate) unheard: bool,
     /// It was taken for this connection no earlier.
     taken_after: Instant,
+    /// In which life of the gateway it left.
+    run: usize,
 }
 
 /// What left the gateway, and what the operators made of it.
@@ -41,7 +43,12 @@ pub(crate) struct Model {
     answered: HashMap<usize, Vec<usize>>,
     /// How many responses and replies left.
     pub(crate) left: u64,
+    /// Lives of the gateway so far.
+    pub(crate) run: usize,
 }
+
+/// What one life of the gateway may send of a reply that is not refused: the reply, and `copies_max` copies.
+const SENDS_MAX: usize = 4;
 
 /// A response within this is one before the gateway's timer, which begins a little before the reply leaves.
 const SOON: Duration = Duration::from_secs(5);
@@ -50,6 +57,8 @@ const SOON: Duration = Duration::from_secs(5);
 #[derive(Default)]
 struct Taken {
     copies: usize,
+    /// By life of the gateway: what left and was not refused.
+    sends: BTreeMap<usize, usize>,
     /// The gateway knows, and nothing has made it forget.
     known: usize,
     /// How many more copies the phone's repeated messages may bring.
@@ -113,6 +122,7 @@ impl Model {
                     status: None,
                     unheard: false,
                     taken_after,
+                    run: self.run,
                 });
             }
             _ => {}
@@ -179,6 +189,9 @@ impl Model {
             let repeats = self.repeats.get(&(exposure.operator, exposure.phone.clone()));
             let count = taken.entry((name, &exposure.phone, &exposure.text)).or_default();
             count.repeats = repeats.copied().unwrap_or_default();
+            if exposure.status.is_none_or(Status::is_ok) {
+                *count.sends.entry(exposure.run).or_default() += 1;
+            }
             if exposure.status == Some(Status::ESME_ROK) {
                 count.copies += 1;
                 count.known += usize::from(!exposure.unheard);
@@ -190,10 +203,14 @@ impl Model {
             count.0 += story.sent(seq);
             count.1 += 1;
         }
-        for (key, Taken { known, repeats, .. }) in &taken {
+        for (key, Taken { known, repeats, sends, .. }) in &taken {
             let Some(&(sent, decisions)) = told.get(key) else {
                 return Err("a reply left that no entry of the ledger holds".to_owned());
             };
+            let sends = sends.values().max().copied().unwrap_or_default();
+            if sends > SENDS_MAX * (decisions + repeats) {
+                return Err(format!("a reply left {sends} times in one life of the gateway"));
+            }
             if *known > decisions + repeats {
                 return Err(format!("{known} copies are known to be taken, of {decisions} replies"));
             }

@@ -261,6 +261,7 @@ impl Simulation {
                 let story = Story::read(&self.storage, &self.site.key)?;
                 self.model.check_acked(&story)?;
                 self.node = Some(node);
+                self.model.run += 1;
                 Ok(())
             }
             Err(OpenError::NoRoom { .. }) if self.full => Ok(()),

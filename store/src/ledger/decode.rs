@@ -231,6 +231,7 @@ fn mark(byte: u8) -> Result<Mark, Malformed> {
         3 => Ok(Mark::Expired),
         4 => Ok(Mark::Undelivered),
         5 => Ok(Mark::Rejected),
+        6 => Ok(Mark::Unconfirmed),
         _ => Err(Malformed),
     }
 }

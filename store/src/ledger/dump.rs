@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::reader::Visible;
-use super::{Address, Channel, Decision, Entry, Mark, Part, Record};
+use super::{Address, Channel, Decision, Entry, Part, Record};
 
 /// What the dump asks of those who know how codes are written and texts are split.
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +73,7 @@ pub fn dump_json(record: &Record<'_>, visible: Visible, with: DumpWith) -> Strin
             line.part(part, visible);
         }
         Entry::Mark(mark, decisions) => {
-            line.kind = match mark {
-                Mark::Sent => "sent",
-                Mark::Delivered => "delivered",
-                Mark::Expired => "expired",
-                Mark::Undelivered => "undelivered",
-                Mark::Rejected => "rejected",
-            };
+            line.kind = mark.name();
             line.refers_to = Some(RefersTo::Many(decisions));
         }
         Entry::Revocation(decision) => {

@@ -243,5 +243,6 @@ fn mark_byte(mark: Mark) -> u8 {
         Mark::Expired => 3,
         Mark::Undelivered => 4,
         Mark::Rejected => 5,
+        Mark::Unconfirmed => 6,
     }
 }

@@ -56,6 +56,27 @@ pub enum Mark {
     Undelivered,
     /// The operator refused it for good, and it carried no permit, or one that an earlier attempt may have brought.
     Rejected,
+    /// It was sent as often as it may be, and the operator said nothing. A permit in it stands: the phone may have it.
+    Unconfirmed,
+}
+
+impl Mark {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Sent, Self::Delivered, Self::Expired, Self::Undelivered, Self::Rejected, Self::Unconfirmed];
+
+    /// Its name in dumps and metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Delivered => "delivered",
+            Self::Expired => "expired",
+            Self::Undelivered => "undelivered",
+            Self::Rejected => "rejected",
+            Self::Unconfirmed => "unconfirmed",
+        }
+    }
 }
 
 /// Everything that explains and repeats one decision.

@@ -83,6 +83,8 @@ fn marks_name_all_their_decisions() {
     let line = dump(8, Entry::Mark(Mark::Delivered, Cow::Borrowed(&[5, 6])), ALL);
     assert_eq!((&line["kind"], &line["refers_to"]), (&json!("delivered"), &json!([5, 6])));
     assert_eq!(line.get("message_id"), None);
+    let line = dump(8, Entry::Mark(Mark::Unconfirmed, Cow::Borrowed(&[5])), ALL);
+    assert_eq!(line["kind"], "unconfirmed");
     let line = dump(8, Entry::Revocation(5), ALL);
     assert_eq!((&line["kind"], &line["refers_to"]), (&json!("revocation"), &json!(5)));
     let line = dump(9, Entry::Receiver("demo", false), ALL);

@@ -241,7 +241,7 @@ fn part() -> impl Strategy<Value = OwnedPart> {
 }
 
 fn mark() -> impl Strategy<Value = Mark> {
-    select(vec![Mark::Sent, Mark::Delivered, Mark::Expired, Mark::Undelivered, Mark::Rejected])
+    select(Mark::ALL.to_vec())
 }
 
 /// Any entry at any time.

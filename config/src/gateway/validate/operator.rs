@@ -9,7 +9,8 @@ use ipnet::IpNet;
 
 use super::super::settings::DEMO;
 use super::super::{
-    AddressRange, Bind, Config, DefaultAlphabet, Operator, Outbind, OutsideRanges, Password, Role, Validity,
+    AddressRange, Bind, Config, DefaultAlphabet, Operator, Outbind, OutsideRanges, Password, ReceiptIds,
+    Role, Validity,
 };
 use super::{Check, DAY_S, SESSIONS, TIMER_S, is_digits};
 
@@ -19,6 +20,8 @@ const SYSTEM_TYPE_BYTES: RangeInclusive<usize> = 0..=12;
 const ADDRESS_RANGE_BYTES: RangeInclusive<usize> = 0..=40;
 /// A window costs memory: what one gateway can be asked to hold.
 const WINDOW: RangeInclusive<u64> = 1..=10_000;
+/// Copies of a reply that the operator does not answer: each may be one more SMS to the phone.
+const COPIES: RangeInclusive<u64> = 0..=5;
 /// Binds of a kind that we hold open to one operator.
 const CONNECTIONS: RangeInclusive<u64> = 1..=100;
 
@@ -81,7 +84,18 @@ impl Check<'_> {
             rate_out: self.rate(&key("rate_out")),
             retry_status: self.number(&key("retry_status"), 1..=u64::from(u32::MAX)),
             connect_retry_status: self.number(&key("connect_retry_status"), 1..=u64::from(u32::MAX)),
+            retry_on: self.statuses(&key("retry_on")),
+            copies_max: self.number(&key("copies_max"), COPIES),
             registered_delivery: self.number(&key("registered_delivery"), 0..=u64::from(u8::MAX)),
+            receipt_ids: self.choice(
+                &key("receipt_ids"),
+                &[
+                    ("auto", ReceiptIds::Auto),
+                    ("same", ReceiptIds::Same),
+                    ("hex", ReceiptIds::Hex),
+                    ("decimal", ReceiptIds::Decimal),
+                ],
+            ),
             validity: self.choice(
                 &key("validity"),
                 &[
@@ -125,6 +139,13 @@ impl Check<'_> {
         self.tls_fits(name, &operator, config);
         self.timers_fit(name, &operator);
         operator
+    }
+
+    /// Numbers of statuses, none of which is a success.
+    fn statuses(&mut self, key: &str) -> Vec<u32> {
+        let said = self.list(key);
+        self.every_is(key, &said, |said| status(said).is_some(), "a command_status such as 0x58, and not 0");
+        said.iter().filter_map(|said| status(said)).collect()
     }
 
     /// The shipped account is public knowledge, whatever section it stands in.
@@ -285,6 +306,14 @@ impl Check<'_> {
             }),
         }
     }
+}
+
+fn status(said: &str) -> Option<u32> {
+    let number = match said.strip_prefix("0x") {
+        Some(hex) => u32::from_str_radix(hex, 16),
+        None => said.parse(),
+    };
+    number.ok().filter(|&number| number != 0)
 }
 
 fn is_host_and_port(text: &str) -> bool {

@@ -112,6 +112,8 @@ pub(in crate::http) enum Delivery {
     Delivered,
     /// It was refused, or came too late.
     Expired,
+    /// It was sent, and the operator never said whether it has it.
+    Unconfirmed,
 }
 
 impl Answer {
@@ -200,6 +202,7 @@ impl Delivery {
             Some(Mark::Sent) => Self::Sent,
             Some(Mark::Delivered) => Self::Delivered,
             Some(Mark::Expired | Mark::Undelivered | Mark::Rejected) => Self::Expired,
+            Some(Mark::Unconfirmed) => Self::Unconfirmed,
         }
     }
 }

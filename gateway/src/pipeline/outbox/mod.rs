@@ -1,23 +1,28 @@
 //! Replies, from their decision until the operator has them or their time of use has passed.
 
+mod answers;
+mod queue;
 mod replies;
 mod reply;
 mod texts;
+mod tries;
 
 #[cfg(test)]
 mod tests;
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
 use icaze_store::ledger::Mark;
 use jiff::{SignedDuration, Timestamp};
 
+use self::queue::Queue;
+pub use self::queue::Silence;
 use self::replies::Replies;
 use self::reply::State;
 pub use self::reply::{Envelope, Issued};
-use super::pace::Pace;
+use self::tries::{Again, Tried};
 
 /// A reply whose story has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +40,10 @@ pub enum Verdict {
     Taken,
     /// It has no room now; try again, more slowly.
     Throttled,
+    /// It failed to take it; try again, a few times.
+    Failed,
+    /// The bind of this number is none, as far as it knows; try another one.
+    Unbound(u32),
     /// It will never take it.
     Refused,
 }
@@ -46,28 +55,26 @@ pub enum Verdict {
 pub struct Outbox {
     replies: Replies,
     queues: Vec<Queue>,
+    /// What was tried with replies that have not ended.
+    tried: Tried,
     /// The first entry whose reply has not been looked at for having expired. Replies expire in the order they were decided,
     /// but for those in `revisits`.
     due: u64,
     /// When to look at a reply again: it was in flight when its time had passed, is sent once more, or is a late one.
     revisits: BinaryHeap<Reverse<(i64, u64)>>,
     lifetime: SignedDuration,
+    /// How long a response is awaited.
+    response: Duration,
     waiting_max: usize,
 }
 
-/// The replies of one operator that no bind has taken yet.
-#[derive(Debug)]
-struct Queue {
-    /// Oldest first. May name replies that are no longer waiting; these are skipped.
-    waiting: VecDeque<u64>,
-    /// Those that the operator put off, and when each is due again, in that order. As above.
-    put_off: VecDeque<(Instant, u64)>,
-    /// Whose turn it is where both have one.
-    put_off_next: bool,
-    count: usize,
-    pace: Pace,
-    /// Replies of entries before this one may have been written by an earlier run.
-    touched_before: u64,
+/// What is agreed with an operator about its replies.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Agreed {
+    /// Messages/s; 0 is unlimited.
+    pub rate: u32,
+    /// Copies of a reply that it does not answer, at most.
+    pub copies_max: u8,
 }
 
 /// Set in the entries of replies that another node decided: no ledger has so many.
@@ -77,26 +84,25 @@ pub const ADOPTED: u64 = 1 << 63;
 /// looking at the phone.
 const FRESH: SignedDuration = SignedDuration::from_secs(30);
 
-/// How long a reply that was put off is left alone. One that is put off for ever, as for a subscriber whose own queue is full,
-/// costs the others one send and one halving of the pace in this time.
-const PUT_OFF: Duration = Duration::from_secs(5);
-
 impl Outbox {
-    /// An empty outbox for operators with these agreed rates (messages/s, 0 unlimited), in the order of their ids. It is full
-    /// for an operator of whom `waiting_max` replies wait.
+    /// An empty outbox for operators with whom this is agreed, in the order of their ids. It is full for an operator of whom
+    /// `waiting_max` replies wait.
     #[must_use]
     pub fn new(
-        rates: impl IntoIterator<Item = u32>,
+        agreed: impl IntoIterator<Item = Agreed>,
         lifetime: SignedDuration,
+        response: Duration,
         waiting_max: usize,
         now: Instant,
     ) -> Self {
         Self {
             replies: Replies::default(),
-            queues: rates.into_iter().map(|rate| Queue::new(rate, now)).collect(),
+            queues: agreed.into_iter().map(|agreed| Queue::new(agreed, now)).collect(),
+            tried: Tried::default(),
             due: 0,
             revisits: BinaryHeap::new(),
             lifetime,
+            response,
             waiting_max,
         }
     }
@@ -125,7 +131,7 @@ impl Outbox {
     }
 
     /// Leaves a waiting reply to another node; whether it waited. It is in flight until that one has
-    /// [answered](Self::answered), or it is [unanswered](Self::unanswered).
+    /// [answered](Self::answered), or it is [back](Self::back).
     pub fn withhold(&mut self, seq: u64) -> bool {
         let Some(reply) = self.replies.get_mut(seq).filter(|reply| reply.state == State::Waiting) else {
             return false;
@@ -133,10 +139,20 @@ impl Outbox {
         (reply.state, reply.touched, reply.uncertain) = (State::InFlight, true, true);
         let operator = reply.operator;
         if let Some(queue) = self.queues.get_mut(usize::from(operator)) {
+            if let Some(tries) = self.tried.get_mut(&seq) {
+                queue.later.remove(seq, tries);
+            }
             queue.count = queue.count.saturating_sub(1);
             queue.skip(&self.replies);
         }
         true
+    }
+
+    /// A reply that was left to another node is this one's again.
+    pub fn back(&mut self, seq: u64) {
+        if self.replies.get(seq).is_some_and(|reply| reply.state == State::InFlight) {
+            self.wait_again(seq);
+        }
     }
 
     /// The reply of entry `seq` and its operator, if its story has not ended.
@@ -146,25 +162,35 @@ impl Outbox {
         Some((reply.operator, self.replies.envelope(seq)?))
     }
 
-    /// Takes the reply that `operator` should get next, for a bind that has room in its window. It is in flight
-    /// until [`answered`](Self::answered) or [`unanswered`](Self::unanswered).
-    pub fn take(&mut self, operator: u16, now: Instant, wall: Timestamp) -> Option<(u64, Envelope<'_>)> {
-        let queue = self.queues.get_mut(usize::from(operator))?;
-        let replies = &self.replies;
+    /// Takes the reply that `operator` should get next, for a bind that has room in its window; `avoiding`: the bind's number
+    /// where the operator has others, so that what failed by it goes by one of these. The reply is in flight until
+    /// [`answered`](Self::answered), [`overdue`](Self::overdue) or [`unanswered`](Self::unanswered).
+    pub fn take(
+        &mut self,
+        operator: u16,
+        avoiding: Option<u32>,
+        now: Instant,
+        wall: Timestamp,
+    ) -> Option<(u64, Envelope<'_>)> {
+        let Self { replies, queues, tried, lifetime, .. } = self;
+        let queue = queues.get_mut(usize::from(operator))?;
         queue.skip(replies);
-        if queue.ready(now).is_none_or(|ready| ready > now) || !queue.pace.take(now) {
+        let again = queue.again(tried, avoiding).filter(|(due, _)| *due <= now);
+        if (queue.waiting.is_empty() && again.is_none()) || !queue.pace.take(now) {
             return None;
         }
-        let due = queue.put_off.front().is_some_and(|&(due, _)| due <= now);
-        let seq = if due && (queue.put_off_next || queue.waiting.is_empty()) {
-            queue.put_off.pop_front().map(|(_, seq)| seq)
+        let again = again.filter(|_| queue.later_next || queue.waiting.is_empty());
+        let seq = if let Some((_, seq)) = again {
+            let was = tried.get_mut(&seq).and_then(|tries| queue.later.remove(seq, tries));
+            queue.copied += u64::from(was == Some(Again::Copy));
+            Some(seq)
         } else {
-            let fresh_from = (wall + self.lifetime - FRESH).as_microsecond();
+            let fresh_from = (wall + *lifetime - FRESH).as_microsecond();
             let oldest = queue.waiting.front().and_then(|&seq| replies.get(seq));
             let stale = oldest.is_some_and(|oldest| oldest.expires_at <= fresh_from);
             if stale { queue.waiting.pop_back() } else { queue.waiting.pop_front() }
         }?;
-        queue.put_off_next = !queue.put_off_next;
+        queue.later_next = !queue.later_next;
         queue.count = queue.count.saturating_sub(1);
         let reply = self.replies.get_mut(seq)?;
         reply.state = State::InFlight;
@@ -172,50 +198,13 @@ impl Outbox {
         Some((seq, self.replies.envelope(seq)?))
     }
 
-    /// When [`take`](Self::take) may succeed for `operator`, if only its rate or what it put off forbids it now.
+    /// When [`take`](Self::take) may succeed, if only the operator's rate or what goes again later forbids it now.
     #[must_use]
-    pub fn next_send(&self, operator: u16, now: Instant) -> Option<Instant> {
+    pub fn next_send(&self, operator: u16, avoiding: Option<u32>, now: Instant) -> Option<Instant> {
         let queue = self.queues.get(usize::from(operator))?;
-        let ready = queue.ready(now).filter(|_| queue.count > 0)?;
+        let ready = queue.ready(&self.tried, avoiding, now).filter(|_| queue.count > 0)?;
         let paced = queue.pace.next(now);
         if ready > now { paced.max(Some(ready)) } else { paced }
-    }
-
-    /// What the operator said of a reply in flight. Returns it if that settles it for the first time.
-    pub fn answered(&mut self, seq: u64, verdict: Verdict, now: Instant) -> Option<Settled> {
-        let reply = self.replies.get_mut(seq)?;
-        if reply.state != State::InFlight {
-            return None;
-        }
-        match verdict {
-            Verdict::Taken => self.settle(seq, Mark::Sent),
-            Verdict::Refused => {
-                // What an earlier attempt may have brought to the phone stands.
-                let before =
-                    self.queues.get(usize::from(reply.operator)).map_or(0, |queue| queue.touched_before);
-                let ends = reply.permit.is_some() && !reply.uncertain && seq >= before;
-                let mark = if ends { Mark::Undelivered } else { Mark::Rejected };
-                self.settle(seq, mark)
-            }
-            Verdict::Throttled => {
-                reply.state = State::Waiting;
-                let operator = reply.operator;
-                if let Some(queue) = self.queues.get_mut(usize::from(operator)) {
-                    queue.pace.throttled(now);
-                    queue.put_off.push_back((now + PUT_OFF, seq));
-                    queue.count += 1;
-                }
-                None
-            }
-        }
-    }
-
-    /// A reply in flight will get no response: its timeout passed, or its session ended. The operator may have it.
-    pub fn unanswered(&mut self, seq: u64) {
-        if let Some(reply) = self.replies.get_mut(seq).filter(|reply| reply.state == State::InFlight) {
-            reply.uncertain = true;
-            self.wait_again(seq);
-        }
     }
 
     /// Whether entry `seq` has a reply, settled or not.
@@ -348,16 +337,17 @@ impl Outbox {
 
     /// One more operator, with the next id, that nothing can be sent to.
     pub fn add_operator(&mut self, now: Instant) {
-        self.queues.push(Queue::new(0, now));
+        self.queues.push(Queue::new(Agreed::default(), now));
     }
 
-    /// The rate that is agreed with the operator of this id, the next one if it is new; messages/s, 0 unlimited.
-    pub fn agree(&mut self, operator: usize, rate: u32, now: Instant) {
+    /// What is agreed with the operator of this id, the next one if it is new.
+    pub fn agree(&mut self, operator: usize, agreed: Agreed, now: Instant) {
         if operator == self.queues.len() {
             self.add_operator(now);
         }
         if let Some(queue) = self.queues.get_mut(operator) {
-            queue.pace.agree(rate, now);
+            queue.pace.agree(agreed.rate, now);
+            queue.copies_max = agreed.copies_max;
         }
     }
 
@@ -383,11 +373,9 @@ impl Outbox {
     #[must_use]
     pub fn oldest(&self, now: Timestamp) -> SignedDuration {
         let waits = |seq: &u64| self.replies.waits(*seq);
-        let first = |queue: &Queue| {
-            let put_off = queue.put_off.iter().map(|&(_, seq)| seq).find(waits);
-            queue.waiting.iter().copied().find(waits).into_iter().chain(put_off)
-        };
-        let oldest = self.queues.iter().flat_map(first).filter_map(|seq| self.replies.get(seq));
+        let fresh = self.queues.iter().filter_map(|queue| queue.waiting.iter().copied().find(waits));
+        let again = self.queues.iter().flat_map(|queue| queue.later.iter());
+        let oldest = fresh.chain(again).filter_map(|seq| self.replies.get(seq));
         let expires_at = oldest.map(|reply| reply.expires_at).min();
         let expires_at = expires_at.and_then(|expires_at| Timestamp::from_microsecond(expires_at).ok());
         expires_at.map_or(SignedDuration::ZERO, |expires_at| now.duration_since(expires_at - self.lifetime))
@@ -402,11 +390,16 @@ impl Outbox {
         reply.ended.get_or_insert(mark);
         let operator = reply.operator;
         self.replies.release(seq);
-        if waited && let Some(queue) = self.queues.get_mut(usize::from(operator)) {
+        let queue = self.queues.get_mut(usize::from(operator));
+        if waited && let Some(queue) = queue {
+            if let Some(tries) = self.tried.get_mut(&seq) {
+                queue.later.remove(seq, tries);
+            }
             queue.count = queue.count.saturating_sub(1);
             // Nobody may come to take any: what has expired makes room by itself, from the oldest on.
             queue.skip(&self.replies);
         }
+        self.tried.remove(&seq);
         first.then_some(Settled { seq, mark })
     }
 
@@ -421,36 +414,5 @@ impl Outbox {
         let Some(queue) = self.queues.get_mut(usize::from(operator)) else { return };
         queue.count += 1;
         if front { queue.waiting.push_front(seq) } else { queue.waiting.push_back(seq) }
-    }
-}
-
-impl Queue {
-    fn new(rate: u32, now: Instant) -> Self {
-        Self {
-            waiting: VecDeque::new(),
-            put_off: VecDeque::new(),
-            put_off_next: false,
-            count: 0,
-            pace: Pace::new(rate, now),
-            touched_before: 0,
-        }
-    }
-
-    /// Lets go of what is no longer waiting, at the ends.
-    fn skip(&mut self, replies: &Replies) {
-        while self.waiting.front().is_some_and(|&seq| !replies.waits(seq)) {
-            self.waiting.pop_front();
-        }
-        while self.waiting.back().is_some_and(|&seq| !replies.waits(seq)) {
-            self.waiting.pop_back();
-        }
-        while self.put_off.front().is_some_and(|&(_, seq)| !replies.waits(seq)) {
-            self.put_off.pop_front();
-        }
-    }
-
-    /// When there is one to take, whatever the pace; `None`: none.
-    fn ready(&self, now: Instant) -> Option<Instant> {
-        if self.waiting.is_empty() { self.put_off.front().map(|&(due, _)| due) } else { Some(now) }
     }
 }
