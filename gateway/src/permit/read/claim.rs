@@ -51,7 +51,10 @@ fn role(pieces: &[Piece], at: usize, digits: &Digits) -> (Role, usize) {
 /// Whether a series stands before the number, with nothing but fillers between.
 fn follows_series(pieces: &[Piece], at: usize) -> bool {
     let before = pieces.get(..at).unwrap_or_default().iter().rev();
-    before.skip_while(|piece| piece.class() == Some(Class::Filler)).next().is_some_and(|piece| piece.series().is_some())
+    before
+        .skip_while(|piece| piece.class() == Some(Class::Filler))
+        .next()
+        .is_some_and(|piece| piece.series().is_some())
 }
 
 /// How many numbers from `at` on are one telephone number.
@@ -107,12 +110,18 @@ fn date(pieces: &[Piece], at: usize, first: &Digits) -> Option<usize> {
     let mark = ['.', '/', '-'].into_iter().find(|&mark| gap.is(mark))?;
     let third = part(2).filter(|(gap, _)| gap.is(mark)).map(|(_, digits)| digits);
     let is = |digits: &Digits, max: u64| digits.len <= 2 && (1..=max).contains(&digits.value);
-    let is_year = |digits: &Digits| digits.len == 2 || (digits.len == 4 && (1900..2100).contains(&digits.value));
+    let is_year =
+        |digits: &Digits| digits.len == 2 || (digits.len == 4 && (1900..2100).contains(&digits.value));
     match third {
         Some(third) if is(first, 31) && is(&second, 12) && is_year(&third) => Some(3),
         Some(third) if first.len == 4 && is_year(first) && is(&second, 12) && is(&third, 31) => Some(3),
         // 14.12, 1/12, and a time written with a dot: 9.00.
-        None if mark != '-' && first.len <= 2 && second.len <= 2 && first.value <= 31 && second.value <= 59 => {
+        None if mark != '-'
+            && first.len <= 2
+            && second.len <= 2
+            && first.value <= 31
+            && second.value <= 59 =>
+        {
             Some(2)
         }
         _ => None,
@@ -140,7 +149,7 @@ fn claimed_by_next(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
     match next.class {
         Some(Class::Claim(Side::Before)) => counts,
         Some(Class::Claim(Side::Either)) => digits.len <= 2,
-        None => counts && next.is_counted && !next.hides,
+        None => counts && next.is_counted() && !next.hides,
         _ => false,
     }
 }
@@ -149,7 +158,8 @@ fn claimed_by_next(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
 fn claimed_by_previous(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
     if digits.len > CLAIMED_DIGITS_MAX || pieces.get(at).is_none_or(|piece| piece.gap.has_line()) {
         // A telephone number of its own country: "tel 4981234".
-        return digits.len == 7 && previous(pieces, at).is_some_and(|(_, class)| class == Class::Claim(Side::After));
+        return digits.len == 7
+            && previous(pieces, at).is_some_and(|(_, class)| class == Class::Claim(Side::After));
     }
     match previous(pieces, at) {
         Some((_, Class::Claim(Side::After))) => true,
@@ -169,9 +179,9 @@ fn claimed_by_previous(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
 
 /// The class of the word before the number, but for fillers, and its place.
 fn previous(pieces: &[Piece], at: usize) -> Option<(usize, Class)> {
-    let place = (0..at).rev().find(|&place| {
-        pieces.get(place).is_none_or(|piece| piece.class() != Some(Class::Filler))
-    })?;
+    let place = (0..at)
+        .rev()
+        .find(|&place| pieces.get(place).is_none_or(|piece| piece.class() != Some(Class::Filler)))?;
     Some((place, pieces.get(place)?.class()?))
 }
 
@@ -186,11 +196,13 @@ fn is_part(pieces: &[Piece], at: usize) -> bool {
     if previous(pieces, at).is_some_and(|(_, class)| class == Class::Code) {
         return false;
     }
-    let unknown = |piece: &Piece| piece.word().is_some_and(|word| word.class.is_none() && word.purpose.is_none());
+    let unknown =
+        |piece: &Piece| piece.word().is_some_and(|word| word.class.is_none() && word.purpose.is_none());
     let behind = pieces.get(at + 1).is_some_and(|next| next.gap.is_none() && unknown(next));
     let before = at.checked_sub(1).and_then(|place| Some((pieces.get(place)?, pieces.get(at)?)));
     let before = before.filter(|(previous, number)| number.gap.is_none() && unknown(previous));
-    behind || before.is_some_and(|(previous, _)| {
-        previous.gap.is_none() || previous.word().is_some_and(|word| word.folded.1 < WORD_LETTERS_MIN)
-    })
+    behind
+        || before.is_some_and(|(previous, _)| {
+            previous.gap.is_none() || previous.word().is_some_and(|word| word.folded.1 < WORD_LETTERS_MIN)
+        })
 }

@@ -116,7 +116,12 @@ impl Groups {
             Role::Date => !piece.gap.is(mark) || mark == ' ',
             _ => true,
         };
-        if !same || apart || piece.gap.has_lines() || self.whole.len + digits.len > DIGITS_MAX || self.sizes.is_full() {
+        if !same
+            || apart
+            || piece.gap.has_lines()
+            || self.whole.len + digits.len > DIGITS_MAX
+            || self.sizes.is_full()
+        {
             return false;
         }
         self.mark = Some(mark);
@@ -167,5 +172,11 @@ fn dictated(pieces: &[Piece], at: usize, needed: usize) -> Option<Grouped> {
         value = (value * 10 + digit) % 1_000_000_000;
     }
     // One word is a purpose: "AZE iki".
-    (len > 1).then_some(Grouped { value, len, last: at + len.saturating_sub(1), doubtful: len != needed, goes_on: false })
+    (len > 1).then_some(Grouped {
+        value,
+        len,
+        last: at + len.saturating_sub(1),
+        doubtful: len != needed,
+        goes_on: false,
+    })
 }

@@ -72,16 +72,24 @@ pub(super) enum Spoken {
 pub(super) struct Meaning {
     pub(super) class: Option<Class>,
     pub(super) spoken: Option<Spoken>,
+    /// The letter that is called so, as [`Word::end`] holds it.
+    pub(super) letter: Option<u64>,
 }
 
 /// A series of documents.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) struct Series {
     pub(super) letters: String,
     /// How many digits its numbers have.
     pub(super) digits: usize,
     /// The letters as [`Word::end`] holds them.
     pub(super) packed: u64,
+}
+
+impl PartialEq for Series {
+    fn eq(&self, other: &Self) -> bool {
+        self.packed == other.packed
+    }
 }
 
 impl Series {
@@ -178,8 +186,8 @@ pub(super) struct Lexicon {
     pub(super) series: Vec<Series>,
     pub(super) phones: Vec<Phone>,
     entries: Vec<Entry>,
-    /// How letters are called, and the letter.
-    letters: Vec<(Folded, u64)>,
+    /// Where the entries begin that begin with a letter, by its code.
+    starts: [usize; LETTERS + 1],
     passport_letters: Vec<Folded>,
     /// Words side by side that only our replies have.
     pub(super) replies: Vec<Vec<Folded>>,
@@ -275,15 +283,16 @@ impl Lexicon {
         entries.speak(Spoken::English, &file.spoken.en);
         entries.speak(Spoken::SomeEnglish, &file.spoken.en_with_another);
         entries.speak(Spoken::Russian, &file.spoken.ru);
-        let letters = file.letters.iter().flat_map(|(letter, names)| {
-            folded(names).into_iter().map(|name| (name, packed_end(letter)))
-        });
+        for (letter, names) in &file.letters {
+            entries.each(names, |meaning| meaning.letter = Some(packed_end(letter)));
+        }
+        let entries = entries.linked();
         let endings = file.endings.values().flat_map(|list| list.split_whitespace()).map(fold);
         Self {
             series: file.series.into_iter().map(Series::from).collect(),
             phones: file.phone,
-            entries: entries.linked(),
-            letters: letters.collect(),
+            starts: starts(&entries),
+            entries,
             passport_letters: file.passport_letters.iter().flat_map(|letter| folded(letter)).collect(),
             replies: file.replies.iter().map(|words| folded(words)).collect(),
             name_endings: endings.map(|word| (word.end, word.len)).collect(),
@@ -294,8 +303,14 @@ impl Lexicon {
 
     /// What is known of a word.
     pub(super) fn meaning(&self, word: &Word) -> Meaning {
-        let mut at = self.entries.partition_point(|entry| (entry.head, entry.len) <= (word.head, word.len));
-        at = at.wrapping_sub(1);
+        let first = (word.head >> (BITS * (PACKED - 1))) as usize;
+        let (from, to) = (self.starts.get(first), self.starts.get(first + 1));
+        let from = from.copied().unwrap_or_default();
+        let beside = to.and_then(|&to| self.entries.get(from..to)).unwrap_or_default();
+        let before = beside.partition_point(|entry| (entry.head, entry.len) <= (word.head, word.len));
+        let Some(mut at) = before.checked_sub(1).map(|before| from + before) else {
+            return Meaning::default();
+        };
         while let Some(entry) = self.entries.get(at) {
             if entry.matches(word) {
                 return entry.meaning;
@@ -307,19 +322,14 @@ impl Lexicon {
         Meaning::default()
     }
 
-    /// The letter that is called so, as [`Word::end`] holds it.
-    pub(super) fn letter(&self, word: &Word) -> Option<u64> {
-        self.letters.iter().find(|(name, _)| *name == (word.head, word.len)).map(|&(_, letter)| letter)
-    }
-
     /// Whether a number that this letter stands before is a passport's.
     pub(super) fn is_passport_letter(&self, word: Folded) -> bool {
         self.passport_letters.contains(&word)
     }
 
-    /// Whether a word ends as family names do.
-    pub(super) fn is_name(&self, word: &Word) -> bool {
-        word.len >= 4 && self.name_endings.iter().any(|&(end, len)| word.ends_with(0, end, len))
+    /// Whether a word with these last letters ends as family names do.
+    pub(super) fn ends_as_name(&self, end: u64) -> bool {
+        self.name_endings.iter().any(|&(letters, len)| end & ((1 << (BITS * len as u32)) - 1) == letters)
     }
 
     /// Whether a word alone answers a question with yes (`true`) or no.
@@ -333,6 +343,16 @@ impl From<SeriesOfFile> for Series {
     fn from(SeriesOfFile { letters, digits }: SeriesOfFile) -> Self {
         Self { packed: packed_end(&letters), letters, digits }
     }
+}
+
+/// Codes of letters: 1 is A, 26 Z, 27 any other.
+const LETTERS: usize = 28;
+
+/// Where the entries begin that begin with each letter; the last place is where all end.
+fn starts(entries: &[Entry]) -> [usize; LETTERS + 1] {
+    std::array::from_fn(|letter| {
+        entries.partition_point(|entry| (entry.head >> (BITS * (PACKED - 1))) < letter as u64)
+    })
 }
 
 /// Entries by their heads and lengths, while they are gathered.
@@ -364,9 +384,8 @@ impl Entries {
     fn linked(self) -> Vec<Entry> {
         let mut entries: Vec<Entry> = Vec::with_capacity(self.0.len());
         for ((head, len), (stem, mut meaning)) in self.0 {
-            let holds = |entry: &Entry| {
-                entry.stem && entry.len < len && prefix(head, entry.len) == entry.head
-            };
+            let holds =
+                |entry: &Entry| entry.stem && entry.len < len && prefix(head, entry.len) == entry.head;
             let within = entries.iter().rposition(holds);
             if let Some(outer) = within.and_then(|at| entries.get(at)) {
                 meaning.class = meaning.class.or(outer.meaning.class);
@@ -390,7 +409,8 @@ mod tests {
     fn words_are_found_by_stem_or_whole() {
         assert_eq!(class("kodumuzdakılardan"), Some(Class::Code));
         assert_eq!(class("KOD"), Some(Class::Code));
-        assert_eq!(class("ko"), None);
+        assert_eq!(class("kod"), class("kodu"));
+        assert_eq!(class("od"), None);
         assert_eq!(class("iki"), Some(Class::Count(2)));
         assert_eq!(class("ikimiz"), None);
         assert_eq!(class("ikincisi"), Some(Class::Rank(2)));
@@ -402,7 +422,9 @@ mod tests {
     #[test]
     fn a_word_behind_one_that_hides_its_stem_is_found() {
         // `xəstə` and `xəstəxana` lie between the stem and the word.
-        for (text, like) in [("xəstəxanadayam", "xəstəxana"), ("icazəsiz", "icazə"), ("sabahınıza", "sabahınız")] {
+        for (text, like) in
+            [("xəstəxanadayam", "xəstəxana"), ("icazəsiz", "icazə"), ("sabahınıza", "sabahınız")]
+        {
             assert_eq!(class(text), class(like), "{text}");
         }
     }
@@ -417,8 +439,8 @@ mod tests {
     #[test]
     fn names_end_as_names_do() {
         for name in ["Əliyev", "Məmmədova", "Quliyeva", "oğlu", "Rəsulzadə", "Иванова"] {
-            assert!(LEXICON.is_name(&fold(name)), "{name}");
+            assert!(LEXICON.ends_as_name(fold(name).end), "{name}");
         }
-        assert!(!LEXICON.is_name(&fold("çanta")));
+        assert!(!LEXICON.ends_as_name(fold("çanta").end));
     }
 }

@@ -13,6 +13,7 @@
 //! The keywords and words that choose the language of the answer are in `language`. Each step is one
 //! pass over the text or over its at most 96 pieces, and allocates nothing.
 
+mod canonical;
 mod claim;
 mod glyph;
 mod groups;
@@ -177,8 +178,16 @@ impl fmt::Debug for Tail {
 /// reading. Linear, without allocation.
 #[must_use]
 pub fn read(text: &str, names: &PurposeNames) -> Reading {
+    if let Some(reading) = canonical::read(text) {
+        return reading;
+    }
+    read_in_pieces(text, names)
+}
+
+/// Reads a text by all the rules.
+fn read_in_pieces(text: &str, names: &PurposeNames) -> Reading {
     let mut pieces = Pieces::default();
-    for token in Tokens::new(text.chars()) {
+    for token in Tokens::new(text) {
         match token {
             Token::Word(word) => pieces.word(&word, names),
             Token::Number(number) => pieces.number(&number),

@@ -1,15 +1,26 @@
 //! The purposes' names, as the regimes have them and replies print them.
 
+use std::ops::RangeInclusive;
+
 use icaze_config::regime::Regimes;
 
 use super::lexicon::{Folded, fold};
 use super::token::Word;
 
 /// What purposes are called, folded as texts are. The default has no names.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct PurposeNames {
     /// Sorted; `None` for a name that two purposes bear.
     names: Vec<(Folded, Option<u8>)>,
+    /// The shortest and the longest.
+    lengths: RangeInclusive<usize>,
+}
+
+impl Default for PurposeNames {
+    fn default() -> Self {
+        // No length is in it.
+        Self { names: Vec::new(), lengths: RangeInclusive::new(usize::MAX, 0) }
+    }
 }
 
 impl PurposeNames {
@@ -31,6 +42,7 @@ impl PurposeNames {
 
     fn add(&mut self, word: &Word, code: u8) {
         let folded = (word.head, word.len);
+        self.lengths = word.len.min(*self.lengths.start())..=word.len.max(*self.lengths.end());
         match self.names.binary_search_by_key(&folded, |&(name, _)| name) {
             Err(place) => self.names.insert(place, (folded, Some(code))),
             Ok(place) => {
@@ -43,6 +55,9 @@ impl PurposeNames {
 
     /// The purpose that is called so.
     pub(super) fn code(&self, word: &Word) -> Option<u8> {
+        if !self.lengths.contains(&word.len) {
+            return None;
+        }
         let place = self.names.binary_search_by_key(&(word.head, word.len), |&(name, _)| name).ok()?;
         self.names.get(place)?.1
     }

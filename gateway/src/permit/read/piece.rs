@@ -4,7 +4,7 @@ use arrayvec::ArrayVec;
 use icaze_store::ledger::Language;
 
 use super::Place;
-use super::lexicon::{Class, Folded, LEXICON, Series, Spoken};
+use super::lexicon::{Class, Folded, LEXICON, Meaning, Series, Spoken};
 use super::names::PurposeNames;
 use super::token::{BITS, Gap, Number, PACKED, Word, packed_end};
 
@@ -63,10 +63,9 @@ pub(super) struct Spelt {
     pub(super) class: Option<Class>,
     /// The purpose that is called so.
     pub(super) purpose: Option<u8>,
-    /// It ends as family names do.
-    pub(super) is_name: bool,
-    /// It ends as what is counted does: `uşağım`, `kids`.
-    pub(super) is_counted: bool,
+    /// The last letters, as [`Word::end`] has them.
+    end: u64,
+    ascii: bool,
     /// It is an ordinary English word.
     pub(super) english: bool,
     /// Unknown words stood between it and the piece before.
@@ -90,8 +89,24 @@ impl Spelt {
                     | Class::Answer(_),
                 ) => true,
                 Some(_) => false,
-                None => self.is_name || self.purpose.is_some(),
+                None => self.purpose.is_some() || self.is_name(),
             }
+    }
+
+    /// Whether it ends as family names do.
+    pub(super) fn is_name(&self) -> bool {
+        self.class.is_none() && self.folded.1 >= ENDING_WORD_MIN && LEXICON.ends_as_name(self.end)
+    }
+
+    /// Whether it ends as what is counted does: `uşağım`, `oğlum`, `kids`.
+    pub(super) fn is_counted(&self) -> bool {
+        const IM: u64 = packed_end("IM");
+        const UM: u64 = packed_end("UM");
+        const S: u64 = packed_end("S");
+        let [one, two] = [1, 2].map(|letters| self.end & ((1 << (BITS * letters)) - 1));
+        self.class.is_none()
+            && self.folded.1 >= ENDING_WORD_MIN
+            && (matches!(two, IM | UM) || (self.ascii && one == S))
     }
 }
 
@@ -164,6 +179,8 @@ pub(super) struct Pieces {
     /// There were more.
     pub(super) too_many: bool,
     pub(super) script: Script,
+    /// It has signs or words that replies of ours have.
+    pub(super) signs: bool,
     /// Something of seven letters and digits, mixed, is the personal code.
     pub(super) fin: bool,
     pub(super) command: bool,
@@ -200,6 +217,8 @@ impl Chunk {
     }
 }
 
+/// A shorter word has no ending that says anything.
+const ENDING_WORD_MIN: usize = 4;
 /// A FIN hardly has so many letters in a row.
 const FIN_LETTERS: usize = 4;
 /// Letters of the longest series.
@@ -207,7 +226,7 @@ const LETTERS_MAX: usize = 3;
 
 impl Pieces {
     pub(super) fn word(&mut self, word: &Word, names: &PurposeNames) {
-        self.enter(word.gap.is_none());
+        self.enter(word.gap);
         self.chunk.letters += word.len;
         self.chunk.known |= word.len > FIN_LETTERS;
         if self.is_digits(word) {
@@ -221,39 +240,40 @@ impl Pieces {
             }
             return;
         }
+        const E: u64 = packed_end("E");
         let before = std::mem::take(&mut self.letters);
-        if before.called && word.len == 1 && word.end == packed_end("E") && self.after_series {
+        if before.called && word.len == 1 && word.end == E && self.after_series {
             // The E of "a ze e".
             return;
         }
-        let joined = before.with(word, self.all.len());
+        let meaning = LEXICON.meaning(word);
+        let joined = before.with(word, meaning.letter, self.all.len());
         if let Some((letters, series)) = joined.and_then(|letters| Some((letters, letters.series()?))) {
             self.complete(letters.from, series, word);
             self.letters.called = letters.called;
             return;
         }
-        self.plain(word, names, joined.is_some());
+        self.plain(word, &meaning, names, joined.is_some());
         self.letters = joined.unwrap_or_default();
     }
 
     /// A word, which may turn out to be a part of a series.
-    fn plain(&mut self, word: &Word, names: &PurposeNames, may_be_series: bool) {
-        let meaning = LEXICON.meaning(word);
+    fn plain(&mut self, word: &Word, meaning: &Meaning, names: &PurposeNames, may_be_series: bool) {
         // Nor does a letter among digits show a language.
         if !may_be_series && (word.len > 1 || !word.gap.is_none()) {
             self.script.learn(word, meaning.spoken);
         }
         // A letter may be a part of anything.
         self.chunk.known |= meaning.class.is_some() && word.len > 1;
+        self.signs |= meaning.class == Some(Class::Filler) && word.len <= 2;
         self.command |= meaning.class == Some(Class::Command);
         self.after_series &= meaning.class == Some(Class::Filler);
-        let unknown = meaning.class.is_none();
         let spelt = Spelt {
             folded: (word.head, word.len),
             class: meaning.class,
             purpose: names.code(word),
-            is_name: unknown && LEXICON.is_name(word),
-            is_counted: unknown && is_counted(word),
+            end: word.end,
+            ascii: word.ascii,
             english: meaning.spoken.is_some_and(|spoken| spoken != Spoken::Russian) && word.ascii,
             hides: false,
         };
@@ -261,7 +281,7 @@ impl Pieces {
     }
 
     pub(super) fn number(&mut self, number: &Number) {
-        self.enter(number.gap.is_none());
+        self.enter(number.gap);
         self.chunk.digits += number.len;
         let letters = std::mem::take(&mut self.letters);
         if let Some((series, rest)) = letters.with_number(number) {
@@ -279,7 +299,7 @@ impl Pieces {
     /// Whether a word is made of letters that stand for digits of the serial that it is in.
     fn is_digits(&self, word: &Word) -> bool {
         let touches = word.gap.is_none() && self.all.last().is_some_and(|last| last.number().is_some());
-        self.after_series && word.digits_at_end == word.len && (word.before_digit || touches)
+        self.after_series && (word.before_digit || touches) && word.digits_at_end() == word.len
     }
 
     fn digits(&mut self, number: &Number) {
@@ -335,22 +355,17 @@ impl Pieces {
     }
 
     /// A token begins.
-    fn enter(&mut self, touches: bool) {
-        if !touches {
+    fn enter(&mut self, gap: Gap) {
+        self.signs |= gap.has_signs();
+        if !gap.is_none() {
             self.fin |= self.chunk.is_fin();
             self.chunk = Chunk::default();
         }
     }
 
     pub(super) fn finish(&mut self) {
-        self.enter(false);
+        self.fin |= self.chunk.is_fin();
     }
-}
-
-/// Whether a word that follows a digit may be what is counted: `uşağım`, `oğlum`, `kids`.
-fn is_counted(word: &Word) -> bool {
-    let ends = |letters: &str| word.ends_with(0, packed_end(letters), letters.len());
-    word.len >= 4 && (ends("IM") || ends("UM") || (word.ascii && ends("S")))
 }
 
 /// The series that `word` is or ends with, and how many of its last letters stand for digits
@@ -361,39 +376,54 @@ fn is_counted(word: &Word) -> bool {
 /// countries' passports have three letters. But it may follow the country's code (`AZEAA1234567`).
 #[inline]
 fn series_of(word: &Word) -> Option<(&'static Series, usize)> {
-    let most = if word.before_digit { word.digits_at_end.min(word.len) } else { 0 };
+    let most = if word.before_digit { word.digits_at_end() } else { 0 };
+    let series = &LEXICON.series;
     let found = (0..=most.min(8)).find_map(|digits| {
-        LEXICON.series.iter().find(|series| is_at_end(series, word, digits)).map(|series| (series, digits))
+        series.iter().find(|series| is_at_end(series, word, digits)).map(|series| (series, digits))
     });
-    found.or_else(|| {
-        let glued = ["N", "NO", "NOMRE", "NOMER", "SERIYA"].into_iter().filter(|_| word.before_digit);
-        glued.filter(|filler| word.ends_with(0, packed_end(filler), filler.len())).find_map(|filler| {
-            let before = |series: &&Series| {
-                series.len() == LETTERS_MAX && word.ends_with(filler.len(), series.packed, series.len())
-            };
-            LEXICON.series.iter().find(before).map(|series| (series, 0))
-        })
+    if found.is_some() || !word.before_digit {
+        return found;
+    }
+    GLUED.into_iter().filter(|&(filler, len)| word.ends_with(0, filler, len)).find_map(|(_, len)| {
+        let before = |series: &&Series| {
+            series.len() == LETTERS_MAX && word.ends_with(len, series.packed, series.len())
+        };
+        series.iter().find(before).map(|series| (series, 0))
     })
 }
 
+/// Words for "number" that are written together with a series, as [`Word::end`] holds them.
+const GLUED: [(u64, usize); 5] = [
+    (packed_end("N"), 1),
+    (packed_end("NO"), 2),
+    (packed_end("NOMRE"), 5),
+    (packed_end("NOMER"), 5),
+    (packed_end("SERIYA"), 6),
+];
+
 fn is_at_end(series: &Series, word: &Word, digits: usize) -> bool {
+    const ICAZE: u64 = packed_end("ICAZE");
+    const AZEAA: u64 = packed_end("AZEAA");
     if !word.ends_with(digits, series.packed, series.len()) {
         return false;
     }
     match word.len - digits {
         exact if exact == series.len() => true,
         // "icazə", permission, ends as the series does.
-        _ if series.len() == LETTERS_MAX => word.before_digit && !word.ends_with(digits, packed_end("ICAZE"), 5),
-        longer => longer == 5 && word.ends_with(digits, packed_end("AZEAA"), 5),
+        _ if series.len() == LETTERS_MAX => word.before_digit && !word.ends_with(digits, ICAZE, 5),
+        longer => longer == 5 && word.ends_with(digits, AZEAA, 5),
     }
 }
 
 impl Letters {
     /// These and `word`, which is to be piece `place`, as far as a series begins so.
-    fn with(self, word: &Word, place: usize) -> Option<Self> {
+    fn with(self, word: &Word, called: Option<u64>, place: usize) -> Option<Self> {
+        if word.len > LETTERS_MAX && called.is_none() {
+            return None;
+        }
         let alone = Self { from: place, ..Self::default() };
         let spelt = (word.end, word.len);
-        let called = LEXICON.letter(word).map(|letter| (letter, 1));
+        let called = called.map(|letter| (letter, 1));
         let ways = [(self, Some(spelt)), (self, called), (alone, Some(spelt)), (alone, called)];
         ways.into_iter().find_map(|(before, letters)| before.join(letters?, place))
     }

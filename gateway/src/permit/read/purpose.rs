@@ -148,9 +148,7 @@ impl Search<'_> {
                 let evidence = if marked { Some(Evidence::Marked) } else { self.of_outer(place) };
                 Some((value, evidence?))
             }
-            Some(Class::Rank(value)) => {
-                Some((value, self.of_rank(place)?))
-            }
+            Some(Class::Rank(value)) => Some((value, self.of_rank(place)?)),
             _ => {
                 if let Some(value) = word.purpose {
                     return Some((value, self.of_name(place)));
@@ -204,7 +202,9 @@ impl Search<'_> {
     fn all(&self, mut places: std::ops::Range<usize>) -> bool {
         places.all(|place| {
             self.pieces.get(place).is_some_and(|piece| match piece.word() {
-                Some(word) => word.is_harmless() || matches!(word.class, Some(Class::Count(_) | Class::Rank(_))),
+                Some(word) => {
+                    word.is_harmless() || matches!(word.class, Some(Class::Count(_) | Class::Rank(_)))
+                }
                 None => piece.free().is_some_and(|digits| digits.len <= 2) || piece.series().is_some(),
             })
         })
@@ -249,7 +249,8 @@ impl Search<'_> {
     /// An unknown word stands before it, which may have numbers: a street, a phone's model.
     fn may_be_counted(&self, place: usize) -> bool {
         let previous = place.checked_sub(1).and_then(|before| self.pieces.get(before));
-        let unknown = previous.and_then(Piece::word).is_some_and(|word| word.class.is_none() && !word.is_name);
+        let unknown =
+            previous.and_then(Piece::word).is_some_and(|word| word.class.is_none() && !word.is_name());
         unknown && self.pieces.get(place).is_some_and(|piece| piece.gap.is_none() || piece.gap.is_close())
     }
 

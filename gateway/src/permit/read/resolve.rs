@@ -185,7 +185,8 @@ impl<'a> Resolver<'a> {
     fn is_later(&self) -> bool {
         let all = &self.pieces.all;
         all.iter().enumerate().any(|(place, piece)| {
-            let greets = |next: &Piece| next.word().is_some_and(|word| LEXICON.answer(word.folded) == Some(false));
+            let greets =
+                |next: &Piece| next.word().is_some_and(|word| LEXICON.answer(word.folded) == Some(false));
             piece.class() == Some(Class::Later) && !all.get(place + 1).is_some_and(greets)
         })
     }
@@ -195,9 +196,13 @@ impl<'a> Resolver<'a> {
     fn forwarded(&self) -> Option<Option<Code>> {
         let has_time = |piece: &Piece| piece.number().is_some_and(|digits| digits.role == Role::Time);
         let times = self.pieces.all.iter().filter(|piece| has_time(piece)).count();
-        let code = permit_code(self.text).filter(|code| times > 0 || code.is_marked);
+        // The search for a code looks at every character, and hardly a text has either.
+        let code = if times > 0 || self.pieces.signs { permit_code(self.text) } else { None };
+        let code = code.filter(|code| times > 0 || code.is_marked);
         let form = times == 4 && self.has(Class::Code) && self.only.is_some();
-        let form = form || (self.only.is_some() && self.has_reply_words()) || begins_with_tail(self.text);
+        let form = form
+            || (self.only.is_some() && self.has_reply_words())
+            || (self.pieces.signs && begins_with_tail(self.text));
         (code.is_some() || form).then(|| code.and_then(|code| code.letters.parse().ok()))
     }
 
@@ -222,7 +227,8 @@ impl<'a> Resolver<'a> {
 fn begins_with_tail(text: &str) -> bool {
     text.match_indices('*').any(|(at, _)| {
         let behind = text.as_bytes().get(at + 1..at + 5);
-        behind.is_some_and(|behind| matches!(behind, [tail @ .., b':'] if tail.iter().all(u8::is_ascii_digit)))
+        behind
+            .is_some_and(|behind| matches!(behind, [tail @ .., b':'] if tail.iter().all(u8::is_ascii_digit)))
     })
 }
 

@@ -1,5 +1,7 @@
 //! Runs of letters and of digits, and what lies before each.
 
+use std::str::Chars;
+
 use super::Place;
 use super::glyph::{Glyph, Script};
 
@@ -18,13 +20,27 @@ pub(super) struct Gap {
     comma: bool,
     /// How many lines end in it, up to 255.
     lines: u8,
+    /// Signs that replies of ours have: a star, a `№`.
+    signs: bool,
 }
 
 impl Gap {
-    const NONE: Self = Self { len: 0, last: ' ', mark: ' ', mixed: false, comma: false, lines: 0 };
+    const NONE: Self =
+        Self { len: 0, last: ' ', mark: ' ', mixed: false, comma: false, lines: 0, signs: false };
 
+    #[inline]
     fn push(&mut self, c: char) {
+        if c == ' ' && !matches!(self.mark, ',' | ';') {
+            self.len = self.len.saturating_add(1);
+            self.last = c;
+            return;
+        }
+        self.push_other(c);
+    }
+
+    fn push_other(&mut self, c: char) {
         let before = std::mem::replace(&mut self.last, c);
+        self.signs |= matches!(c, '*' | '№');
         self.len = self.len.saturating_add(1);
         if c.is_whitespace() {
             match c {
@@ -51,6 +67,11 @@ impl Gap {
     /// One `c` and nothing else.
     pub(super) fn is(self, c: char) -> bool {
         self.len == 1 && self.last == c
+    }
+
+    /// It has a sign that replies of ours have.
+    pub(super) fn has_signs(self) -> bool {
+        self.signs
     }
 
     /// The token begins with this character.
@@ -108,8 +129,6 @@ pub(super) struct Word {
     pub(super) head: u64,
     /// The last letters, the last one in the lowest bits, with L as I: they look alike.
     pub(super) end: u64,
-    /// How many letters at the end can be digits: O, I and L.
-    pub(super) digits_at_end: usize,
     /// A digit follows at once.
     pub(super) before_digit: bool,
     /// All letters are A to Z.
@@ -135,8 +154,15 @@ pub(super) struct Number {
 }
 
 /// `letters` (A to Z, at most 12) as [`Word::end`] holds them.
-pub(super) fn packed_end(letters: &str) -> u64 {
-    letters.bytes().fold(0, |packed, letter| packed << BITS | u64::from(letter.wrapping_sub(b'A') + 1))
+pub(super) const fn packed_end(letters: &str) -> u64 {
+    let bytes = letters.as_bytes();
+    let mut packed = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        packed = packed << BITS | (bytes[at] - b'A' + 1) as u64;
+        at += 1;
+    }
+    packed
 }
 
 impl Word {
@@ -146,7 +172,6 @@ impl Word {
         len: 0,
         head: 0,
         end: 0,
-        digits_at_end: 0,
         before_digit: false,
         ascii: true,
         cyrillic: true,
@@ -155,16 +180,31 @@ impl Word {
 
     #[inline]
     pub(super) fn push(&mut self, letter: u8, script: Script) {
-        let code = |letter: u8| u64::from(letter.wrapping_sub(b'A').min(26)) + 1;
-        if self.len < PACKED as usize {
-            self.head |= code(letter) << (BITS * (PACKED - 1 - self.len as u32));
-        }
-        self.end = self.end << BITS | code(if letter == b'L' { b'I' } else { letter });
-        self.digits_at_end = if matches!(letter, b'O' | b'I' | b'L') { self.digits_at_end + 1 } else { 0 };
-        self.len += 1;
+        self.push_letter(letter);
         self.ascii &= script == Script::Ascii;
         self.cyrillic &= matches!(script, Script::Cyrillic | Script::Azerbaijani);
         self.azerbaijani |= script == Script::Azerbaijani;
+    }
+
+    #[inline]
+    fn push_letter(&mut self, letter: u8) {
+        let code = u64::from(letter.wrapping_sub(b'A').min(26)) + 1;
+        if self.len < PACKED as usize {
+            self.head |= code << (BITS * (PACKED - 1 - self.len as u32));
+        }
+        const L: u64 = 12;
+        const I: u64 = 9;
+        self.end = self.end << BITS | if code == L { I } else { code };
+        self.len += 1;
+    }
+
+    /// How many letters at the end can be digits: O, I and L; at most as many as a packed word holds.
+    pub(super) fn digits_at_end(&self) -> usize {
+        const O: u64 = 15;
+        const I: u64 = 9;
+        (0..self.len.min(PACKED as usize))
+            .take_while(|&at| matches!(self.end_without(at) & 31, O | I))
+            .count()
     }
 
     /// The word without its last `letters`, as [`end`](Self::end).
@@ -209,41 +249,61 @@ impl Number {
     }
 }
 
-/// The tokens of a text, in one pass.
-pub(super) struct Tokens<I> {
-    chars: I,
-    /// How many bytes have been taken.
-    at: usize,
-    /// The glyph that ended the last token, and where it began.
+/// The tokens of a text, in one pass: no character is looked at twice.
+pub(super) struct Tokens<'a> {
+    chars: Chars<'a>,
+    /// Bytes of the text.
+    len: usize,
+    /// The glyph that ended the last token, and where it begins.
     ahead: Option<(Glyph, usize)>,
 }
 
-impl<I: Iterator<Item = char>> Tokens<I> {
-    pub(super) fn new(chars: I) -> Self {
-        Self { chars, at: 0, ahead: None }
+impl<'a> Tokens<'a> {
+    pub(super) fn new(text: &'a str) -> Self {
+        Self { chars: text.chars(), len: text.len(), ahead: None }
     }
 
-    /// Where the last token ended.
-    fn end(&self) -> usize {
-        self.ahead.as_ref().map_or(self.at, |&(_, start)| start)
+    /// How many bytes have been taken.
+    #[inline]
+    fn at(&self) -> usize {
+        self.len - self.chars.as_str().len()
     }
 
     /// The next glyph that is something, and where it begins.
     #[inline]
     fn glyph(&mut self) -> Option<(Glyph, usize)> {
         loop {
-            let c = self.chars.next()?;
-            let start = self.at;
-            self.at += c.len_utf8();
-            match Glyph::of(c) {
+            let start = self.at();
+            match Glyph::of(self.chars.next()?) {
                 Glyph::Nothing => {}
                 glyph => return Some((glyph, start)),
             }
         }
     }
+
+    /// Takes the letters from A to Z that come next, which most are.
+    #[inline]
+    fn ascii(&mut self, word: &mut Word) {
+        let rest = self.chars.as_str();
+        let letters = rest.bytes().take_while(u8::is_ascii_alphabetic);
+        let mut count = 0;
+        for letter in letters {
+            word.push_letter(letter.to_ascii_uppercase());
+            count += 1;
+        }
+        if count > 0 {
+            word.cyrillic = false;
+            self.chars = rest.get(count..).unwrap_or_default().chars();
+        }
+    }
+
+    /// Where the last token ended.
+    fn end(&self) -> usize {
+        self.ahead.as_ref().map_or(self.len, |&(_, start)| start)
+    }
 }
 
-impl<I: Iterator<Item = char>> Iterator for Tokens<I> {
+impl Iterator for Tokens<'_> {
     type Item = Token;
 
     #[inline]
@@ -251,12 +311,11 @@ impl<I: Iterator<Item = char>> Iterator for Tokens<I> {
         let mut gap = Gap::NONE;
         let (mut glyph, mut start) = match self.ahead.take() {
             Some(ahead) => ahead,
-            None if self.at == 0 => {
+            None => {
                 // What begins the text touches nothing.
                 gap.push(' ');
                 self.glyph()?
             }
-            None => self.glyph()?,
         };
         while let Glyph::Gap(c) = glyph {
             gap.push(c);
@@ -276,9 +335,14 @@ impl<I: Iterator<Item = char>> Iterator for Tokens<I> {
             return Some(Token::Number(number));
         }
         let mut word = Word { gap, ..Word::EMPTY };
-        let mut ahead = Some((glyph, 0));
+        if let Glyph::Letter(letter, script) = glyph {
+            word.push(letter, script);
+        }
+        self.ascii(&mut word);
+        let mut ahead = self.glyph();
         while let Some((Glyph::Letter(letter, script), _)) = ahead {
             word.push(letter, script);
+            self.ascii(&mut word);
             ahead = self.glyph();
         }
         word.before_digit = matches!(ahead, Some((Glyph::Digit(_), _)));
@@ -290,24 +354,28 @@ impl<I: Iterator<Item = char>> Iterator for Tokens<I> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-
     use super::*;
 
     #[test]
-    fn each_character_is_looked_at_once() {
-        for text in ["AZE 1234 ".repeat(5_000), "a".repeat(40_000), "0 ".repeat(20_000), "* ".repeat(20_000)]
+    fn tokens_stand_one_behind_the_other() {
+        for text in ["AZE 1234 ".repeat(5_000), "a".repeat(40_000), "0 ".repeat(20_000), "ə12*".repeat(9_000)]
         {
-            let looks = Cell::new(0);
-            let chars = text.chars().inspect(|_| looks.set(looks.get() + 1));
-            Tokens::new(chars).for_each(drop);
-            assert_eq!(looks.get(), text.chars().count());
+            let mut end = 0;
+            for token in Tokens::new(&text) {
+                let place = match token {
+                    Token::Word(word) => word.place,
+                    Token::Number(number) => number.place,
+                };
+                assert!(end <= place.start && place.start < place.end, "{place:?} behind {end}");
+                end = place.end;
+            }
+            assert!(end as usize <= text.len());
         }
     }
 
     #[test]
     fn digits_join_as_if_they_had_been_written_together() {
-        let number = |digits: &str| match Tokens::new(digits.chars()).next() {
+        let number = |digits: &str| match Tokens::new(digits).next() {
             Some(Token::Number(number)) => number,
             other => panic!("{other:?}"),
         };
