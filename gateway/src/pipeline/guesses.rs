@@ -155,7 +155,7 @@ impl Pipeline {
             let own = decision.person.is_some_and(|person| self.is_own(phone, document, person, seq));
             self.guesses.answered(phone, document, decision.person.is_some(), own);
         }
-        if decision.reason == Some(Reason::UnknownDocument) && !lacks_a_digit(document) {
+        if decision.reason == Some(Reason::UnknownDocument) {
             self.guesses.unknown(phone, seq, at);
         }
     }
@@ -168,9 +168,4 @@ impl Pipeline {
         guesser.own.contains(&self.guesses.hasher.hash_one(document))
             || permits.any(|it| it.ended.map_or(it.interval.end, |(ended, _)| ended) > guesser.since)
     }
-}
-
-/// An AZE with a digit too few: a slip, not a guess.
-fn lacks_a_digit(document: Document) -> bool {
-    document.series() == "AZE" && document.digits() == 7
 }

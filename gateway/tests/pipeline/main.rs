@@ -201,7 +201,7 @@ fn a_repeat_is_answered_with_the_permit_and_a_stranger_with_neither_times_nor_co
 #[test]
 fn a_serial_of_any_series_example_is_nobodys() {
     let mut node = Node::start(NOON);
-    for serial in ["AZE12345678", "AZE1234567", "AA1234567", "AA1111111", "MYI1234567", "MOM1111111"] {
+    for serial in ["AZE12345678", "AZE11111111", "AA1234567", "AA1111111", "MYI1234567", "MOM1111111"] {
         let reply = node.text(BORIS, &format!("2 {serial}")).unwrap();
         assert!(reply.starts_with("Bu nümunədir"), "{serial}: {reply}");
         node.pass(600);
@@ -422,7 +422,7 @@ fn a_phone_that_guesses_is_answered_for_documents_that_it_used_before() {
 fn a_digit_too_few_is_no_guess() {
     let mut node = patient();
     for serial in 0..9 {
-        assert!(node.text(ANNA, &format!("2 AZE990000{serial}")).unwrap().contains("tapılmadı"));
+        assert!(node.text(ANNA, &format!("2 AZE990000{serial}")).unwrap().contains("rəqəmlərin sayı"));
     }
 }
 

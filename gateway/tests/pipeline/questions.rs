@@ -146,7 +146,7 @@ fn the_answer_alone_is_no_request_after_its_time_and_from_another_phone() {
     assert!(node.text(BORIS, "2").unwrap().contains(NO_DOCUMENT));
     node.pass(599);
     node.crash();
-    node.talk(&[("7", "Kod 7 yoxdur")]);
+    node.talk(&[("7", "kod 7 yoxdur")]);
     node.pass(1);
     node.talk(&[("2", NO_DOCUMENT)]);
 }
@@ -168,7 +168,7 @@ fn the_fourth_question_in_an_hour_is_plain_help() {
     for serial in ["AZE20000001", "AZE20000002", "AZE20000003"] {
         node.talk(&[(serial, WHICH_CODE)]);
     }
-    node.talk(&[("AZE20000004", "Kod yazılmayıb. Kodlar"), ("2 004", NO_DOCUMENT)]);
+    node.talk(&[("AZE20000004", "kod yazılmayıb. Kodlar"), ("2 004", NO_DOCUMENT)]);
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn it_is_decided_by_the_facts_of_then_and_the_register_is_not_asked_before() {
 #[test]
 fn junk_and_commands_leave_it_open_and_a_request_closes_it() {
     let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = 30);
-    node.talk(&[("AZE20000001", WHICH_CODE), ("salam", "SMS oxunmadı"), ("status", "SMS oxunmadı")]);
+    node.talk(&[("AZE20000001", WHICH_CODE), ("salam", "SMS anlaşılmadı"), ("status", "SMS anlaşılmadı")]);
     node.talk(&[("2", "İCAZƏ VAR: AZE20000001")]);
     node.talk(&[("AZE20000002", WHICH_CODE), ("2 AZE20000003", GRANTED), ("2", NO_DOCUMENT)]);
 }
