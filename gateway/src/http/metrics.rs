@@ -63,6 +63,10 @@ fn publish_operators(port: &Port) {
             counter!("icaze_receipts_total", "operator" => name.to_owned(), "result" => result)
                 .absolute(tally.load(Ordering::Relaxed));
         }
+        for (parameter, count) in tallies.refused_parameters() {
+            let labels = [("operator", name.to_owned()), ("parameter", parameter.to_owned())];
+            counter!("icaze_parameters_refused_total", &labels).absolute(count);
+        }
     }
 }
 
@@ -94,6 +98,10 @@ fn publish_pipeline(pipeline: &Pipeline, now: Now) {
     for (id, operator) in (0_u16..).zip(pipeline.operators()) {
         let waiting = pipeline.outbox().waiting(id);
         gauge!("icaze_replies_waiting", "operator" => operator.name.to_string()).set(waiting as f64);
+        for (cause, count) in pipeline.stats().put_aside(id) {
+            let labels = [("operator", operator.name.to_string()), ("cause", cause.name().to_owned())];
+            counter!("icaze_texts_put_aside_total", &labels).absolute(count);
+        }
         for (mark, count) in pipeline.stats().replies(id) {
             let result = result_of(mark);
             counter!("icaze_replies_total", "operator" => operator.name.to_string(), "result" => result)

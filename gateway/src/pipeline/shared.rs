@@ -275,11 +275,11 @@ impl Pipeline {
                 Content::Unread => read(message.text, &world.names).request.ok(),
                 Content::Text(reading) => reading.request.ok(),
                 Content::Part(part) => {
-                    let key = MessageKey::of(operator, &message, part);
+                    let Some(key) = MessageKey::of(operator, &message, part) else { continue };
                     parts.push((key, part.number, message.text));
                     self.parts.joined(&parts).and_then(|text| read(&text, &world.names).request.ok())
                 }
-                Content::Binary | Content::Ignored(_) => None,
+                Content::Doubtful | Content::Binary | Content::Ignored(_) => None,
             };
             let call = request.and_then(|request| self.reservation(request, &message, world, &moment));
             if let Some(call) = call

@@ -212,7 +212,7 @@ impl Client {
                     reply(&message)
                 }
                 Event::Closed(reason) => Incoming::Closed(reason),
-                Event::Bind(_) | Event::Outbind(_) | Event::Unbinding => continue,
+                Event::Bind(_) | Event::Malformed { .. } | Event::Outbind(_) | Event::Unbinding => continue,
             };
             self.incoming.push_back(incoming);
         }

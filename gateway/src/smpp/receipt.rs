@@ -184,6 +184,13 @@ fn spellings(id: &str) -> impl Iterator<Item = Box<str>> {
     [Some(id), hexadecimal, decimal].into_iter().flatten()
 }
 
+/// Whether a text has the form of a receipt (SMPP v3.4, Appendix B): it names a message and its
+/// state, in fields that no citizen writes.
+#[must_use]
+pub fn looks_like_receipt(text: &str) -> bool {
+    field(text, "id").is_some() && (field(text, "stat").is_some() || field(text, "dlvrd").is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

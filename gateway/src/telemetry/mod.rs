@@ -252,6 +252,14 @@ fn describe() {
         "icaze_receipts_total",
         "Delivery receipts by what they say; unknown: of no reply that is remembered"
     );
+    describe_counter!(
+        "icaze_parameters_refused_total",
+        "Optional parameters of messages that could not be read, or stood beside a better one"
+    );
+    describe_counter!(
+        "icaze_texts_put_aside_total",
+        "Texts that are never answered: receipts, and loops (short codes, names)"
+    );
     describe_counter!("icaze_mo_refused_total", "Messages answered with another status than ESME_ROK");
     describe_counter!("icaze_throttled_total", "Messages whose operator was asked to slow down");
     describe_counter!("icaze_decisions_total", "Decisions since the start");
