@@ -128,9 +128,8 @@ impl<'a> Header<'a> {
     /// The elements' octets, and a header that has not read them yet.
     fn cut(octets: &'a [u8], length: usize) -> Option<(&'a [u8], Self)> {
         let (elements, body) = octets.get(1..)?.split_at_checked(length)?;
-        (length > 0).then(|| {
-            (elements, Header { fill_bits: fill_bits(length + 1), body, ..Header::default() })
-        })
+        (length > 0)
+            .then(|| (elements, Header { fill_bits: fill_bits(length + 1), body, ..Header::default() }))
     }
 
     /// Whether an element was understood.
@@ -204,7 +203,8 @@ mod tests {
         }
         // Azerbaijani, Russian and other letters in UCS-2; a header of their first octet's length
         // would fit.
-        for text in ["əl 2 AZE20000001", "Ф 2 AZE20000001", "İcazə 2 AZE20000001", "ქალი ქალი ქალი ქალი"] {
+        for text in ["əl 2 AZE20000001", "Ф 2 AZE20000001", "İcazə 2 AZE20000001", "ქალი ქალი ქალი ქალი"]
+        {
             let octets: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
             assert_eq!(parse(&octets).body, octets, "{text}");
         }

@@ -52,9 +52,8 @@ fn is_little_endian(units: &[[u8; 2]]) -> bool {
     }
     let signs = units.iter().filter(|unit| matches!(unit, [b' ' | b'1'..=b'9', 0])).count();
     let mut rows = [false; 256];
-    let mut row = |low: u8| {
-        rows.get_mut(usize::from(low)).is_some_and(|known| !std::mem::replace(known, true))
-    };
+    let mut row =
+        |low: u8| rows.get_mut(usize::from(low)).is_some_and(|known| !std::mem::replace(known, true));
     let different = units.iter().filter(|&&[low, _]| row(low)).count();
     let latin = units.iter().all(|&[_, high]| high <= 0x05);
     signs >= 2 || (latin && units.len() > ROWS && different >= ROWS)
@@ -82,7 +81,12 @@ mod tests {
 
     #[test]
     fn other_readings_are_taken_where_they_are_plain() {
-        for text in ["2 AZE20000014", "İcazə istəyirəm, 2 AZE20000014", "иду за продуктами 2 АА1234567", "2 MYİ1234567"] {
+        for text in [
+            "2 AZE20000014",
+            "İcazə istəyirəm, 2 AZE20000014",
+            "иду за продуктами 2 АА1234567",
+            "2 MYİ1234567",
+        ] {
             assert_eq!(decoded(&little(text)), text);
             assert_eq!(decoded(&big(text)), text);
         }
@@ -95,7 +99,16 @@ mod tests {
     #[test]
     fn texts_that_look_like_others_are_left_alone() {
         // All of their octets are ASCII, or first characters of rows.
-        for text in ["你好", "あいうえお", "ㄱㄱㄱㄱ", "ㄱㄴㄷㄱㄴㄷ", "一", "一一一一", "丁七丁七丁七", "\u{3000}\u{3000}"] {
+        for text in [
+            "你好",
+            "あいうえお",
+            "ㄱㄱㄱㄱ",
+            "ㄱㄴㄷㄱㄴㄷ",
+            "一",
+            "一一一一",
+            "丁七丁七丁七",
+            "\u{3000}\u{3000}",
+        ] {
             assert_eq!(decoded(&big(text)), text);
         }
     }

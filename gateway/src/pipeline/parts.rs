@@ -241,7 +241,14 @@ impl Parts {
     }
 
     /// Keeps a part. If its message has it already, another one begins.
-    pub fn insert(&mut self, key: MessageKey, number: u8, piece: Piece, addresses: [Address<'_>; 2], at: Timestamp) {
+    pub fn insert(
+        &mut self,
+        key: MessageKey,
+        number: u8,
+        piece: Piece,
+        addresses: [Address<'_>; 2],
+        at: Timestamp,
+    ) {
         if self.messages.get(&key).is_some_and(|pending| pending.has(number)) {
             self.drop(&key);
         }

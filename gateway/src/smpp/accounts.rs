@@ -70,9 +70,7 @@ impl Refused {
         match fault {
             Malformed::SystemId if bad.octets > SYSTEM_ID_MAX => Some(Self::SystemIdLength(bad.octets)),
             Malformed::Password if bad.octets > PASSWORD_MAX => Some(Self::PasswordLength(bad.octets)),
-            Malformed::SystemType if bad.octets > SYSTEM_TYPE_MAX => {
-                Some(Self::SystemTypeLength(bad.octets))
-            }
+            Malformed::SystemType if bad.octets > SYSTEM_TYPE_MAX => Some(Self::SystemTypeLength(bad.octets)),
             _ => None,
         }
     }

@@ -32,8 +32,7 @@ pub(super) fn choose<'a>(message: &Message<'a>, alphabet: Alphabet, tallies: &Ta
     let readable = |message: &Message<'_>| {
         let mut text = String::new();
         let coding = Alphabet::of(message.data_coding, alphabet);
-        let read =
-            text::read_as(coding, message.esm_class & UDHI != 0, None, message.payload, &mut text);
+        let read = text::read_as(coding, message.esm_class & UDHI != 0, None, message.payload, &mut text);
         read.map_or(0, |_| text.chars().filter(|c| c.is_alphanumeric()).count())
     };
     let instead = Message { payload: other, ..*message };

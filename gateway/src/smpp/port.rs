@@ -193,9 +193,8 @@ impl Port {
     /// names is not told which accounts there are.
     #[must_use]
     pub fn bind_status(&self, cause: Refused, origin: Option<Origin>) -> Status {
-        let known = |origin: Origin| {
-            self.configured().any(|operator| accounts::names(operator, origin.address))
-        };
+        let known =
+            |origin: Origin| self.configured().any(|operator| accounts::names(operator, origin.address));
         match cause {
             Refused::SystemId if !origin.is_some_and(known) => Refused::Password.status(),
             cause => cause.status(),
