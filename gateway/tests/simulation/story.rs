@@ -162,8 +162,9 @@ impl Story {
             match named.get(part).map(Vec::as_slice).unwrap_or_default() {
                 [_] => {}
                 [help, late] if is_help(help) && !is_help(late) => {
-                    let Decided { refers_to, reason, .. } = &self.decided[late];
-                    if *refers_to != Some(*help) && *reason != Some(Reason::Standing) {
+                    let Decided { refers_to, outcome, .. } = &self.decided[late];
+                    // What repeats a permit refers to the permit's own decision.
+                    if *refers_to != Some(*help) && *outcome != Outcome::Repeated {
                         return Err(format!("part {part} is named by {late}, which does not say why"));
                     }
                 }
