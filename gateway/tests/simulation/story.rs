@@ -36,8 +36,8 @@ pub(crate) struct Decided {
 #[derive(Default)]
 pub(crate) struct Story {
     decided: BTreeMap<u64, Decided>,
-    /// Parts: operator, sender and identity.
-    parts: BTreeMap<u64, (String, String, u128)>,
+    /// Parts: operator, sender, identity and when.
+    parts: BTreeMap<u64, (String, String, u128, Timestamp)>,
     marks: Vec<(u64, Mark, Vec<u64>)>,
     /// When which decision's permit was revoked, by the entry that says so.
     revoked: BTreeMap<u64, (Timestamp, u64)>,
@@ -90,8 +90,8 @@ impl Story {
                     story.decided.insert(record.seq, decided);
                 }
                 Entry::Part(part) => {
-                    let of = (part.operator.to_owned(), digits(part.from.digits), part.identity);
-                    story.parts.insert(record.seq, of);
+                    let (operator, from) = (part.operator.to_owned(), digits(part.from.digits));
+                    story.parts.insert(record.seq, (operator, from, part.identity, record.decided_at));
                 }
                 Entry::Mark(mark, seqs) => story.marks.push((record.seq, *mark, seqs.to_vec())),
                 Entry::Revocation(of) => {
@@ -115,7 +115,7 @@ impl Story {
     /// Whose message an entry holds.
     pub(crate) fn sender(&self, seq: u64) -> Option<(&str, &str)> {
         let decided = self.decided.get(&seq).map(|decided| (&*decided.operator, &*decided.from));
-        decided.or_else(|| self.parts.get(&seq).map(|(operator, from, _)| (&**operator, &**from)))
+        decided.or_else(|| self.parts.get(&seq).map(|(operator, from, ..)| (&**operator, &**from)))
     }
 
     pub(crate) fn replies(&self) -> impl Iterator<Item = (u64, &str, &str, &str)> {
@@ -158,7 +158,7 @@ impl Story {
             decided.parts.iter().for_each(|part| named.entry(*part).or_default().push(*seq));
         }
         let is_help = |seq: &u64| self.decided[seq].identity == 0;
-        for (part, (operator, from, identity)) in &self.parts {
+        for (part, (operator, from, identity, _)) in &self.parts {
             match named.get(part).map(Vec::as_slice).unwrap_or_default() {
                 [_] => {}
                 [help, late] if is_help(help) && !is_help(late) => {
@@ -172,7 +172,7 @@ impl Story {
                     let helped = self.decided.range(..part).any(|(_, decided)| {
                         decided.identity == 0 && (&decided.operator, &decided.from) == (operator, from)
                     });
-                    let before = self.parts.range(..part).map(|(_, (_, _, other))| *other);
+                    let before = self.parts.range(..part).map(|(_, (_, _, other, _))| *other);
                     let mut before = before.chain(self.decided.range(..part).map(|(_, it)| it.identity));
                     if !helped && !before.any(|other| other == *identity) {
                         return Err(format!("part {part} has no outcome"));
@@ -206,13 +206,16 @@ impl Story {
         let mut earlier: BTreeMap<Vec<u128>, u64> = BTreeMap::new();
         for (&seq, decided) in self.decided.iter().filter(|(_, decided)| decided.identity != 0) {
             // The last part alone does not make a text the same.
-            let parts = decided.parts.iter().map(|part| self.parts.get(part).map_or(0, |(_, _, it)| *it));
+            let parts = decided.parts.iter().map(|part| self.parts.get(part).map_or(0, |(_, _, it, _)| *it));
             let mut identities: Vec<u128> = parts.chain([decided.identity]).collect();
             identities.sort_unstable();
             let Some(first) = earlier.insert(identities, seq) else { continue };
             let before = &self.decided[&first];
             let over =
                 decided.at >= before.at + dedupe || before.again.is_some_and(|again| decided.at >= again);
+            // Its parts came before it, and are forgotten before it.
+            let part_is_over = |part| self.parts.get(part).is_some_and(|(.., at)| decided.at >= *at + dedupe);
+            let over = over || before.parts.iter().any(part_is_over);
             let notice = decided.reason == Some(Reason::Phone);
             let refused = self.marks.iter().any(|(at, mark, seqs)| {
                 *at < seq && matches!(mark, Mark::Undelivered | Mark::Rejected) && seqs.contains(&first)
