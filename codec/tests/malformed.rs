@@ -4,7 +4,7 @@
     reason = "clippy.toml allows it in tests, which the helpers here are not to clippy"
 )]
 
-use icaze_codec::pdu::{Command, Pdu, Status};
+use icaze_codec::pdu::{BadBind, BindKind, Command, Pdu, Status};
 
 const SUBMIT_SM: &[u8] = b"\0\x01\x01994501234567\0\0\x018103\0\0\0\0\0\0\0\0\0\0\x032 A";
 
@@ -44,10 +44,22 @@ fn messages() {
         ("TLV of odd length for its tag", [SUBMIT_SM, &[0x02, 0x0C, 0, 1, 7]].concat(), Ok(())),
         ("a stray NUL after the message", [SUBMIT_SM, &[0]].concat(), Ok(())),
         (
-            "TLV length past the body",
+            "TLV length past the body, of a part's",
             [SUBMIT_SM, &[0x02, 0x0C, 0, 3, 0, 7]].concat(),
             Err(Status::ESME_RINVTLVSTREAM),
         ),
+        (
+            "the same of the text's",
+            [SUBMIT_SM, &[0x04, 0x24, 0, 9, b'2']].concat(),
+            Err(Status::ESME_RINVTLVSTREAM),
+        ),
+        ("the same of one that says nothing of the text", [SUBMIT_SM, &[0x14, 0, 0, 9, 1]].concat(), Ok(())),
+        (
+            "the same where there is no text",
+            [&SUBMIT_SM[..end - 4], &[0, 0x14, 0, 0, 9, 1]].concat(),
+            Err(Status::ESME_RINVTLVSTREAM),
+        ),
+        ("a stray NUL before a TLV", [SUBMIT_SM, &[0, 0x02, 0x0C, 0, 2, 0, 7]].concat(), Ok(())),
     ];
     for (name, body, expected) in table {
         assert_eq!(status(Command::SUBMIT_SM, body), *expected, "submit_sm, {name}");
@@ -102,6 +114,23 @@ fn binds() {
         for command in [Command::BIND_RECEIVER, Command::BIND_TRANSMITTER, Command::BIND_TRANSCEIVER] {
             assert_eq!(status(command, body), *expected, "{name}");
         }
+    }
+}
+
+#[test]
+fn a_bind_that_is_too_long_is_told_by_its_account_and_its_length() {
+    for (body, octets) in [
+        (&b"operator\0secret089\0VMS\0\x34\x01\x01\0"[..], 9),
+        (b"operator\0secret08\x001234567890123\0\x34\x01\x01\0", 13),
+        (b"operator12345678\0secret08\0VMS\0\x34\x01\x01\0", 16),
+        (b"operator\0secret0890", 10),
+    ] {
+        let command = Command::BIND_TRANSMITTER;
+        let fault = Pdu::decode(command, body).map(drop).unwrap_err();
+        let bad = BadBind::of(command, body, fault).unwrap();
+        assert_eq!((bad.kind, bad.octets), (BindKind::Transmitter, octets));
+        assert!(bad.system_id.starts_with(b"operator"));
+        assert_eq!(BadBind::of(Command::SUBMIT_SM, body, fault), None);
     }
 }
 

@@ -66,14 +66,14 @@ fn a_later_layer_overrides_an_earlier_one_and_lacks_nothing() {
         with_file("[smpp]\nlisten = \"127.0.0.1:1\"\ndedupe_s = 60\n[limits]\nphone_max = 7\n");
     settings.environment(vars(&[
         ("ICAZE_SMPP__LISTEN", "127.0.0.1:2"),
-        ("ICAZE_SMPP__SHORT_NUMBERS", "8103, 8104"),
+        ("ICAZE_SMPP__SHORT_NUMBERS", "8103, +8104"),
         ("ICAZE_LIMITS__PHONE_MAX", "8"),
         ("PATH", "/bin"),
     ]));
     settings.flag("--smpp", "smpp.listen", "127.0.0.1:3");
     let config = settings.validate().unwrap();
     assert_eq!(config.smpp.listen.port(), 3);
-    assert_eq!(config.smpp.short_numbers, ["8103", "8104"]);
+    assert_eq!(config.smpp.short_numbers, ["8103", "+8104"]);
     assert_eq!(config.smpp.dedupe, Duration::from_secs(60));
     assert_eq!(config.limits.phone_max, 8);
     assert_eq!(config.limits.notice, Duration::from_secs(600));
@@ -319,11 +319,12 @@ fn what_contradicts_itself_is_refused() {
 fn values_that_cannot_work_are_refused() {
     for (text, key) in [
         ("[smpp]\nshort_numbers = []", "smpp.short_numbers"),
-        ("[smpp]\nshort_numbers = [\"8103\", \"+8104\"]", "smpp.short_numbers"),
+        ("[smpp]\nshort_numbers = [\"8103\", \"81 04\"]", "smpp.short_numbers"),
         ("[smpp]\nlisten = \"127.0.0.1:65536\"", "smpp.listen"),
         ("[smpp]\nenquire_link_timer_s = 300", "smpp.inactivity_timer_s"),
         ("[smpp]\nnational_digits = 14", "smpp.national_digits"),
         ("[smpp]\nparts_timeout_s = -1", "smpp.parts_timeout_s"),
+        ("[smpp]\nparts_keep_s = 0", "smpp.parts_keep_s"),
         ("[operators.demo]\nwindow_out = 0", "operators.demo.window_out"),
         ("[operators.demo]\nretry_status = 0", "operators.demo.retry_status"),
         ("[operators.demo]\nbinds = []", "operators.demo.binds"),

@@ -113,8 +113,7 @@ fn corpus() -> Vec<(String, usize, String, String)> {
                 if row.is_empty() || row.starts_with(';') {
                     continue;
                 }
-                let (text, expected) =
-                    row.split_once('\t').unwrap_or_else(|| panic!("{name}:{}", line + 1));
+                let (text, expected) = row.split_once('\t').unwrap_or_else(|| panic!("{name}:{}", line + 1));
                 rows.push((name.clone(), line + 1, text.to_owned(), expected.to_owned()));
             }
         }
@@ -236,12 +235,14 @@ fn distractor() -> impl Strategy<Value = String> {
         (0..24_u8, 0..60_u8).prop_map(|(hour, minute)| format!("saat {hour:02}:{minute:02}")),
         (0..24_u8, 0..60_u8).prop_map(|(hour, minute)| format!("{hour}:{minute:02}")),
         (1..32_u8, 1..13_u8, 1930..2021_u16).prop_map(|(d, m, y)| format!("{d:02}.{m:02}.{y}")),
-        (1..32_u8, "(yanvar|mart|dekabr|may|декабря|december)").prop_map(|(day, month)| format!("{day} {month}")),
+        (1..32_u8, "(yanvar|mart|dekabr|may|декабря|december)")
+            .prop_map(|(day, month)| format!("{day} {month}")),
         "(050|055|070|077) [1-9][0-9]{2} [0-9]{2} [0-9]{2}",
         "\\+994[1-9][0-9]{8}",
         (1..99_u8, "(nəfər|uşaq|yaş|kq|manat|gün|kişi|qrup|saylı məktəb|nömrəli ev|человека|kids|people)")
             .prop_map(|(count, what)| format!("{count} {what}")),
-        ("(mənzil|ev|küç\\.|blok|дом|flat|tel)", 1..99_u8).prop_map(|(what, number)| format!("{what} {number}")),
+        ("(mənzil|ev|küç\\.|blok|дом|flat|tel)", 1..99_u8)
+            .prop_map(|(what, number)| format!("{what} {number}")),
         ("(Galaxy S|iPhone |Redmi |Note )", 2..20_u8).prop_map(|(model, number)| format!("{model}{number}")),
         "(bir yerə|bir icazə|iki gözüm|one child|один раз|bir də|birinci dəfə)",
         "(salam|zəhmət olmasa|sağ olun|bazara gedirəm|please|спасибо|Əliyev Anar|👍)",

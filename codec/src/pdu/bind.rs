@@ -236,6 +236,33 @@ impl fmt::Debug for BindRequest<'_> {
     }
 }
 
+/// A bind that cannot be read, as far as it can be told to whoever looks after it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BadBind<'a> {
+    /// Which of the three.
+    pub kind: BindKind,
+    /// What should be its system_id. Any octets, of any number.
+    pub system_id: &'a [u8],
+    /// How many octets the string at fault has. What stands in it is nobody's business.
+    pub octets: usize,
+}
+
+impl<'a> BadBind<'a> {
+    /// Looks at a body that cannot be read because of `fault`; `None` if the command is no bind.
+    #[must_use]
+    pub fn of(command: Command, body: &'a [u8], fault: Malformed) -> Option<Self> {
+        let kind = BindKind::of(command).filter(|_| !command.is_response())?;
+        let mut strings = body.split(|&octet| octet == 0);
+        let system_id = strings.clone().next().unwrap_or_default();
+        let place = match fault {
+            Malformed::Password => 1,
+            Malformed::SystemType => 2,
+            _ => 0,
+        };
+        Some(Self { kind, system_id, octets: strings.nth(place).map_or(0, <[u8]>::len) })
+    }
+}
+
 /// The response to a bind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BindResp {

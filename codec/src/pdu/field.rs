@@ -26,9 +26,9 @@ pub enum Malformed {
     /// sm_length says more than the body holds.
     #[error("sm_length")]
     MessageLength,
-    /// A TLV's length says more than the body holds.
+    /// The length of the TLV with this tag says more than the body holds.
     #[error("the optional parameters")]
-    TlvStream,
+    TlvStream(u16),
     /// Over 15 octets, not ASCII, or without its NUL.
     #[error("system_id")]
     SystemId,
@@ -55,7 +55,7 @@ impl Malformed {
             Self::ScheduleDeliveryTime => Status::ESME_RINVSCHED,
             Self::ValidityPeriod => Status::ESME_RINVEXPIRY,
             Self::MessageLength => Status::ESME_RINVMSGLEN,
-            Self::TlvStream => Status::ESME_RINVTLVSTREAM,
+            Self::TlvStream(_) => Status::ESME_RINVTLVSTREAM,
             Self::SystemId => Status::ESME_RINVSYSID,
             Self::Password => Status::ESME_RINVPASWD,
             Self::SystemType => Status::ESME_RINVSYSTYP,

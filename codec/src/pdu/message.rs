@@ -103,6 +103,8 @@ pub struct Message<'a> {
     pub payload: &'a [u8],
     /// All optional parameters. What is written is these without message_payload, whose place `payload` takes.
     pub tlvs: Tlvs<'a>,
+    /// The tag of an optional parameter at the end that goes past the body, and was passed over.
+    pub refused: Option<u16>,
 }
 
 impl fmt::Debug for Message<'_> {
@@ -135,8 +137,8 @@ impl<'a> Message<'a> {
     /// Reads the body of a message PDU.
     ///
     /// # Errors
-    /// [`Malformed`]: a string without its NUL or over its length, an sm_length or a TLV that goes past the body, or a
-    /// body that ends too early.
+    /// [`Malformed`]: a string without its NUL or over its length, an sm_length that goes past the
+    /// body or a TLV that does so and is needed to read the text, or a body that ends too early.
     #[inline]
     pub fn decode(kind: MessageKind, body: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Fields(body);
@@ -161,14 +163,15 @@ impl<'a> Message<'a> {
             ] = fields.octets()?;
             message.payload = fields.slice(sm_length.into(), Malformed::MessageLength)?;
         }
-        message.tlvs = Tlvs::new(fields.0);
-        if !message.tlvs.is_sound() {
-            return Err(Malformed::TlvStream);
-        }
+        (message.tlvs, message.refused) = Tlvs::read(fields.0);
         if message.payload.is_empty() {
             message.payload = message.tlvs.get(tlv::MESSAGE_PAYLOAD).unwrap_or_default();
         }
-        Ok(message)
+        match message.refused {
+            // Without it the text would be another one, or none.
+            Some(tag) if message.payload.is_empty() || tlv::is_of_text(tag) => Err(Malformed::TlvStream(tag)),
+            _ => Ok(message),
+        }
     }
 
     /// Whether `peer` can be sent this message.

@@ -11,7 +11,7 @@ mod message;
 mod status;
 pub mod tlv;
 
-pub use bind::{BadCredential, BindKind, BindRequest, BindResp, Credentials, Outbind, Version};
+pub use bind::{BadBind, BadCredential, BindKind, BindRequest, BindResp, Credentials, Outbind, Version};
 pub use command::Command;
 pub use field::Malformed;
 pub use message::{Address, Message, MessageKind, MessageResp, Unwritable};

@@ -55,11 +55,59 @@ impl<'a> Tlvs<'a> {
             .then(|| value.iter().fold(0, |number, &octet| number << 8 | u32::from(octet)))
     }
 
+    /// What stands behind the mandatory parameters: the optional ones that are whole, and the tag
+    /// of one behind them whose length goes past the end. One stray NUL before them is passed over,
+    /// which some senders write behind short_message.
+    pub(super) fn read(octets: &'a [u8]) -> (Self, Option<u16>) {
+        let (mut octets, mut rest) = (octets, Self(octets).rest());
+        if let Some((0, behind)) = octets.split_first().filter(|_| rest.len() >= 4) {
+            let other = Self(behind).rest();
+            if other.len() + 1 < rest.len() {
+                (octets, rest) = (behind, other);
+            }
+        }
+        match rest.first_chunk::<4>() {
+            None => (Self(octets), None),
+            Some([high, low, ..]) => {
+                let whole = octets.len() - rest.len();
+                let whole = octets.get(..whole).unwrap_or_default();
+                (Self(whole), Some(u16::from_be_bytes([*high, *low])))
+            }
+        }
+    }
+
     /// Whether no TLV's length goes past the end.
     pub(super) fn is_sound(self) -> bool {
+        self.rest().len() < 4
+    }
+
+    /// What is no whole TLV.
+    fn rest(self) -> &'a [u8] {
         let mut tlvs = self.into_iter();
         tlvs.by_ref().for_each(drop);
-        tlvs.0.len() < 4
+        tlvs.0
+    }
+}
+
+/// Whether a parameter says what a text is, or which part of one.
+pub(super) const fn is_of_text(tag: u16) -> bool {
+    matches!(tag, MESSAGE_PAYLOAD | SAR_MSG_REF_NUM | SAR_TOTAL_SEGMENTS | SAR_SEGMENT_SEQNUM)
+}
+
+/// The specification's name of a parameter that a message may have, or `other`: labels stay few.
+#[must_use]
+pub const fn name(tag: u16) -> &'static str {
+    match tag {
+        SAR_MSG_REF_NUM => "sar_msg_ref_num",
+        SAR_TOTAL_SEGMENTS => "sar_total_segments",
+        SAR_SEGMENT_SEQNUM => "sar_segment_seqnum",
+        USER_MESSAGE_REFERENCE => "user_message_reference",
+        QOS_TIME_TO_LIVE => "qos_time_to_live",
+        RECEIPTED_MESSAGE_ID => "receipted_message_id",
+        MESSAGE_STATE => "message_state",
+        NETWORK_ERROR_CODE => "network_error_code",
+        MESSAGE_PAYLOAD => "message_payload",
+        _ => "other",
     }
 }
 
@@ -118,7 +166,31 @@ mod tests {
         assert!(!Tlvs::new(&[0x02, 0x0C, 0, 2, 9]).is_sound(), "a length past the end is not");
     }
 
+    #[test]
+    fn a_stray_nul_before_them_and_a_cut_one_behind_them_cost_no_other() {
+        let sar = [0x02, 0x0C, 0, 2, 0, 7];
+        let (cut, long_cut) = ([0x04, 0x27, 0, 1], [0x14, 0, 0, 9, 1, 2]);
+        for (octets, refused) in [
+            (sar.to_vec(), None),
+            ([&[0][..], &sar].concat(), None),
+            ([&sar[..], &cut].concat(), Some(MESSAGE_STATE)),
+            ([&[0][..], &sar, &long_cut].concat(), Some(0x1400)),
+        ] {
+            let (tlvs, tag) = Tlvs::read(&octets);
+            assert_eq!((tlvs.get_number(SAR_MSG_REF_NUM), tag), (Some(7), refused), "{octets:02x?}");
+            assert!(tlvs.is_sound());
+        }
+        assert_eq!(Tlvs::read(&[0]), (Tlvs(&[0]), None));
+        assert_eq!(Tlvs::read(&[0, 0, 0, 9, 0]).1, Some(0), "NULs alone are a cut parameter");
+    }
+
     proptest! {
+        #[test]
+        fn any_octets_are_read_in_part(octets: Vec<u8>) {
+            let (tlvs, _) = Tlvs::read(&octets);
+            prop_assert!(tlvs.is_sound());
+        }
+
         #[test]
         fn what_was_put_is_found_again(tlvs in prop::collection::vec((any::<u16>(), prop::collection::vec(any::<u8>(), 0..9)), 0..9)) {
             let mut out = Vec::new();

@@ -117,7 +117,11 @@ impl Core {
         match matrix::verdict(self.role, self.state, header.command) {
             Verdict::Take => match Pdu::decode(header.command, body) {
                 Ok(pdu) => self.take(header, pdu, now),
-                Err(malformed) => self.answer(header, malformed.status()),
+                Err(fault) => {
+                    self.answer(header, fault.status());
+                    let command = header.command;
+                    (!command.is_response()).then_some(Event::Malformed { command, body, fault })
+                }
             },
             Verdict::Refuse(status) => self.answer(header, status),
             Verdict::Retry => self.answer(header, self.retry_status()),

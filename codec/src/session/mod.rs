@@ -39,7 +39,8 @@ use std::time::Instant;
 use self::core::Core;
 use self::input::Input;
 use crate::pdu::{
-    BadCredential, BindKind, BindRequest, Command, Credentials, Message, Outbind, Status, Unwritable, Version,
+    BadCredential, BindKind, BindRequest, Command, Credentials, Malformed, Message, Outbind, Status,
+    Unwritable, Version,
 };
 
 pub use config::{BindLimits, Role, SessionConfig, Timers};
@@ -75,6 +76,15 @@ pub enum Event<'a> {
         request: RequestId,
         /// The message.
         message: Message<'a>,
+    },
+    /// A request that cannot be read. The session has answered it; this is for whoever keeps count.
+    Malformed {
+        /// Which operation.
+        command: Command,
+        /// Its octets.
+        body: &'a [u8],
+        /// What is wrong with them.
+        fault: Malformed,
     },
     /// The peer answered a message of ours.
     Answered {

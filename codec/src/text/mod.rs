@@ -4,8 +4,10 @@
 //! stray octet. Writing chooses the GSM alphabet where it has every character, else UCS-2.
 
 pub mod gsm7;
+pub mod part;
 pub mod segment;
 pub mod udh;
+mod wide;
 
 use std::str::FromStr;
 
@@ -27,7 +29,7 @@ pub enum Alphabet {
     Latin1,
     /// ISO-8859-5.
     Cyrillic,
-    /// UTF-16, big-endian unless a byte order mark says otherwise.
+    /// UTF-16, big-endian unless a byte order mark or plain sense says otherwise.
     Ucs2,
 }
 
@@ -124,25 +126,65 @@ pub fn decode(alphabet: Alphabet, shifts: Shifts, octets: &[u8], out: &mut Strin
         }
         Alphabet::Latin1 => out.extend(octets.iter().copied().map(char::from)),
         Alphabet::Cyrillic => out.extend(octets.iter().copied().map(cyrillic)),
-        Alphabet::Ucs2 => utf16(octets, out),
+        Alphabet::Ucs2 => wide::decode(octets, out),
     }
 }
 
 /// Appends the text of a message's user data and tells which part of a longer message it is, if it is one.
 /// `udhi` is bit 0x40 of the esm_class: the data begins with a header.
 pub fn read(alphabet: Alphabet, udhi: bool, octets: &[u8], out: &mut String) -> Option<Part> {
-    if !udhi {
-        decode(alphabet, Shifts::default(), octets, out);
-        return None;
-    }
-    let header = udh::parse(octets);
-    match alphabet {
-        Alphabet::Gsm7Packed => {
+    read_as(Ok(alphabet), udhi, None, octets, out).unwrap_or_default()
+}
+
+/// The same where the data_coding may stand for octets without an alphabet, and where something
+/// beside the user data, `sar`, may tell which part it is.
+///
+/// The text of a part is what [`part::join`] takes: it loses nothing of octets that are only
+/// readable together with those of another part.
+///
+/// # Errors
+/// [`Binary`]: the octets have no alphabet, and are not plainly a text either; or a program is to
+/// have them.
+pub fn read_as(
+    coding: Result<Alphabet, Binary>,
+    udhi: bool,
+    sar: Option<Part>,
+    octets: &[u8],
+    out: &mut String,
+) -> Result<Option<Part>, Binary> {
+    let whole = udh::Header { body: octets, ..udh::Header::default() };
+    // An empty header has an odd number of octets behind it: it is the first half of a letter.
+    let letter = coding == Ok(Alphabet::Ucs2) && octets.first() == Some(&0) && octets.len().is_multiple_of(2);
+    let header = match udhi {
+        true if letter => whole,
+        true => udh::parse(octets),
+        false => udh::unannounced(octets).unwrap_or(whole),
+    };
+    let part = header.part.or(sar);
+    match coding {
+        Err(Binary) if header.ports => return Err(Binary),
+        Err(Binary) if part.is_some() => part::keep_octets(header.body, out).ok_or(Binary)?,
+        Err(Binary) => out.push_str(plain(header.body).ok_or(Binary)?),
+        Ok(Alphabet::Ucs2) if part.is_some() => part::keep_units(header.body, out),
+        Ok(Alphabet::Gsm7Packed) => {
             gsm7::decode(header.shifts, gsm7::unpack(header.body, header.fill_bits), out);
         }
-        _ => decode(alphabet, header.shifts, header.body, out),
+        Ok(alphabet) => decode(alphabet, header.shifts, header.body, out),
     }
-    header.part
+    Ok(part)
+}
+
+/// The text of octets that have no alphabet, if they are plainly one: UTF-8 without control
+/// characters.
+fn plain(octets: &[u8]) -> Option<&str> {
+    let text = std::str::from_utf8(octets).ok()?.trim_end_matches('\0');
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
+    (!text.is_empty() && text.chars().all(is_readable)).then_some(text)
+}
+
+/// Whether a text may have this character: all but the control characters that no telephone writes.
+fn is_readable(c: char) -> bool {
+    !c.is_control() || matches!(c, '\r' | '\n' | '\t')
 }
 
 /// ISO-8859-5 above ASCII is Unicode's Cyrillic block, but for four characters.
@@ -153,18 +195,6 @@ fn cyrillic(octet: u8) -> char {
         0xFD => '§',
         _ => char::from_u32(u32::from(octet) + 0x0360).unwrap_or(char::REPLACEMENT_CHARACTER),
     }
-}
-
-/// A half character at the end says nothing and is left out.
-fn utf16(octets: &[u8], out: &mut String) {
-    let (units, _) = octets.as_chunks::<2>();
-    let (units, unit): (_, fn([u8; 2]) -> u16) = match units {
-        [[0xFE, 0xFF], rest @ ..] => (rest, u16::from_be_bytes),
-        [[0xFF, 0xFE], rest @ ..] => (rest, u16::from_le_bytes),
-        all => (all, u16::from_be_bytes),
-    };
-    let chars = char::decode_utf16(units.iter().copied().map(unit));
-    out.extend(chars.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
 }
 
 /// What an outgoing text travels in.

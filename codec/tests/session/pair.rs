@@ -14,6 +14,7 @@ pub(crate) enum Seen {
     Bound,
     BindRefused(Status),
     Outbind(String),
+    Malformed(Command),
     Message { request: RequestId, kind: MessageKind, payload: Vec<u8>, tlvs: usize },
     Answered { token: u64, status: Status, message_id: Vec<u8> },
     Late { token: u64, status: Status },
@@ -33,6 +34,7 @@ impl From<Event<'_>> for Seen {
             },
             Event::Bound => Self::Bound,
             Event::BindRefused { status } => Self::BindRefused(status),
+            Event::Malformed { command, .. } => Self::Malformed(command),
             Event::Outbind(outbind) => Self::Outbind(outbind.system_id().to_owned()),
             Event::Message { request, message } => Self::Message {
                 request,

@@ -20,6 +20,7 @@ impl Config {
             ("smpp.sessions_max", smpp.sessions_max == was.sessions_max),
             ("smpp.unbound_sessions_max", smpp.unbound_sessions_max == was.unbound_sessions_max),
             ("smpp.parts_timeout_s", smpp.parts_timeout == was.parts_timeout),
+            ("smpp.parts_keep_s", smpp.parts_keep == was.parts_keep),
             ("smpp.parts_max", smpp.parts_max == was.parts_max),
             ("limits", self.limits == running.limits),
             ("probe", self.probe == running.probe),

@@ -101,7 +101,9 @@ pub struct Smpp {
     pub unbound_sessions_max: usize,
     /// How long the parts of a multi-part message are awaited.
     pub parts_timeout: Duration,
-    /// Multi-part messages at once that await parts.
+    /// How long the parts that came are kept for those that come late.
+    pub parts_keep: Duration,
+    /// Multi-part messages at once that are kept.
     pub parts_max: usize,
 }
 

@@ -135,12 +135,16 @@ impl Check<'_> {
             sessions_max: self.number("smpp.sessions_max", SESSIONS),
             unbound_sessions_max: self.number("smpp.unbound_sessions_max", SESSIONS),
             parts_timeout: self.seconds("smpp.parts_timeout_s", TIMER_S),
+            parts_keep: self.seconds("smpp.parts_keep_s", 1..=DAY_S),
             parts_max: self.number("smpp.parts_max", PARTS),
         };
         self.every_is(
             "smpp.short_numbers",
             &smpp.short_numbers,
-            |number| is_digits(number) && SHORT_NUMBER_DIGITS.contains(&number.len()),
+            |number| {
+                let digits = number.strip_prefix('+').unwrap_or(number);
+                is_digits(digits) && SHORT_NUMBER_DIGITS.contains(&digits.len())
+            },
             "1 to 20 digits",
         );
         if smpp.short_numbers.is_empty() {

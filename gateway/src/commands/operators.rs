@@ -1,5 +1,7 @@
 //! `icaze operators`: what the running gateway's binds do, and who was turned away.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 
 use super::{Configured, Output};
@@ -37,7 +39,7 @@ pub async fn run(args: Args) -> anyhow::Result<()> {
 }
 
 fn tell(out: &mut Output, operator: &Operator) -> std::io::Result<()> {
-    let Operator { name, waiting, binds, unheard, errors } = operator;
+    let Operator { name, waiting, parameters_refused, put_aside, binds, unheard, errors } = operator;
     let total = |rate: fn(&OpenBind) -> f64| binds.iter().map(rate).fold(0.0, |sum, rate| sum + rate);
     out.line(format_args!(
         "{name}: {} open, in {:.1}/s, out {:.1}/s, {waiting} {} waiting",
@@ -82,8 +84,18 @@ fn tell(out: &mut Output, operator: &Operator) -> std::io::Result<()> {
             ],
         )?;
     }
+    counts(out, "optional parameters refused", parameters_refused)?;
+    counts(out, "texts put aside", put_aside)?;
     told(out, *unheard)?;
     events(out, errors)
+}
+
+fn counts(out: &mut Output, what: &str, counts: &BTreeMap<String, u64>) -> std::io::Result<()> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let counts: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    out.line(format_args!("  {what}: {}", counts.join(", ")))
 }
 
 /// How the operator answers our replies, where there is something to say.

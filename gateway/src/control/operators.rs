@@ -1,5 +1,6 @@
 //! `GET /operators`: what `icaze operators` prints. Nothing personal, no secret.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,8 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Now;
 use crate::gateway::Gateway;
 use crate::pipeline;
-use crate::smpp::accounts::Refused;
+use crate::smpp::accounts::{PASSWORD_MAX, Refused, SYSTEM_ID_MAX, SYSTEM_TYPE_MAX};
 use crate::smpp::binds::{self, Attempt, Bind, Cause, What, kind_name};
+use crate::smpp::port::Tallies;
 use crate::smpp::recent::Seen;
 use crate::smpp::unheard::Unheard;
 
@@ -37,6 +39,10 @@ pub struct Operator {
     pub name: String,
     /// Replies that wait for a bind to take them.
     pub waiting: usize,
+    /// Optional parameters that were refused since the start, by name.
+    pub parameters_refused: BTreeMap<String, u64>,
+    /// Texts that were put aside since the start, by cause.
+    pub put_aside: BTreeMap<String, u64>,
     /// Its open binds.
     pub binds: Vec<OpenBind>,
     /// How it answers our replies.
@@ -109,17 +115,28 @@ pub(super) async fn operators(State(gateway): State<Arc<Gateway>>) -> Json<Repor
 
 fn report(gateway: &Gateway, now: Now) -> Report {
     let port = gateway.port();
-    let replies: Vec<(String, usize, Unheard)> = {
+    let waiting: Vec<(String, usize, BTreeMap<String, u64>, Unheard)> = {
         let pipeline = gateway.pipeline();
+        let put_aside = |id| {
+            let causes = pipeline.stats().put_aside(id).filter(|&(_, count)| count > 0);
+            causes.map(|(cause, count)| (cause.name().to_owned(), count)).collect()
+        };
         let of = |(id, operator): (u16, &pipeline::Operator)| {
-            (operator.name.to_string(), pipeline.outbox().waiting(id), Unheard::of(id, &pipeline, &port))
+            let waiting = pipeline.outbox().waiting(id);
+            (operator.name.to_string(), waiting, put_aside(id), Unheard::of(id, &pipeline, &port))
         };
         (0_u16..).zip(pipeline.operators()).map(of).collect()
     };
     let open = gateway.binds.list();
-    let operators = (0_u16..).zip(replies).map(|(id, (name, waiting, unheard))| Operator {
+    let parameters = |id| {
+        let refused = port.tallies(id).map(Tallies::refused_parameters).unwrap_or_default();
+        refused.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+    };
+    let operators = (0_u16..).zip(waiting).map(|(id, (name, waiting, put_aside, unheard))| Operator {
         name,
         waiting,
+        parameters_refused: parameters(id),
+        put_aside,
         unheard,
         binds: open
             .iter()
@@ -190,7 +207,7 @@ fn error(what: What) -> String {
 
 fn attempt(attempt: &Attempt) -> String {
     let cause = match attempt.cause {
-        Cause::Refused(refused) => wrong(refused).to_owned(),
+        Cause::Refused(refused) => wrong(refused),
         Cause::Backoff => "kept waiting, for so many attempts had failed before".to_owned(),
         Cause::Handshake => "no TLS, or no certificate that is trusted; see smpp.tls_client_ca".to_owned(),
         Cause::Connections => {
@@ -203,15 +220,21 @@ fn attempt(attempt: &Attempt) -> String {
     };
     match &attempt.asked {
         None => cause,
-        Some(binds::Asked { kind, system_id, version: spoken }) => {
+        Some(binds::Asked { kind, system_id, version: None }) => {
+            format!("{} as {system_id}: {cause}", kind_name(*kind))
+        }
+        Some(binds::Asked { kind, system_id, version: Some(spoken) }) => {
             format!("{} as {system_id:?}, version {}: {cause}", kind_name(*kind), version(*spoken))
         }
     }
 }
 
 /// What was wrong with a bind.
-fn wrong(refused: Refused) -> &'static str {
-    match refused {
+fn wrong(refused: Refused) -> String {
+    let words = match refused {
+        Refused::SystemIdLength(octets) => return too_long("system_id", octets, SYSTEM_ID_MAX),
+        Refused::PasswordLength(octets) => return too_long("password", octets, PASSWORD_MAX),
+        Refused::SystemTypeLength(octets) => return too_long("system_type", octets, SYSTEM_TYPE_MAX),
         Refused::SystemId => "no operator has this system_id",
         Refused::Password => "wrong password",
         Refused::SystemType => "another system_type than was agreed",
@@ -223,7 +246,12 @@ fn wrong(refused: Refused) -> &'static str {
         }
         Refused::Role => "we bind to this operator, not it to us; see the operator's role",
         Refused::NotReady => "the gateway was stopping",
-    }
+    };
+    words.to_owned()
+}
+
+fn too_long(field: &str, octets: usize, max: usize) -> String {
+    format!("{field} of {octets} octets, at most {max}")
 }
 
 fn version(version: Version) -> String {

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use axum::extract::State;
 use axum::http::header;
 use axum::response::IntoResponse;
+use icaze_store::Reason;
 use metrics::{counter, gauge};
 
 use super::Shared;
@@ -33,8 +34,9 @@ fn publish(gateway: &Gateway, store: &Path) {
     let durable = gateway.durable().borrow().position();
     gauge!("icaze_view_lag_records").set(durable.saturating_sub(gateway.history.position()) as f64);
     publish_world(&gateway.world(), now);
-    publish_pipeline(&gateway.pipeline(), now);
-    publish_operators(&gateway.port());
+    let port = gateway.port();
+    publish_pipeline(&gateway.pipeline(), &port, now);
+    publish_operators(&port);
     publish_binds(gateway);
 }
 
@@ -62,9 +64,9 @@ fn publish_operators(port: &Port) {
             counter!("icaze_receipts_total", "operator" => name.to_owned(), "result" => result)
                 .absolute(tally.load(Ordering::Relaxed));
         }
-        for (cause, tally) in [("receipt", &tallies.receipts_aside), ("loop", &tallies.loops_aside)] {
-            counter!("icaze_texts_put_aside_total", "operator" => name.to_owned(), "cause" => cause)
-                .absolute(tally.load(Ordering::Relaxed));
+        for (parameter, count) in tallies.refused_parameters() {
+            let labels = [("operator", name.to_owned()), ("parameter", parameter.to_owned())];
+            counter!("icaze_parameters_refused_total", &labels).absolute(count);
         }
     }
 }
@@ -80,11 +82,11 @@ fn publish_world(world: &World, now: Now) {
     }
 }
 
-fn publish_pipeline(pipeline: &Pipeline, now: Now) {
+fn publish_pipeline(pipeline: &Pipeline, port: &Port, now: Now) {
     gauge!("icaze_ledger_position").set(pipeline.position() as f64);
     for (outcome, reason, purpose, count) in pipeline.stats().decisions() {
         let purpose = purpose.map(|purpose| purpose.to_string()).unwrap_or_default();
-        let reason = reason.map_or("", icaze_store::Reason::name);
+        let reason = reason.map_or("", Reason::name);
         counter!("icaze_decisions_total", "outcome" => outcome.name(), "reason" => reason, "purpose" => purpose)
             .absolute(count);
     }
@@ -104,6 +106,13 @@ fn publish_pipeline(pipeline: &Pipeline, now: Now) {
         gauge!("icaze_replies_unanswered", "operator" => operator.name.to_string()).set(silence.replies);
         counter!("icaze_reply_copies_total", "operator" => operator.name.to_string())
             .absolute(pipeline.outbox().copied(id));
+        // A receipt of no reply has no entry in the ledger, and is counted where it was read.
+        let receipts = port.tallies(id).map_or(0, |tallies| tallies.receipts_aside.load(Ordering::Relaxed));
+        for (cause, count) in pipeline.stats().put_aside(id) {
+            let labels = [("operator", operator.name.to_string()), ("cause", cause.name().to_owned())];
+            let unrecorded = if cause == Reason::Receipt { receipts } else { 0 };
+            counter!("icaze_texts_put_aside_total", &labels).absolute(count + unrecorded);
+        }
         for (mark, count) in pipeline.stats().replies(id) {
             let result = mark.name();
             counter!("icaze_replies_total", "operator" => operator.name.to_string(), "result" => result)

@@ -53,7 +53,15 @@ impl Pipeline {
         let operator = self.id(decision.operator);
         let phone = self.phone(&decision.from);
         for &part in &*decision.parts {
-            self.parts.forget(part);
+            // What was decided under no identity is help for parts that did not all come.
+            if decision.identity == 0 {
+                self.parts.helped(part, seq);
+            } else {
+                self.parts.forget(part);
+            }
+        }
+        if let Some(phone) = phone.filter(|_| decision.document.is_some()) {
+            self.parts.asked(phone);
         }
         if decision.identity != 0 {
             let fresh_until = decision.again.unwrap_or(Timestamp::MAX);
@@ -119,15 +127,14 @@ impl Pipeline {
     }
 
     fn apply_part(&mut self, seq: u64, at: Timestamp, part: &Part<'_>) {
-        let key = MessageKey {
-            operator: self.id(part.operator),
-            from: part.from.into(),
-            to: part.to.into(),
-            reference: part.reference,
-            total: part.total,
-        };
+        let known = self.requests.find(part.identity, at).is_some();
         self.remember(part.identity, seq, at, Timestamp::MAX);
-        self.parts.insert(key, part.number, Piece { seq, text: part.text.into() }, at);
+        let Some(phone) = self.phone(&part.from) else { return };
+        let (reference, total) = (part.reference, part.total);
+        let key = MessageKey { operator: self.id(part.operator), phone, reference, total };
+        let repeated = known && !self.parts.lacks(&key, part.number);
+        let piece = Piece { seq, text: part.text.into(), repeated };
+        self.parts.insert(key, part.number, piece, [part.from, part.to], at);
     }
 
     fn remember(&mut self, identity: u128, seq: u64, at: Timestamp, fresh_until: Timestamp) {

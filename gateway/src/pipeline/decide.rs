@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use icaze_cluster::{Allowance, Grant};
+use icaze_codec::text::part;
 use icaze_store::ledger::{
     self, Address, Channel, Decision, Facts, Full, Interval, Language, Part, Permit, RegimeRef, Reply,
 };
@@ -13,7 +14,7 @@ use jiff::Timestamp;
 
 use super::intake::{Content, Message};
 use super::limits::Allowed;
-use super::parts::{Incomplete, MessageKey, Piece};
+use super::parts::{Incomplete, MessageKey, Siblings};
 use super::questions::{Meaning, Turn};
 use super::shared::{self, Said};
 use super::{Accepted, Pipeline, permits};
@@ -77,6 +78,15 @@ impl Ruling<'_> {
     }
 }
 
+/// What a text was made of, if it came in parts.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Whole<'a> {
+    /// The entries of its other parts.
+    pub(super) parts: &'a [u64],
+    /// The help that was given while they were not all there.
+    pub(super) help: Option<u64>,
+}
+
 /// Where a message came from, and what it says.
 struct Case<'a> {
     operator: u16,
@@ -84,7 +94,7 @@ struct Case<'a> {
     to: Address<'a>,
     identity: u128,
     received_at: Timestamp,
-    parts: &'a [u64],
+    whole: Whole<'a>,
     text: &'a str,
     language: Language,
     latin: bool,
@@ -97,7 +107,7 @@ impl Pipeline {
         operator: u16,
         message: &Message<'_>,
         meaning: Meaning,
-        parts: &[u64],
+        whole: Whole<'_>,
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
@@ -108,7 +118,7 @@ impl Pipeline {
             to: message.to,
             identity: meaning.identity(message.identity),
             received_at: message.received_at,
-            parts,
+            whole,
             text: message.text,
             language: meaning.language,
             latin: reading.latin,
@@ -149,36 +159,27 @@ impl Pipeline {
     }
 
     /// Decides a text whose last part has come.
-    #[expect(clippy::too_many_arguments, reason = "the message, its siblings and its surroundings")]
     pub(super) fn decide_joined(
         &mut self,
-        operator: u16,
         message: &Message<'_>,
         key: MessageKey,
         number: u8,
-        siblings: Vec<Piece>,
+        siblings: Siblings,
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let before = usize::from(number.saturating_sub(1)).min(siblings.len());
+        let Siblings { pieces, help } = siblings;
+        let before = usize::from(number.saturating_sub(1)).min(pieces.len());
+        let mut texts: Vec<&str> = pieces.iter().map(|piece| &*piece.text).collect();
+        texts.insert(before, message.text);
         let mut text = String::new();
-        let (earlier, later) = siblings.split_at(before);
-        earlier.iter().for_each(|piece| text.push_str(&piece.text));
-        text.push_str(message.text);
-        later.iter().for_each(|piece| text.push_str(&piece.text));
-        let seqs: Vec<u64> = siblings.iter().map(|piece| piece.seq).collect();
+        part::join(texts.into_iter(), &mut text);
+        let parts: Vec<u64> = pieces.iter().map(|piece| piece.seq).collect();
         let reading = read(&text, &world.names);
         let meaning = self.meaning(message.phone, &reading);
-        let whole = Message { content: Content::Text(reading), found: None, text: &text, ..*message };
-        let accepted = self.decide(operator, &whole, meaning, &seqs, world, moment);
-        if accepted.is_err() {
-            // The last part comes again; its siblings go on waiting for it.
-            let numbers = (1..=key.total).filter(|&other| other != number);
-            for (number, piece) in numbers.zip(siblings) {
-                self.parts.insert(key.clone(), number, piece, self.time);
-            }
-        }
-        accepted
+        let joined = Message { content: Content::Text(reading), found: None, text: &text, ..*message };
+        let whole = Whole { parts: &parts, help: help.map(|help| help.seq) };
+        self.decide(key.operator, &joined, meaning, whole, world, moment)
     }
 
     /// Answers a text whose parts did not all come.
@@ -188,27 +189,24 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        let text: String = incomplete.pieces.iter().map(|(_, piece)| &*piece.text).collect();
-        let reading = read(&text, &world.names);
-        let parts: Vec<u64> = incomplete.pieces.iter().map(|(_, piece)| piece.seq).collect();
-        let from = incomplete.key.from.get();
-        let phone = self.phone(&from);
+        let Incomplete { key, from, to, seqs, text } = incomplete;
+        let reading = read(text, &world.names);
         let case = Case {
-            operator: incomplete.key.operator,
-            from,
-            to: incomplete.key.to.get(),
+            operator: key.operator,
+            from: from.get(),
+            to: to.get(),
             // Nothing can come again under it.
             identity: 0,
             received_at: self.time,
-            parts: &parts,
-            text: &text,
+            whole: Whole { parts: seqs, help: None },
+            text,
             language: reading.language,
             latin: reading.latin,
         };
-        let ruling = match phone.map(|phone| self.limits.peek(phone, self.time)) {
-            None | Some(Allowed::Silent) => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
-            Some(Allowed::Notice(until)) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
-            Some(Allowed::Yes) => Ruling::of(Reason::Incomplete),
+        let ruling = match self.limits.peek(key.phone, self.time) {
+            Allowed::Silent => Ruling { answered: false, ..Ruling::of(Reason::Phone) },
+            Allowed::Notice(until) => Ruling { again: Some(until), ..Ruling::of(Reason::Phone) },
+            Allowed::Yes => Ruling::of(Reason::Incomplete),
         };
         self.record(&case, ruling, &reading, world, moment)
     }
@@ -216,12 +214,11 @@ impl Pipeline {
     /// Accepts a part whose siblings are awaited.
     pub(super) fn keep_part(
         &mut self,
-        operator: u16,
         message: &Message<'_>,
         key: MessageKey,
         number: u8,
     ) -> Result<Accepted, Full> {
-        let name = self.name(operator);
+        let name = self.name(key.operator);
         let entry = ledger::Entry::Part(Part {
             channel: Channel::Sms,
             operator: &name,
@@ -388,7 +385,7 @@ impl Pipeline {
             operator: &name,
             from: case.from,
             to: case.to,
-            parts: Cow::Borrowed(case.parts),
+            parts: Cow::Borrowed(case.whole.parts),
             identity: case.identity,
             document: ruling.request.map(|request| request.document),
             person: ruling.person,
@@ -407,10 +404,7 @@ impl Pipeline {
                 language: case.language,
                 expires_at: self.time + self.settings.lifetime,
             }),
-            refers_to: match ruling.outcome {
-                Outcome::Repeated => ruling.standing.and_then(|(seq, _)| seq),
-                _ => ruling.turn.about(),
-            },
+            refers_to: ruling.standing.and_then(|(seq, _)| seq).or(ruling.turn.about()).or(case.whole.help),
             again: ruling.again,
             text: if ruling.outcome == Outcome::Help { case.text } else { "" },
         });
@@ -426,6 +420,9 @@ impl Pipeline {
             let (purpose, region) =
                 (ruling.request.map(|r| r.purpose), ruling.facts.map(|facts| facts.region));
             let document = ruling.request.map(|request| request.document);
+            if let Some(cause) = ruling.reason.filter(|_| ruling.outcome == Outcome::Ignored) {
+                self.stats.ignored(case.operator, cause);
+            }
             let probe = &self.settings.probe;
             if probe.is_empty() || !probe.holds(self.phone(&case.from), document) {
                 self.stats.decided(ruling.reason, purpose, region);
@@ -480,7 +477,7 @@ mod tests {
         };
         let moment = world.moment(pipeline.time());
         let meaning = pipeline.meaning(message.phone, &reading);
-        pipeline.decide(0, &message, meaning, &[], world, &moment).unwrap();
+        pipeline.decide(0, &message, meaning, Whole::default(), world, &moment).unwrap();
         std::mem::take(&mut pipeline.reply)
     }
 

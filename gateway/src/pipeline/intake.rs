@@ -31,9 +31,12 @@ pub struct Intake {
 pub enum Body<'a> {
     /// A whole text.
     Text(&'a str),
+    /// A whole text that says of itself that it is a receipt, and does not look like one: a request
+    /// if it reads as one, and else never answered.
+    Doubtful(&'a str),
     /// A part of one.
     Part(Part, &'a str),
-    /// No text: data_coding 2 or 4.
+    /// No text: octets that are plainly none.
     Binary,
     /// Never answered: a receipt.
     Receipt,
@@ -83,6 +86,8 @@ pub struct Message<'a> {
 pub enum Content {
     /// A whole text.
     Unread,
+    /// A whole text that is a request or is never answered.
+    Doubtful,
     /// A whole text, [read](Intake::look_up).
     Text(Reading),
     /// A part of a text.
@@ -109,9 +114,14 @@ impl Content {
     fn document(&self) -> Option<Document> {
         match self {
             Self::Text(reading) => reading.request.ok().map(|request| request.document),
-            Self::Unread | Self::Part(_) | Self::Binary | Self::Ignored(_) => None,
+            Self::Unread | Self::Doubtful | Self::Part(_) | Self::Binary | Self::Ignored(_) => None,
         }
     }
+}
+
+/// Whether a text asks for something: it has a request, or most of one.
+fn asks(reading: &Reading) -> bool {
+    reading.request.is_ok() || reading.tail.is_some()
 }
 
 impl Intake {
@@ -161,6 +171,10 @@ impl Intake {
                 self.texts.push_str(text);
                 Content::Unread
             }
+            Body::Doubtful(text) => {
+                self.texts.push_str(text);
+                Content::Doubtful
+            }
         };
         let text = start..self.texts.len();
         self.messages.push(Slot { from, to, phone, identity, received_at, content, text });
@@ -171,10 +185,17 @@ impl Intake {
     pub fn look_up(&mut self, world: &World) {
         let register = &world.register;
         for slot in &mut self.messages {
-            if matches!(slot.content, Content::Unread) {
-                let text = self.texts.get(slot.text.clone()).unwrap_or_default();
-                slot.content = Content::Text(read(text, &world.names));
-            }
+            let doubtful = match slot.content {
+                Content::Unread => false,
+                Content::Doubtful => true,
+                _ => continue,
+            };
+            let reading = read(self.texts.get(slot.text.clone()).unwrap_or_default(), &world.names);
+            slot.content = if doubtful && !asks(&reading) {
+                Content::Ignored(Reason::Receipt)
+            } else {
+                Content::Text(reading)
+            };
         }
         self.documents.clear();
         self.documents.extend(self.messages.iter().filter_map(|slot| slot.content.document()));

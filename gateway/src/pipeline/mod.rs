@@ -40,6 +40,7 @@ use icaze_store::{Msisdn, UsageTable};
 use jiff::Timestamp;
 
 use self::codes::Codes;
+use self::decide::Whole;
 use self::guesses::Guesses;
 use self::handover::Handover;
 use self::intake::{Content, Intake, Message};
@@ -193,7 +194,7 @@ impl Pipeline {
             limits: Limits::new(settings.phone)?,
             guesses: Guesses::new(settings.guesses),
             questions: Questions::new(settings.ask, settings.dedupe, settings.questions_max),
-            parts: Parts::new(settings.parts_timeout, settings.parts_max),
+            parts: Parts::new(settings.parts_timeout, settings.parts_keep, settings.parts_max),
             permits: Permits::default(),
             revocations: Vec::new(),
             covered: u64::MAX,
@@ -272,30 +273,50 @@ impl Pipeline {
         if !ready || self.outbox.is_full(operator) {
             return Err(Full);
         }
+        if let Content::Part(part) = message.content
+            && let Some(key) = MessageKey::of(operator, message, part)
+        {
+            return self.part(message, key, part.number, world, moment);
+        }
         let content = match message.content {
             Content::Unread => Content::Text(read(message.text, &world.names)),
             read => read,
         };
         let message = &Message { content, ..*message };
         let meaning = self.meaning(message.phone, &message.reading());
-        if let Some(accepted) = self.again(message, &meaning) {
-            return Ok(accepted);
+        match self.again(message, &meaning) {
+            Some(accepted) => Ok(accepted),
+            None => self.decide(operator, message, meaning, Whole::default(), world, moment),
         }
-        let Content::Part(part) = message.content else {
-            return self.decide(operator, message, meaning, &[], world, moment);
-        };
-        let key = MessageKey::of(operator, message, part);
-        if let Some(superseded) = self.parts.supersede(&key, part.number)
-            && let Err(full) = self.decide_incomplete(&superseded, world, moment)
-        {
-            self.parts.restore(superseded, self.time);
-            return Err(full);
-        }
-        match self.parts.complete(&key, part.number) {
-            None => self.keep_part(operator, message, key, part.number),
-            Some(siblings) => {
-                self.decide_joined(operator, message, key, part.number, siblings, world, moment)
+    }
+
+    /// A part of a text: a redelivery, the last one missing, or one that waits for others.
+    fn part(
+        &mut self,
+        message: &Message<'_>,
+        key: MessageKey,
+        number: u8,
+        world: &World,
+        moment: &Moment<'_>,
+    ) -> Result<Accepted, Full> {
+        if let Some(seq) = self.requests.find(message.identity, self.time) {
+            // Some telephones give all texts one reference: where the text that this part made is
+            // decided, the same part may belong to another one.
+            let begins = number == 1 || self.parts.lacks(&key, number);
+            let redelivered = self.parts.holds(&key, seq) || !begins;
+            let meaning = self.meaning(message.phone, &message.reading());
+            if redelivered && let Some(accepted) = self.again(message, &meaning) {
+                return Ok(accepted);
             }
+        }
+        if let Some(displaced) = self.parts.displaced(&key, number) {
+            self.decide_incomplete(&displaced, world, moment)?;
+        }
+        let siblings = self.parts.complete(&key, number);
+        let siblings = siblings.filter(|siblings| siblings.help.is_none_or(|help| !help.overtaken));
+        match siblings {
+            None => self.keep_part(message, key, number),
+            Some(siblings) => self.decide_joined(message, key, number, siblings, world, moment),
         }
     }
 
@@ -334,7 +355,7 @@ impl Pipeline {
             && let Some(incomplete) = self.parts.expire(wall)
         {
             if self.decide_incomplete(&incomplete, world, &moment).is_err() {
-                self.parts.restore(incomplete, wall);
+                self.parts.restore(&incomplete, wall);
                 break;
             }
         }

@@ -1,8 +1,12 @@
 //! Messages in several parts, until the last one comes.
+//!
+//! A text whose parts do not all come in time is answered with help, and its parts are kept for a
+//! while: a missing one that comes late still makes the text whole.
 
 use std::collections::{HashMap, VecDeque};
 
-use icaze_codec::text::Part;
+use icaze_codec::text::{Part, part};
+use icaze_store::Msisdn;
 use icaze_store::ledger::Address;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,15 +34,16 @@ impl From<Address<'_>> for OwnedAddress {
     }
 }
 
-/// What the parts of one message have in common.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// Texts of one phone that are kept, at most.
+const PHONE_MAX: usize = 8;
+
+/// What the parts of one message have in common. However its operator spells a phone, it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MessageKey {
     /// The operator that delivered them.
     pub operator: u16,
-    /// The sender's address, as it came.
-    pub from: OwnedAddress,
-    /// The number that was texted.
-    pub to: OwnedAddress,
+    /// The sender.
+    pub phone: Msisdn,
     /// The message's reference number.
     pub reference: u16,
     /// Of how many parts.
@@ -46,11 +51,10 @@ pub struct MessageKey {
 }
 
 impl MessageKey {
-    /// The message of an operator that `message` is this part of.
+    /// The message of an operator that `message` is this part of; `None` if its sender is nobody's.
     #[must_use]
-    pub fn of(operator: u16, message: &Message<'_>, part: Part) -> Self {
-        let (from, to) = (message.from.into(), message.to.into());
-        Self { operator, from, to, reference: part.reference, total: part.total }
+    pub fn of(operator: u16, message: &Message<'_>, part: Part) -> Option<Self> {
+        Some(Self { operator, phone: message.phone?, reference: part.reference, total: part.total })
     }
 }
 
@@ -61,60 +65,133 @@ pub struct Piece {
     pub seq: u64,
     /// Its text.
     pub text: Box<str>,
+    /// Whether the same part came before, and made a text that is decided: it is a redelivery, or the
+    /// beginning of another text.
+    pub repeated: bool,
 }
 
 /// A message whose parts were awaited for too long, or that had to make room.
 pub struct Incomplete {
     /// Which message.
     pub key: MessageKey,
-    /// Its parts that came, with their numbers, in order.
-    pub pieces: Vec<(u8, Piece)>,
+    /// Who texted, as the first of its parts says.
+    pub from: OwnedAddress,
+    /// Whom.
+    pub to: OwnedAddress,
+    /// The entries of its parts that came, in order.
+    pub seqs: Vec<u64>,
+    /// Their text.
+    pub text: String,
+}
+
+/// A message of which one part was missing.
+pub struct Siblings {
+    /// The other parts, in order.
+    pub pieces: Vec<Piece>,
+    /// What was answered while they were not there.
+    pub help: Option<Help>,
+}
+
+/// What was answered to a text whose parts were not all there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Help {
+    /// Its entry.
+    pub seq: u64,
+    /// Whether the phone has asked for something since.
+    pub overtaken: bool,
 }
 
 struct Pending {
     pieces: Vec<(u8, Piece)>,
-    /// Tells this message from an earlier one with the same key in the queue of deadlines.
+    from: OwnedAddress,
+    to: OwnedAddress,
+    begun_at: Timestamp,
+    /// Tells this message from an earlier one with the same key in the queues.
     first_seq: u64,
+    help: Option<Help>,
 }
+
+impl Pending {
+    fn has(&self, number: u8) -> bool {
+        self.pieces.iter().any(|&(other, _)| other == number)
+    }
+
+    fn is_repeated(&self) -> bool {
+        self.pieces.iter().all(|(_, piece)| piece.repeated)
+    }
+
+    fn sorted(&self) -> Vec<(u8, &Piece)> {
+        let mut pieces: Vec<_> = self.pieces.iter().map(|(number, piece)| (*number, piece)).collect();
+        pieces.sort_unstable_by_key(|&(number, _)| number);
+        pieces
+    }
+}
+
+/// A place in a queue: when it is due, and of which message.
+type Due = (Timestamp, u64, MessageKey);
 
 /// Parts that wait for their siblings: bounded in messages and in time.
 pub struct Parts {
     messages: HashMap<MessageKey, Pending>,
     /// Which message an entry is a part of.
     by_seq: HashMap<u64, MessageKey>,
-    deadlines: VecDeque<(Timestamp, u64, MessageKey)>,
+    /// The messages of each phone, oldest first.
+    by_phone: HashMap<Msisdn, Vec<MessageKey>>,
+    /// Messages that are to be answered with help, and those that were and are to be forgotten.
+    waiting: VecDeque<Due>,
+    kept: VecDeque<Due>,
     timeout: SignedDuration,
+    keep: SignedDuration,
     messages_max: usize,
 }
 
 impl Parts {
-    /// Nothing is awaited yet. A message is given up `timeout` after its first part came, or when more than
-    /// `messages_max` are awaited and it is the oldest.
+    /// Nothing is awaited yet. A message gets help `timeout` after its first part came, and is
+    /// forgotten `keep` after it; sooner if it is the oldest and there are more than `messages_max`,
+    /// or too many of its phone.
     #[must_use]
-    pub fn new(timeout: SignedDuration, messages_max: usize) -> Self {
+    pub fn new(timeout: SignedDuration, keep: SignedDuration, messages_max: usize) -> Self {
         Self {
             messages: HashMap::new(),
             by_seq: HashMap::new(),
-            deadlines: VecDeque::new(),
+            by_phone: HashMap::new(),
+            waiting: VecDeque::new(),
+            kept: VecDeque::new(),
             timeout,
+            keep,
             messages_max,
         }
     }
 
-    /// The first entry that is awaited for.
+    /// The first entry that still lacks an outcome. What has got its help does not lengthen a start.
     #[must_use]
     pub fn oldest(&self) -> Option<u64> {
-        self.by_seq.keys().copied().min()
+        let waiting = self.messages.values().filter(|pending| pending.help.is_none());
+        waiting.flat_map(|pending| pending.pieces.iter().map(|(_, piece)| piece.seq)).min()
     }
 
-    /// If part `number` is the last one missing: its siblings in order, which are awaited no longer.
-    pub fn complete(&mut self, key: &MessageKey, number: u8) -> Option<Vec<Piece>> {
+    /// Whether entry `seq` is a part that is kept under this key: the same part again is a redelivery.
+    #[must_use]
+    pub fn holds(&self, key: &MessageKey, seq: u64) -> bool {
+        self.by_seq.get(&seq) == Some(key)
+    }
+
+    /// Whether a text has begun under this key that lacks this part. What came again and nothing else
+    /// is no beginning.
+    #[must_use]
+    pub fn lacks(&self, key: &MessageKey, number: u8) -> bool {
+        self.messages.get(key).is_some_and(|pending| !pending.has(number) && !pending.is_repeated())
+    }
+
+    /// If part `number` is the last one missing: its siblings. Nothing is changed.
+    #[must_use]
+    pub fn complete(&self, key: &MessageKey, number: u8) -> Option<Siblings> {
         let pending = self.messages.get(key)?;
-        let known = pending.pieces.iter().any(|&(other, _)| other == number);
-        if known || pending.pieces.len() + 1 < usize::from(key.total) {
+        if pending.has(number) || pending.pieces.len() + 1 < usize::from(key.total) {
             return None;
         }
-        Some(self.take(key)?.into_iter().map(|(_, piece)| piece).collect())
+        let pieces = pending.sorted().into_iter().map(|(_, piece)| piece.clone()).collect();
+        Some(Siblings { pieces, help: pending.help })
     }
 
     /// The text of which the last of `parts` (message, number, text) is the last one missing, if the others are among those that
@@ -131,77 +208,148 @@ impl Parts {
             let older = || kept.iter().find(|(at, _)| *at == number).map(|(_, piece)| &*piece.text);
             newer.map(|&(_, _, text)| text).or_else(older)
         };
-        (1..=key.total).map(text).collect()
+        let texts: Vec<&str> = (1..=key.total).map(text).collect::<Option<_>>()?;
+        let mut joined = String::new();
+        part::join(texts.into_iter(), &mut joined);
+        Some(joined)
     }
 
-    /// Gives a message up for another one with the same key, which begins if part `number` comes a second time with
-    /// another text: the same one is told by its identity before.
-    pub fn supersede(&mut self, key: &MessageKey, number: u8) -> Option<Incomplete> {
+    /// The message that has to be answered before part `number` of `key` is kept: one with the same
+    /// key that has this part, in which case another text begins; or the phone's oldest one, if it
+    /// has too many.
+    #[must_use]
+    pub fn displaced(&self, key: &MessageKey, number: u8) -> Option<Incomplete> {
+        let oldest = || self.by_phone.get(&key.phone).filter(|keys| keys.len() >= PHONE_MAX)?.first();
+        let displaced = match self.messages.get(key) {
+            Some(pending) => pending.has(number).then_some(key),
+            None => oldest(),
+        };
+        self.incomplete(displaced?)
+    }
+
+    /// A message that is to get help; `None` if it has got it, or is nothing but a redelivery.
+    fn incomplete(&self, key: &MessageKey) -> Option<Incomplete> {
         let pending = self.messages.get(key)?;
-        let known = pending.pieces.iter().any(|&(other, _)| other == number);
-        if known { self.take(key).map(|pieces| Incomplete { key: key.clone(), pieces }) } else { None }
+        if pending.help.is_some() || pending.is_repeated() {
+            return None;
+        }
+        let pieces = pending.sorted();
+        let mut text = String::new();
+        part::join(pieces.iter().map(|(_, piece)| &*piece.text), &mut text);
+        let seqs = pieces.iter().map(|(_, piece)| piece.seq).collect();
+        Some(Incomplete { key: *key, from: pending.from.clone(), to: pending.to.clone(), seqs, text })
     }
 
-    /// Keeps a part. A second one with the same number takes the first one's place.
-    pub fn insert(&mut self, key: MessageKey, number: u8, piece: Piece, at: Timestamp) {
+    /// Keeps a part. If its message has it already, another one begins.
+    pub fn insert(
+        &mut self,
+        key: MessageKey,
+        number: u8,
+        piece: Piece,
+        addresses: [Address<'_>; 2],
+        at: Timestamp,
+    ) {
+        if self.messages.get(&key).is_some_and(|pending| pending.has(number)) {
+            self.drop(&key);
+        }
         let seq = piece.seq;
-        self.by_seq.insert(seq, key.clone());
+        self.by_seq.insert(seq, key);
         if let Some(pending) = self.messages.get_mut(&key) {
-            let by_seq = &mut self.by_seq;
-            pending.pieces.retain(|(other, old)| {
-                let stays = *other != number;
-                if !stays {
-                    by_seq.remove(&old.seq);
-                }
-                stays
-            });
             pending.pieces.push((number, piece));
+            let whole = pending.pieces.len() == usize::from(key.total);
+            if whole && pending.help.is_some_and(|help| help.overtaken) {
+                self.drop(&key);
+            }
             return;
         }
-        self.deadlines.push_back((at + self.timeout, seq, key.clone()));
-        self.messages.insert(key, Pending { pieces: vec![(number, piece)], first_seq: seq });
+        let phones = self.by_phone.entry(key.phone).or_default();
+        let oldest = if phones.len() >= PHONE_MAX { phones.first().copied() } else { None };
+        phones.push(key);
+        if let Some(oldest) = oldest {
+            self.drop(&oldest);
+        }
+        let [from, to] = addresses.map(OwnedAddress::from);
+        let pieces = vec![(number, piece)];
+        self.messages.insert(key, Pending { pieces, from, to, begun_at: at, first_seq: seq, help: None });
+        self.waiting.push_back((at + self.timeout, seq, key));
+    }
+
+    /// Entry `help` answered the message of part `seq`, whose other parts had not come.
+    pub fn helped(&mut self, seq: u64, help: u64) {
+        let Some(key) = self.by_seq.get(&seq).copied() else { return };
+        let Some(pending) = self.messages.get_mut(&key) else { return };
+        if pending.help.is_none() {
+            pending.help = Some(Help { seq: help, overtaken: false });
+            self.kept.push_back((pending.begun_at + self.keep, pending.first_seq, key));
+        }
+    }
+
+    /// The phone has asked for something: what it lacked before is not to be decided any more.
+    pub fn asked(&mut self, phone: Msisdn) {
+        for key in self.by_phone.get(&phone).into_iter().flatten() {
+            if let Some(help) = self.messages.get_mut(key).and_then(|pending| pending.help.as_mut()) {
+                help.overtaken = true;
+            }
+        }
     }
 
     /// The part with this entry belongs to a message that is decided: forgets that message.
     pub fn forget(&mut self, seq: u64) {
-        let key = self.by_seq.get(&seq).cloned();
-        if let Some(key) = key {
-            self.take(&key);
+        if let Some(key) = self.by_seq.get(&seq).copied() {
+            self.drop(&key);
         }
     }
 
-    /// Forgets the message with this key; returns its parts in order.
-    pub fn take(&mut self, key: &MessageKey) -> Option<Vec<(u8, Piece)>> {
-        let mut pending = self.messages.remove(key)?;
+    fn drop(&mut self, key: &MessageKey) {
+        let Some(pending) = self.messages.remove(key) else { return };
         for (_, piece) in &pending.pieces {
             self.by_seq.remove(&piece.seq);
         }
-        pending.pieces.sort_unstable_by_key(|&(number, _)| number);
-        Some(pending.pieces)
+        if let Some(keys) = self.by_phone.get_mut(&key.phone) {
+            keys.retain(|other| other != key);
+            if keys.is_empty() {
+                self.by_phone.remove(&key.phone);
+            }
+        }
     }
 
-    /// The next message that is given up at `now`.
+    /// The next message that is to get help at `now`; those whose time is over are forgotten.
     pub fn expire(&mut self, now: Timestamp) -> Option<Incomplete> {
-        while let Some((deadline, first_seq, key)) = self.deadlines.front() {
-            let stale = self.messages.get(key).is_none_or(|pending| pending.first_seq != *first_seq);
-            if !stale && *deadline > now && self.messages.len() <= self.messages_max {
-                return None;
+        while let Some(key) = self.due(now) {
+            let incomplete = self.incomplete(&key);
+            if incomplete.is_some() {
+                return incomplete;
             }
-            let (_, _, key) = self.deadlines.pop_front()?;
-            if !stale {
-                return self.take(&key).map(|pieces| Incomplete { key, pieces });
-            }
+            self.drop(&key);
         }
         None
     }
 
+    /// Takes the next message from its queue whose time has passed, or the oldest if there are too many.
+    fn due(&mut self, now: Timestamp) -> Option<MessageKey> {
+        for queue in [&mut self.waiting, &mut self.kept] {
+            while queue.front().is_some_and(|(_, seq, key)| {
+                self.messages.get(key).is_none_or(|pending| pending.first_seq != *seq)
+            }) {
+                queue.pop_front();
+            }
+        }
+        let full = self.messages.len() > self.messages_max;
+        let is_due = |queue: &VecDeque<Due>| queue.front().is_some_and(|&(at, ..)| full || at <= now);
+        let first = |queue: &VecDeque<Due>| queue.front().map_or(u64::MAX, |&(_, seq, _)| seq);
+        let kept = is_due(&self.kept) && (!full || first(&self.kept) < first(&self.waiting));
+        let queue = if kept { &mut self.kept } else { &mut self.waiting };
+        if !is_due(queue) {
+            return None;
+        }
+        queue.pop_front().map(|(_, _, key)| key)
+    }
+
     /// Takes back what [`expire`](Self::expire) gave out but found no room in the ledger: it is due again at once.
-    pub fn restore(&mut self, incomplete: Incomplete, now: Timestamp) {
-        let Incomplete { key, pieces } = incomplete;
-        let Some(first_seq) = pieces.first().map(|(_, piece)| piece.seq) else { return };
-        self.deadlines.push_front((now, first_seq, key.clone()));
-        self.by_seq.extend(pieces.iter().map(|(_, piece)| (piece.seq, key.clone())));
-        self.messages.insert(key, Pending { pieces, first_seq });
+    pub fn restore(&mut self, incomplete: &Incomplete, now: Timestamp) {
+        if let Some(pending) = self.messages.get(&incomplete.key) {
+            self.waiting.push_front((now, pending.first_seq, incomplete.key));
+        }
     }
 }
 
@@ -209,61 +357,120 @@ impl Parts {
 mod tests {
     use super::*;
 
+    const TO: Address<'_> = Address { ton: 1, npi: 1, digits: b"8103" };
+
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_second(1_607_940_000 + seconds).unwrap()
     }
 
     fn key(reference: u16, total: u8) -> MessageKey {
-        let address = |digits| Address { ton: 1, npi: 1, digits }.into();
-        MessageKey { operator: 0, from: address(b"1"), to: address(b"8103"), reference, total }
+        let phone = Msisdn::parse("994501200001", 994, 9).unwrap();
+        MessageKey { operator: 0, phone, reference, total }
     }
 
-    fn piece(seq: u64) -> Piece {
-        Piece { seq, text: seq.to_string().into() }
+    /// A part whose text is its entry's number.
+    fn insert(parts: &mut Parts, key: MessageKey, number: u8, seq: u64, second: i64) {
+        let piece = Piece { seq, text: seq.to_string().into(), repeated: false };
+        parts.insert(key, number, piece, [TO, TO], at(second));
     }
 
-    fn parts() -> Parts {
-        Parts::new(SignedDuration::from_secs(60), 2)
+    fn parts(messages_max: usize) -> Parts {
+        Parts::new(SignedDuration::from_secs(60), SignedDuration::from_secs(1800), messages_max)
+    }
+
+    /// The entries of the next message that gets help, which entry `help` is.
+    fn expire(parts: &mut Parts, help: u64, second: i64) -> Option<Vec<u64>> {
+        let incomplete = parts.expire(at(second))?;
+        parts.helped(*incomplete.seqs.first()?, help);
+        Some(incomplete.seqs)
     }
 
     #[test]
     fn parts_come_in_any_order() {
-        let mut parts = parts();
-        assert!(parts.complete(&key(7, 3), 3).is_none());
-        parts.insert(key(7, 3), 3, piece(1), at(0));
+        let mut parts = parts(2);
+        insert(&mut parts, key(7, 3), 3, 1, 0);
         assert!(parts.complete(&key(7, 3), 3).is_none(), "the same part again completes nothing");
-        parts.insert(key(7, 3), 1, piece(2), at(1));
+        insert(&mut parts, key(7, 3), 1, 2, 1);
         let siblings = parts.complete(&key(7, 3), 2).unwrap();
-        assert_eq!(siblings.iter().map(|piece| piece.seq).collect::<Vec<_>>(), [2, 1]);
-        assert!(parts.messages.is_empty());
+        assert_eq!(siblings.pieces.iter().map(|piece| piece.seq).collect::<Vec<_>>(), [2, 1]);
+        parts.forget(2);
+        assert!(parts.messages.is_empty() && parts.by_seq.is_empty() && parts.by_phone.is_empty());
     }
 
     #[test]
-    fn a_message_is_given_up_after_its_time() {
-        let mut parts = parts();
-        parts.insert(key(1, 2), 1, piece(1), at(0));
-        assert!(parts.expire(at(59)).is_none());
-        assert_eq!(parts.expire(at(60)).unwrap().pieces[0].1.seq, 1);
-        assert!(parts.expire(at(600)).is_none());
+    fn a_message_gets_help_after_its_time_and_is_kept_for_those_that_come_late() {
+        let mut parts = parts(2);
+        insert(&mut parts, key(1, 2), 1, 1, 0);
+        assert_eq!(expire(&mut parts, 9, 59), None);
+        assert_eq!(parts.oldest(), Some(1));
+        assert_eq!(expire(&mut parts, 9, 60), Some(vec![1]));
+        assert_eq!(parts.oldest(), None, "a start need not read it");
+        assert_eq!(expire(&mut parts, 10, 1799), None, "once");
+        let help = |parts: &Parts| parts.complete(&key(1, 2), 2).map(|siblings| siblings.help.unwrap());
+        assert_eq!(help(&parts), Some(Help { seq: 9, overtaken: false }));
+        parts.asked(key(1, 2).phone);
+        assert_eq!(help(&parts), Some(Help { seq: 9, overtaken: true }));
+        assert_eq!(expire(&mut parts, 10, 1800), None);
+        assert_eq!(help(&parts), None);
+        assert!(parts.by_seq.is_empty() && parts.by_phone.is_empty());
+    }
+
+    #[test]
+    fn what_completes_a_text_that_is_overtaken_is_kept_for_nothing() {
+        let mut parts = parts(2);
+        insert(&mut parts, key(1, 2), 1, 1, 0);
+        expire(&mut parts, 9, 60);
+        parts.asked(key(1, 2).phone);
+        insert(&mut parts, key(1, 2), 2, 10, 70);
+        assert!(parts.messages.is_empty());
+        assert_eq!(expire(&mut parts, 11, 200), None);
     }
 
     #[test]
     fn a_reused_reference_has_a_deadline_of_its_own() {
-        let mut parts = parts();
-        parts.insert(key(1, 2), 1, piece(1), at(0));
-        parts.complete(&key(1, 2), 2).unwrap();
-        parts.insert(key(1, 2), 1, piece(3), at(50));
-        assert!(parts.expire(at(60)).is_none());
-        assert_eq!(parts.expire(at(110)).unwrap().pieces[0].1.seq, 3);
+        let mut parts = parts(2);
+        insert(&mut parts, key(1, 2), 1, 1, 0);
+        parts.forget(1);
+        insert(&mut parts, key(1, 2), 1, 3, 50);
+        assert_eq!(expire(&mut parts, 9, 60), None);
+        assert_eq!(expire(&mut parts, 9, 110), Some(vec![3]));
+    }
+
+    #[test]
+    fn a_part_that_comes_again_begins_a_text_only_with_another_one() {
+        let mut parts = parts(2);
+        let piece = Piece { seq: 5, text: "a".into(), repeated: true };
+        parts.insert(key(1, 2), 1, piece, [TO, TO], at(0));
+        assert!(!parts.lacks(&key(1, 2), 2), "the other one would be a redelivery too");
+        assert!(parts.complete(&key(1, 2), 2).is_some());
+        assert_eq!(expire(&mut parts, 9, 60), None, "nobody is told of a redelivery");
+        assert!(parts.messages.is_empty());
     }
 
     #[test]
     fn too_many_messages_push_the_oldest_out() {
-        let mut parts = parts();
+        let mut parts = parts(2);
         for reference in 0..3 {
-            parts.insert(key(reference, 2), 1, piece(reference.into()), at(0));
+            insert(&mut parts, key(reference, 2), 1, reference.into(), 0);
         }
-        assert_eq!(parts.expire(at(1)).unwrap().key.reference, 0);
-        assert!(parts.expire(at(1)).is_none());
+        assert_eq!(expire(&mut parts, 9, 1), Some(vec![0]));
+        assert_eq!(expire(&mut parts, 10, 1), None);
+        assert_eq!(parts.messages.len(), 2);
+    }
+
+    #[test]
+    fn one_phone_has_eight_at_most_and_the_oldest_goes_first() {
+        let mut parts = parts(100);
+        for reference in 0..8 {
+            assert!(parts.displaced(&key(reference, 2), 1).is_none());
+            insert(&mut parts, key(reference, 2), 1, reference.into(), 0);
+        }
+        assert!(parts.displaced(&key(3, 2), 2).is_none(), "it belongs to one of them");
+        assert_eq!(parts.displaced(&key(8, 2), 1).unwrap().seqs, [0]);
+        parts.helped(0, 20);
+        assert!(parts.displaced(&key(8, 2), 1).is_none(), "it has its help");
+        insert(&mut parts, key(8, 2), 1, 8, 0);
+        assert!(parts.complete(&key(0, 2), 2).is_none());
+        assert_eq!(parts.messages.len(), 8);
     }
 }

@@ -38,7 +38,9 @@ pub struct Settings {
     pub waiting_max: usize,
     /// How long the parts of a text are awaited.
     pub parts_timeout: SignedDuration,
-    /// How many texts in parts are awaited, at most.
+    /// How long they are kept for those that come late.
+    pub parts_keep: SignedDuration,
+    /// How many texts in parts are kept, at most.
     pub parts_max: usize,
     /// What one phone may send.
     pub phone: PhoneLimits,
@@ -90,6 +92,9 @@ impl Settings {
             requests_max: REQUESTS_MAX,
             waiting_max: WAITING_MAX,
             parts_timeout: signed(config.smpp.parts_timeout),
+            // No text is kept for longer than one that cannot be read.
+            parts_keep: signed(config.smpp.parts_keep.max(config.smpp.parts_timeout))
+                .min(signed(config.retention.texts)),
             parts_max: config.smpp.parts_max,
             phone: PhoneLimits {
                 texts_max: config.limits.phone_max,

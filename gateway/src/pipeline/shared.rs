@@ -274,11 +274,11 @@ impl Pipeline {
                 Content::Unread => Some(read(message.text, &world.names)),
                 Content::Text(reading) => Some(reading),
                 Content::Part(part) => {
-                    let key = MessageKey::of(operator, &message, part);
+                    let Some(key) = MessageKey::of(operator, &message, part) else { continue };
                     parts.push((key, part.number, message.text));
                     self.parts.joined(&parts).map(|text| read(&text, &world.names))
                 }
-                Content::Binary | Content::Ignored(_) => None,
+                Content::Doubtful | Content::Binary | Content::Ignored(_) => None,
             };
             let call = reading.and_then(|reading| self.reservation(&reading, &message, world, &moment));
             if let Some(call) = call

@@ -23,6 +23,8 @@ pub struct Stats {
     pub parts: u64,
     /// By operator: replies by what became of them, in the order of [`Mark::ALL`].
     replies: Vec<[u64; Mark::ALL.len()]>,
+    /// By operator: texts that are never answered, by their cause, in the order of [`ASIDE`].
+    put_aside: Vec<[u64; ASIDE.len()]>,
     regions: HashMap<Box<str>, RegionCount, RandomState>,
 }
 
@@ -35,6 +37,9 @@ pub struct RegionCount {
     pub granted: u64,
 }
 
+/// Why a text is put aside.
+const ASIDE: [Reason; 2] = [Reason::Receipt, Reason::Loop];
+
 impl Default for Stats {
     fn default() -> Self {
         Self {
@@ -42,6 +47,7 @@ impl Default for Stats {
             completed: vec![0; REASONS],
             parts: 0,
             replies: Vec::new(),
+            put_aside: Vec::new(),
             regions: HashMap::default(),
         }
     }
@@ -88,6 +94,25 @@ impl Stats {
     /// The regions of those about whom something was decided.
     pub fn regions(&self) -> impl Iterator<Item = (&str, RegionCount)> {
         self.regions.iter().map(|(region, &count)| (&**region, count))
+    }
+
+    /// Counts a text of `operator` that is never answered.
+    pub fn ignored(&mut self, operator: u16, cause: Reason) {
+        let operator = usize::from(operator);
+        if self.put_aside.len() <= operator {
+            self.put_aside.resize(operator + 1, [0; ASIDE.len()]);
+        }
+        let slot = ASIDE.iter().position(|&other| other == cause);
+        let counts = self.put_aside.get_mut(operator).zip(slot);
+        if let Some(count) = counts.and_then(|(counts, slot)| counts.get_mut(slot)) {
+            *count += 1;
+        }
+    }
+
+    /// Texts of `operator` that were put aside, by their cause.
+    pub fn put_aside(&self, operator: u16) -> impl Iterator<Item = (Reason, u64)> {
+        let counts = self.put_aside.get(usize::from(operator)).copied().unwrap_or_default();
+        ASIDE.into_iter().zip(counts)
     }
 
     /// Counts a reply of `operator` whose story has ended.

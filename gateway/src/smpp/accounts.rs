@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use icaze_codec::pdu::{BindKind, BindRequest, Outbind, Status};
+use icaze_codec::pdu::{BadBind, BindKind, BindRequest, Malformed, Outbind, Status};
 use icaze_config::gateway::{Bind, Operator, Password, Role};
 use subtle::ConstantTimeEq as _;
 
@@ -42,30 +42,69 @@ pub enum Refused {
     /// The operator has as many sessions as were agreed.
     #[error("sessions")]
     Sessions,
+    /// The system_id has so many octets, too many for its field.
+    #[error("system_id_length")]
+    SystemIdLength(usize),
+    /// The same of the password.
+    #[error("password_length")]
+    PasswordLength(usize),
+    /// The same of the system_type.
+    #[error("system_type_length")]
+    SystemTypeLength(usize),
     /// The gateway is stopping or not ready.
     #[error("not_ready")]
     NotReady,
 }
 
+/// Longest system_id, password and system_type, without their NULs (SMPP v3.4, 4.1.1).
+pub const SYSTEM_ID_MAX: usize = 15;
+/// The same of the password.
+pub const PASSWORD_MAX: usize = 8;
+/// The same of the system_type.
+pub const SYSTEM_TYPE_MAX: usize = 12;
+
 impl Refused {
+    /// Why a bind could not be read, if one of its strings was too long.
+    #[must_use]
+    pub fn of(bad: BadBind<'_>, fault: Malformed) -> Option<Self> {
+        match fault {
+            Malformed::SystemId if bad.octets > SYSTEM_ID_MAX => Some(Self::SystemIdLength(bad.octets)),
+            Malformed::Password if bad.octets > PASSWORD_MAX => Some(Self::PasswordLength(bad.octets)),
+            Malformed::SystemType if bad.octets > SYSTEM_TYPE_MAX => Some(Self::SystemTypeLength(bad.octets)),
+            _ => None,
+        }
+    }
+
+    /// Whether a string of the bind was too long.
+    #[must_use]
+    pub const fn is_of_length(self) -> bool {
+        matches!(self, Self::SystemIdLength(_) | Self::PasswordLength(_) | Self::SystemTypeLength(_))
+    }
+
     /// The command_status of the bind's response (SMPP v3.4, 5.1.3).
     #[must_use]
     pub fn status(self) -> Status {
         match self {
-            Self::SystemId => Status::ESME_RINVSYSID,
-            Self::Password => Status::ESME_RINVPASWD,
-            Self::SystemType => Status::ESME_RINVSYSTYP,
+            Self::SystemId | Self::SystemIdLength(_) => Status::ESME_RINVSYSID,
+            Self::Password | Self::PasswordLength(_) => Status::ESME_RINVPASWD,
+            Self::SystemType | Self::SystemTypeLength(_) => Status::ESME_RINVSYSTYP,
             Self::Address | Self::Tls | Self::Role | Self::Kind | Self::Sessions => Status::ESME_RBINDFAIL,
             Self::NotReady => Status::ESME_RSYSERR,
         }
     }
 }
 
+/// Whether an operator's agreement names `address`.
+#[must_use]
+pub fn names(operator: &Operator, address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    operator.allow.iter().any(|net| net.contains(&address))
+}
+
 /// Whether an operator connects from `address`.
 #[must_use]
 pub fn allows(operator: &Operator, address: IpAddr) -> bool {
-    let address = address.to_canonical();
-    operator.allow.is_empty() || operator.allow.iter().any(|net| net.contains(&address))
+    operator.allow.is_empty() || names(operator, address)
 }
 
 /// Whether `request` from `origin` may bind as `operator`; `None`: nobody has its system_id.

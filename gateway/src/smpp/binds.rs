@@ -5,11 +5,11 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use icaze_codec::pdu::{BindKind, BindRequest, Command, Outbind, Status, Version};
+use icaze_codec::pdu::{BadBind, BindKind, BindRequest, Command, Outbind, Status, Version};
 use icaze_codec::session::{CloseReason, Direction};
 use jiff::Timestamp;
 
-use super::accounts::Refused;
+use super::accounts::{Refused, SYSTEM_ID_MAX};
 use super::meter::Meter;
 use super::recent::{Recent, Seen};
 use crate::clock::Now;
@@ -103,8 +103,8 @@ pub struct Asked {
     pub kind: BindKind,
     /// As whom; at most 15 characters.
     pub system_id: String,
-    /// In which version.
-    pub version: Version,
+    /// In which version, if that could be read.
+    pub version: Option<Version>,
 }
 
 /// Why a connection did not become a bind.
@@ -261,14 +261,22 @@ impl Asked {
     #[must_use]
     pub fn to_be_bound(request: &Outbind<'_>) -> Self {
         let system_id = visible(request.system_id());
-        Self { kind: BindKind::Receiver, system_id, version: Version::V3_4 }
+        Self { kind: BindKind::Receiver, system_id, version: Some(Version::V3_4) }
+    }
+
+    /// What a bind asks for that cannot be read.
+    #[must_use]
+    pub fn badly(bind: BadBind<'_>) -> Self {
+        let system_id = bind.system_id.get(..SYSTEM_ID_MAX).unwrap_or(bind.system_id);
+        let system_id = visible(&String::from_utf8_lossy(system_id));
+        Self { kind: bind.kind, system_id, version: None }
     }
 
     /// What `request` asks for. Of what it says only this is kept, never the password.
     #[must_use]
     pub fn of(request: &BindRequest<'_>) -> Self {
         let system_id = visible(request.system_id());
-        Self { kind: request.kind, system_id, version: request.interface_version() }
+        Self { kind: request.kind, system_id, version: Some(request.interface_version()) }
     }
 }
 

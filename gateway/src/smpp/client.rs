@@ -212,7 +212,11 @@ impl Client {
                     reply(&message)
                 }
                 Event::Closed(reason) => Incoming::Closed(reason),
-                Event::Bind(_) | Event::Outbind(_) | Event::Unbinding | Event::Late { .. } => continue,
+                Event::Bind(_)
+                | Event::Late { .. }
+                | Event::Malformed { .. }
+                | Event::Outbind(_)
+                | Event::Unbinding => continue,
             };
             self.incoming.push_back(incoming);
         }

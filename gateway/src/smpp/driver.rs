@@ -221,9 +221,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
         let (gateway, guard) = (&self.gateway, &self.guard);
         self.link.receive(bytes, &gateway.port(), now, |asked, cause| {
             gateway.telemetry.bind_refused(&cause.to_string());
+            if cause.is_of_length() {
+                tracing::warn!(account = asked.system_id, %cause, "a bind cannot be read");
+            }
             let (address, asked) = (guard.peer.ip(), Some(asked));
             gateway.binds.refused(Attempt { address, asked, cause: Cause::Refused(cause) }, now.wall);
-            if matches!(cause, Refused::SystemId | Refused::Password) {
+            if matches!(cause, Refused::SystemId | Refused::Password) || cause.is_of_length() {
                 guard.refused(now.monotonic);
             }
         });

@@ -11,11 +11,9 @@ mod replied;
 use std::time::Instant;
 
 use icaze_cluster::Reserved;
-use icaze_codec::pdu::{self, BindKind, Credentials, Status, Version, tlv};
+use icaze_codec::pdu::{self, BadBind, BindKind, Credentials, Malformed, Status, Version};
 use icaze_codec::session::{CloseReason, Event, RequestId, Role, Session, State};
-use icaze_codec::text::{self, Alphabet, Part};
 use icaze_config::gateway::AddressRange;
-use icaze_store::Msisdn;
 use icaze_store::ledger::{Address, Durable, message_id};
 use jiff::Timestamp;
 
@@ -23,12 +21,13 @@ use self::replied::{Addressees, Disowned, Replied, Response, Said};
 use super::accounts::{Origin, Refused};
 use super::binds::Asked;
 use super::held::{Held, Released};
+use super::incoming;
 use super::outgoing::Outgoing;
 use super::port::{Port, Terms};
 use super::receipt::{Receipt, is_marked};
 use super::reply::Draft;
 use crate::clock::Now;
-use crate::pipeline::intake::{Body, Intake};
+use crate::pipeline::intake::Intake;
 use crate::pipeline::outbox::Verdict;
 use crate::pipeline::shared::Wanted;
 use crate::pipeline::{Accepted, Pipeline};
@@ -210,7 +209,9 @@ impl Link {
             match request.take() {
                 None => {}
                 Some(Request::Bind(Ok(bound))) => self.accept(bound, now),
-                Some(Request::Bind(Err(cause))) => self.session.refuse_bind(Refused::status(cause)),
+                Some(Request::Bind(Err(cause))) => {
+                    self.session.refuse_bind(port.bind_status(cause, self.origin));
+                }
                 Some(Request::Outbind(Ok(operator))) => {
                     self.ask(port, operator, BindKind::Receiver, now);
                 }
@@ -269,6 +270,16 @@ impl Link {
                     self.batch.replied.said.push((token, if over { Said::Lost } else { Said::Nothing }));
                 }
                 Some(Event::Closed(reason)) => self.closed = Some(reason),
+                Some(Event::Malformed { command, body, fault }) => {
+                    let bad = BadBind::of(command, body, fault);
+                    if let Some((bad, cause)) = bad.and_then(|bad| Some((bad, Refused::of(bad, fault)?))) {
+                        refused(Asked::badly(bad), cause);
+                    }
+                    let tallies = self.bound.and_then(|bound| port.tallies(bound.operator));
+                    if let (Malformed::TlvStream(tag), Some(tallies)) = (fault, tallies) {
+                        tallies.refused_parameter(tag);
+                    }
+                }
                 Some(Event::Unbinding) => {}
             }
         }
@@ -517,7 +528,7 @@ impl Batch {
         port: &Port,
         received_at: Timestamp,
     ) {
-        let phone = phone(message, port);
+        let phone = incoming::phone(message, port.numbering);
         if bound.role == Role::Esme
             && let Some(receipt) = Receipt::of(message, phone, bound.terms.alphabet)
         {
@@ -527,6 +538,10 @@ impl Batch {
         if bound.role == Role::Esme && phone.is_none() && is_marked(message.esm_class) {
             return self.put_aside(request, bound, port);
         }
+        let Some(tallies) = port.tallies(bound.operator) else { return };
+        if let Some(tag) = message.refused {
+            tallies.refused_parameter(tag);
+        }
         if !port.is_ours(message.destination.digits) {
             self.answers.push((request, Status::ESME_RINVDSTADR));
             return;
@@ -535,49 +550,14 @@ impl Batch {
             self.answers.push((request, Status::ESME_RINVSRCADR));
             return;
         }
-        self.text.clear();
-        let part = sar(message);
-        let body = if is_marked(message.esm_class) {
-            Body::Receipt
-        } else {
-            match Alphabet::of(message.data_coding, bound.terms.alphabet) {
-                Err(text::Binary) => Body::Binary,
-                Ok(alphabet) => {
-                    let udhi = message.esm_class & UDHI != 0;
-                    let by_header = text::read(alphabet, udhi, message.payload, &mut self.text);
-                    match by_header.or(part) {
-                        None => Body::Text(&self.text),
-                        Some(part) => Body::Part(part, &self.text),
-                    }
-                }
-            }
-        };
-        let identity = port.identity(bound.operator, message, &mut self.fields);
+        let alphabet = bound.terms.alphabet;
+        let message = incoming::choose(message, alphabet, tallies);
+        let body = incoming::read(&message, alphabet, tallies, &mut self.text);
+        let identity = port.identity(bound.operator, &message, &mut self.fields);
         let (from, to) = (in_ledger(message.source), in_ledger(message.destination));
         self.intake.push(from, to, phone, identity, received_at, body);
         self.requests.push(request);
     }
-}
-
-/// The user data begins with a header (SMPP v3.4, 5.2.12).
-const UDHI: u8 = 0x40;
-/// Type of number: alphanumeric (SMPP v3.4, 5.2.5).
-const TON_ALPHANUMERIC: u8 = 5;
-
-/// The sender, if it is a subscriber.
-fn phone(message: &pdu::Message<'_>, port: &Port) -> Option<Msisdn> {
-    if message.source.ton == TON_ALPHANUMERIC {
-        return None;
-    }
-    Msisdn::parse(message.source.digits, port.numbering.country, port.numbering.national)
-}
-
-/// Which part of a text this is, by its TLVs (SMPP v3.4, 5.3.2.22 to 5.3.2.24).
-fn sar(message: &pdu::Message<'_>) -> Option<Part> {
-    let &[high, low] = message.tlvs.get(tlv::SAR_MSG_REF_NUM)? else { return None };
-    let &[total] = message.tlvs.get(tlv::SAR_TOTAL_SEGMENTS)? else { return None };
-    let &[number] = message.tlvs.get(tlv::SAR_SEGMENT_SEQNUM)? else { return None };
-    Part::new(u16::from_be_bytes([high, low]), total, number)
 }
 
 fn in_ledger(address: pdu::Address<'_>) -> Address<'_> {

@@ -8,6 +8,7 @@ pub mod client;
 pub mod connector;
 pub mod driver;
 pub mod held;
+mod incoming;
 pub mod link;
 pub mod listener;
 pub mod meter;

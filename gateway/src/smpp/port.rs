@@ -1,5 +1,6 @@
 //! What every link of the SMPP port shares: accounts, numbers, keys. Immutable but for counts and receipts.
 
+use std::collections::BTreeMap;
 use std::hash::Hasher as _;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -12,7 +13,7 @@ use icaze_config::gateway::{Config, DefaultAlphabet, Operator, OutsideRanges, Re
 use icaze_store::Msisdn;
 use siphasher::sip128::{Hasher128 as _, SipHasher24};
 
-use super::accounts::{Origin, Refused, allows, authenticate, expects};
+use super::accounts::{self, Origin, Refused, allows, authenticate, expects};
 use super::awaited::Awaited;
 use super::receipt::Fate;
 use crate::pipeline::Numbering;
@@ -61,10 +62,10 @@ pub struct Tallies {
     pub underway: AtomicU64,
     /// Receipts of nothing that is remembered, or of what has had one.
     pub unknown: AtomicU64,
-    /// Texts that were acknowledged and put aside for having the form of a receipt.
+    /// Receipts that were acknowledged and put aside, because no reply awaits them.
     pub receipts_aside: AtomicU64,
-    /// The same for coming from what would answer our answer.
-    pub loops_aside: AtomicU64,
+    /// Optional parameters that were passed over although they say something, by name.
+    refused_parameters: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 /// What was agreed with an operator, as far as a link needs it.
@@ -105,6 +106,17 @@ impl Tallies {
         if fate.is_none() {
             self.receipts_aside.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// An optional parameter could not be read, or stood beside a better one.
+    pub fn refused_parameter(&self, tag: u16) {
+        *held(&self.refused_parameters).entry(tlv::name(tag)).or_default() += 1;
+    }
+
+    /// How often which parameter was refused.
+    #[must_use]
+    pub fn refused_parameters(&self) -> BTreeMap<&'static str, u64> {
+        held(&self.refused_parameters).clone()
     }
 }
 
@@ -178,10 +190,23 @@ impl Port {
         }
     }
 
-    /// Whether a message to this address is for us.
+    /// Whether a message to this address is for us. A leading `+` says what TON 1 says, and no more.
     #[must_use]
     pub fn is_ours(&self, destination: &[u8]) -> bool {
-        self.short_numbers.iter().any(|number| number.as_bytes() == destination)
+        let destination = bare(destination);
+        self.short_numbers.iter().any(|number| bare(number.as_bytes()) == destination)
+    }
+
+    /// What a bind that is refused is answered with. Whoever comes from an address that no agreement
+    /// names is not told which accounts there are.
+    #[must_use]
+    pub fn bind_status(&self, cause: Refused, origin: Option<Origin>) -> Status {
+        let known =
+            |origin: Origin| self.configured().any(|operator| accounts::names(operator, origin.address));
+        match cause {
+            Refused::SystemId if !origin.is_some_and(known) => Refused::Password.status(),
+            cause => cause.status(),
+        }
     }
 
     /// Whether anybody connects to us from `address`.
@@ -258,7 +283,7 @@ impl Port {
     /// The replies of an operator that a receipt may come for.
     #[must_use]
     pub fn awaited(&self, id: u16) -> Option<MutexGuard<'_, Awaited>> {
-        Some(self.entry(id)?.shared.awaited.lock().unwrap_or_else(PoisonError::into_inner))
+        Some(held(&self.entry(id)?.shared.awaited))
     }
 
     /// Checks a bind and counts its session.
@@ -351,6 +376,10 @@ impl Port {
     }
 }
 
+fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What a session is bound to for as long as it lasts; the rest takes effect at once.
 fn lasting(operator: &Operator) -> Operator {
     Operator {
@@ -365,6 +394,11 @@ fn lasting(operator: &Operator) -> Operator {
         latin: false,
         ..operator.clone()
     }
+}
+
+/// A number without its `+`.
+fn bare(number: &[u8]) -> &[u8] {
+    number.strip_prefix(b"+").unwrap_or(number)
 }
 
 fn alphabet(default: DefaultAlphabet) -> Alphabet {

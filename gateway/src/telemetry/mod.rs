@@ -253,8 +253,12 @@ fn describe() {
         "Delivery receipts by what they say; unknown: of no reply that is remembered"
     );
     describe_counter!(
+        "icaze_parameters_refused_total",
+        "Optional parameters of messages that could not be read, or stood beside a better one"
+    );
+    describe_counter!(
         "icaze_texts_put_aside_total",
-        "Messages that were acknowledged and are never answered: receipts of no reply that awaits one, and loops"
+        "Messages that were acknowledged and are never answered: receipts, and loops (short codes, names)"
     );
     describe_counter!("icaze_reply_copies_total", "Copies of replies that the operator had not answered");
     describe_gauge!("icaze_replies_unanswered", "Replies in a row that the operator left unanswered");

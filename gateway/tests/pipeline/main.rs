@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod asking;
+mod parts;
 mod questions;
 mod shared;
 
@@ -348,7 +349,7 @@ fn a_part_that_never_comes_is_answered_with_help() {
     assert_eq!(node.reply(), None);
     node.pass(1);
     assert!(node.reply().is_some());
-    assert_eq!(node.part(ANNA, 2, 2, "0000"), None, "its sibling comes too late and waits anew");
+    assert_eq!(node.part(BORIS, 2, 2, "0000"), None, "another phone's is no sibling");
 }
 
 #[test]

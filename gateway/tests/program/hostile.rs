@@ -65,11 +65,9 @@ fn guessed_passwords_are_kept_waiting_and_live_binds_are_not() {
     let mut live = Peer::bound(&gateway.smpp);
     for attempt in 0..5 {
         let mut guessing = Peer::connect(&gateway.smpp);
-        let (system_id, expected) = match attempt % 2 {
-            0 => ("demo", Status::ESME_RINVPASWD),
-            _ => ("admin", Status::ESME_RINVSYSID),
-        };
-        assert_eq!(guessing.bind(system_id, "wrong").unwrap().status, expected);
+        let system_id = if attempt % 2 == 0 { "demo" } else { "admin" };
+        // No agreement names this address: it is not told which accounts there are.
+        assert_eq!(guessing.bind(system_id, "wrong").unwrap().status, Status::ESME_RINVPASWD);
         assert!(guessing.is_closed());
     }
     let mut blocked = Peer::connect(&gateway.smpp);
@@ -82,6 +80,15 @@ fn guessed_passwords_are_kept_waiting_and_live_binds_are_not() {
             metrics.contains(&format!("icaze_smpp_binds_refused_total{{cause=\"{cause}\"}}")),
             "{metrics}"
         );
+    }
+}
+
+#[test]
+fn an_address_that_was_agreed_is_told_what_is_wrong_with_its_account() {
+    let (_site, gateway) = gateway(&["OPERATORS__DEMO__ALLOW=127.0.0.0/8"]);
+    for (system_id, expected) in [("demo", Status::ESME_RINVPASWD), ("admin", Status::ESME_RINVSYSID)] {
+        let mut peer = Peer::connect(&gateway.smpp);
+        assert_eq!(peer.bind(system_id, "wrong").unwrap().status, expected);
     }
 }
 

@@ -20,6 +20,7 @@ mod dissector;
 mod handover;
 mod hostile;
 mod http;
+mod inbound;
 /// Needs what `./check peers` installs.
 #[cfg(feature = "peers")]
 mod journeys;

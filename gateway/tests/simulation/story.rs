@@ -37,8 +37,8 @@ pub(crate) struct Decided {
 #[derive(Default)]
 pub(crate) struct Story {
     decided: BTreeMap<u64, Decided>,
-    /// Parts: operator and sender.
-    parts: BTreeMap<u64, (String, String)>,
+    /// Parts: operator, sender, identity and when.
+    parts: BTreeMap<u64, (String, String, u128, Timestamp)>,
     marks: Vec<(u64, Mark, Vec<u64>)>,
     /// When which decision's permit was revoked, by the entry that says so.
     revoked: BTreeMap<u64, (Timestamp, u64)>,
@@ -92,8 +92,8 @@ impl Story {
                     story.decided.insert(record.seq, decided);
                 }
                 Entry::Part(part) => {
-                    let sender = (part.operator.to_owned(), digits(part.from.digits));
-                    story.parts.insert(record.seq, sender);
+                    let (operator, from) = (part.operator.to_owned(), digits(part.from.digits));
+                    story.parts.insert(record.seq, (operator, from, part.identity, record.decided_at));
                 }
                 Entry::Mark(mark, seqs) => story.marks.push((record.seq, *mark, seqs.to_vec())),
                 Entry::Revocation(of) => {
@@ -117,7 +117,7 @@ impl Story {
     /// Whose message an entry holds.
     pub(crate) fn sender(&self, seq: u64) -> Option<(&str, &str)> {
         let decided = self.decided.get(&seq).map(|decided| (&*decided.operator, &*decided.from));
-        decided.or_else(|| self.parts.get(&seq).map(|(operator, from)| (&**operator, &**from)))
+        decided.or_else(|| self.parts.get(&seq).map(|(operator, from, ..)| (&**operator, &**from)))
     }
 
     pub(crate) fn replies(&self) -> impl Iterator<Item = (u64, &str, &str, &str)> {
@@ -151,17 +151,36 @@ impl Story {
         seqs.filter_map(code).collect()
     }
 
-    /// Each part is named by exactly one decision.
+    /// Each part is named by exactly one decision, but for texts whose parts did not all come in time: help named those that
+    /// had come, and one that came late made one more decision, which refers to the help, or none. Nor does one have an outcome
+    /// that came again.
     pub(crate) fn check_parts(&self) -> Result<(), String> {
-        let mut named: BTreeMap<u64, usize> = BTreeMap::new();
-        for part in self.decided.values().flat_map(|decided| &decided.parts) {
-            *named.entry(*part).or_default() += 1;
+        let mut named: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        for (seq, decided) in &self.decided {
+            decided.parts.iter().for_each(|part| named.entry(*part).or_default().push(*seq));
         }
-        for part in self.parts.keys() {
-            match named.get(part) {
-                Some(1) => {}
-                Some(n) => return Err(format!("part {part} is named by {n} decisions")),
-                None => return Err(format!("part {part} has no outcome")),
+        let is_help = |seq: &u64| self.decided[seq].identity == 0;
+        for (part, (operator, from, identity, _)) in &self.parts {
+            match named.get(part).map(Vec::as_slice).unwrap_or_default() {
+                [_] => {}
+                [help, late] if is_help(help) && !is_help(late) => {
+                    let Decided { refers_to, outcome, .. } = &self.decided[late];
+                    // What repeats a permit refers to the permit's own decision.
+                    if *refers_to != Some(*help) && *outcome != Outcome::Repeated {
+                        return Err(format!("part {part} is named by {late}, which does not say why"));
+                    }
+                }
+                [] => {
+                    let helped = self.decided.range(..part).any(|(_, decided)| {
+                        decided.identity == 0 && (&decided.operator, &decided.from) == (operator, from)
+                    });
+                    let before = self.parts.range(..part).map(|(_, (_, _, other, _))| *other);
+                    let mut before = before.chain(self.decided.range(..part).map(|(_, it)| it.identity));
+                    if !helped && !before.any(|other| other == *identity) {
+                        return Err(format!("part {part} has no outcome"));
+                    }
+                }
+                seqs => return Err(format!("part {part} is named by {seqs:?}")),
             }
         }
         Ok(())
@@ -186,12 +205,19 @@ impl Story {
 
     /// The same message is decided once for as long as it is remembered, unless what was decided is no answer any more.
     pub(crate) fn check_once(&self, dedupe: SignedDuration) -> Result<(), String> {
-        let mut earlier: BTreeMap<u128, u64> = BTreeMap::new();
+        let mut earlier: BTreeMap<Vec<u128>, u64> = BTreeMap::new();
         for (&seq, decided) in self.decided.iter().filter(|(_, decided)| decided.identity != 0) {
-            let Some(first) = earlier.insert(decided.identity, seq) else { continue };
+            // The last part alone does not make a text the same.
+            let parts = decided.parts.iter().map(|part| self.parts.get(part).map_or(0, |(_, _, it, _)| *it));
+            let mut identities: Vec<u128> = parts.chain([decided.identity]).collect();
+            identities.sort_unstable();
+            let Some(first) = earlier.insert(identities, seq) else { continue };
             let before = &self.decided[&first];
             let over =
                 decided.at >= before.at + dedupe || before.again.is_some_and(|again| decided.at >= again);
+            // Its parts came before it, and are forgotten before it.
+            let part_is_over = |part| self.parts.get(part).is_some_and(|(.., at)| decided.at >= *at + dedupe);
+            let over = over || before.parts.iter().any(part_is_over);
             let notice = decided.reason == Some(Reason::Phone);
             let refused = self.marks.iter().any(|(at, mark, seqs)| {
                 *at < seq && matches!(mark, Mark::Undelivered | Mark::Rejected) && seqs.contains(&first)
