@@ -4,10 +4,14 @@
 //! text <TAB> `2 AZE20000001` or `help:reason` [<TAB> lang=en|ru] [<TAB> lat]
 //! ```
 //!
-//! with `\n`, `\r`, `\t`, `\\` and `\u{…}` in the text. Lines that begin with `;` are remarks.
+//! `2 AZE20000001|help` is a request that a person could read and a careful reader may ask about;
+//! `help` is any help, never a request. The files in `texts/kinds/` were written by somebody who had
+//! not seen the reader. A text may have the escapes `\n`, `\r`, `\t`, `\\` and `\u{…}`. Lines that begin
+//! with `;` are remarks.
 
 #![allow(clippy::unwrap_used)] // Helpers of tests; clippy.toml covers only the tests themselves.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
@@ -135,6 +139,27 @@ fn texts_are_read_as_the_files_say() {
     }
     assert!(rows.len() >= 1800, "only {} texts", rows.len());
     assert!(wrong.is_empty(), "of {} texts:\n{wrong}", rows.len());
+}
+
+/// The corpus's figures by file, as docs/citizens.md has them.
+#[test]
+fn the_figures_of_the_corpus_are_those_in_the_docs() {
+    let mut figures: BTreeMap<String, [usize; 4]> = BTreeMap::new();
+    for (name, _, text, expected) in corpus() {
+        let verdict = verdict(&expected, &shown(&read(&unescape(&text))));
+        let all = figures.entry("all".to_owned()).or_default();
+        all[verdict as usize] += 1;
+        figures.entry(name.trim_end_matches(".tsv").to_owned()).or_default()[verdict as usize] += 1;
+    }
+    let mut table = "| kind | texts | as expected | asked instead of granted | wrong help | wrong permit |\n".to_owned();
+    table.push_str("|---|---|---|---|---|---|\n");
+    for (name, counts) in &figures {
+        let [right, asked, wrong_help, wrong_permit] = counts;
+        let total: usize = counts.iter().sum();
+        writeln!(table, "| {name} | {total} | {right} | {asked} | {wrong_help} | {wrong_permit} |").unwrap();
+    }
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/citizens.md");
+    assert!(fs::read_to_string(docs).unwrap().contains(&table), "docs/citizens.md should have:\n{table}");
 }
 
 #[test]
