@@ -151,7 +151,8 @@ fn the_figures_of_the_corpus_are_those_in_the_docs() {
         all[verdict as usize] += 1;
         figures.entry(name.trim_end_matches(".tsv").to_owned()).or_default()[verdict as usize] += 1;
     }
-    let mut table = "| kind | texts | as expected | asked instead of granted | wrong help | wrong permit |\n".to_owned();
+    let mut table =
+        "| kind | texts | as expected | asked instead of granted | wrong help | wrong permit |\n".to_owned();
     table.push_str("|---|---|---|---|---|---|\n");
     for (name, counts) in &figures {
         let [right, asked, wrong_help, wrong_permit] = counts;

@@ -184,6 +184,8 @@ struct SpokenOfFile {
 /// The file, compiled.
 pub(super) struct Lexicon {
     pub(super) series: Vec<Series>,
+    /// The last letters of all series, one bit for the code of each.
+    pub(super) last_letters: u32,
     pub(super) phones: Vec<Phone>,
     entries: Vec<Entry>,
     /// Where the entries begin that begin with a letter, by its code.
@@ -288,8 +290,10 @@ impl Lexicon {
         }
         let entries = entries.linked();
         let endings = file.endings.values().flat_map(|list| list.split_whitespace()).map(fold);
+        let series: Vec<Series> = file.series.into_iter().map(Series::from).collect();
         Self {
-            series: file.series.into_iter().map(Series::from).collect(),
+            last_letters: series.iter().fold(0, |bits, series| bits | 1 << (series.packed & 31)),
+            series,
             phones: file.phone,
             starts: starts(&entries),
             entries,

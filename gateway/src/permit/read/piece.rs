@@ -376,6 +376,10 @@ impl Pieces {
 /// countries' passports have three letters. But it may follow the country's code (`AZEAA1234567`).
 #[inline]
 fn series_of(word: &Word) -> Option<(&'static Series, usize)> {
+    // Few words end as a series does.
+    if !word.before_digit && LEXICON.last_letters & 1 << (word.end & 31) == 0 {
+        return None;
+    }
     let most = if word.before_digit { word.digits_at_end() } else { 0 };
     let series = &LEXICON.series;
     let found = (0..=most.min(8)).find_map(|digits| {
@@ -424,8 +428,11 @@ impl Letters {
         let alone = Self { from: place, ..Self::default() };
         let spelt = (word.end, word.len);
         let called = called.map(|letter| (letter, 1));
-        let ways = [(self, Some(spelt)), (self, called), (alone, Some(spelt)), (alone, called)];
-        ways.into_iter().find_map(|(before, letters)| before.join(letters?, place))
+        let join = |before: Self| {
+            before.join(spelt, place).or_else(|| called.and_then(|letter| before.join(letter, place)))
+        };
+        let joined = if self.len > 0 { join(self) } else { None };
+        joined.or_else(|| join(alone))
     }
 
     fn join(self, (packed, len): (u64, usize), place: usize) -> Option<Self> {

@@ -9,6 +9,10 @@ use super::reply::State;
 use super::tries::{Again, FAILED_MAX, PUT_OFF};
 use super::{Outbox, Settled, Silence, Verdict};
 
+/// Copies of one reply in one run, whatever is agreed: no reply reaches a phone more than five times by
+/// itself.
+const COPIES_MAX: u8 = 4;
+
 impl Outbox {
     /// What the operator said of a reply in flight. Returns it if that settles it for the first time.
     pub fn answered(&mut self, seq: u64, verdict: Verdict, now: Instant) -> Option<Settled> {
@@ -93,7 +97,8 @@ impl Outbox {
         let reply = self.replies.get(seq).filter(|reply| reply.state == State::InFlight)?;
         let queue = self.queues.get(usize::from(reply.operator))?;
         // One that an earlier run or another node may have sent as often as it may be is sent once more.
-        let copies = if reply.uncertain || seq < queue.touched_before { 0 } else { queue.copies_max };
+        let copies =
+            if reply.uncertain || seq < queue.touched_before { 0 } else { queue.copies_max.min(COPIES_MAX) };
         let tries = self.tried.entry(seq).or_default();
         tries.unanswered = tries.unanswered.saturating_add(1);
         if tries.unanswered > copies {
