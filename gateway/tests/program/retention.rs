@@ -20,7 +20,7 @@ fn dump(site: &Site) -> Vec<Value> {
 
 #[test]
 fn an_unreadable_text_is_gone_when_its_time_has_come_and_its_sender_is_not() {
-    let site = Site::new("[retention]\ntexts_s = 4\n");
+    let site = Site::new("[retention]\ntexts_s = 4\n[limits]\nask_s = 4\n");
     let gateway = site.start();
     let code = sms(&gateway, "+994501234567", "2 AZE10000002");
     sms(&gateway, "+994507654321", "hər vaxtınız xeyir olsun");

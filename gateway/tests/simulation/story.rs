@@ -254,6 +254,10 @@ impl Story {
             let asked = self.decided.get(&question).filter(|asked| asked.outcome == Outcome::Help);
             let asked =
                 asked.ok_or_else(|| format!("entry {seq} answers {question}, which asked nothing"))?;
+            if asked.reason == Some(Reason::Incomplete) {
+                // The last part of a text came late.
+                continue;
+            }
             let serial = request.document.to_string();
             let number = serial.trim_start_matches(|c: char| c.is_ascii_uppercase());
             let about = asked.text.contains(number) || asked.text == request.purpose.to_string();
