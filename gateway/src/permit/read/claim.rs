@@ -24,6 +24,54 @@ pub(super) fn assign(pieces: &mut [Piece]) {
         }
         at += count;
     }
+    ranges(pieces);
+}
+
+/// A range or a fraction belongs to what its last number belongs to: `2-3 saat`, `1,5 litr`, `2 ya 3
+/// saat`.
+fn ranges(pieces: &mut [Piece]) {
+    let claimed = |piece: &Piece| {
+        piece.number().is_some_and(|digits| matches!(digits.role, Role::Claimed | Role::Time))
+    };
+    let lone = |piece: &Piece| piece.free().is_some_and(|digits| digits.len <= 2);
+    for at in (0..pieces.len()).rev() {
+        let belongs = match pieces.get(at..) {
+            Some([first, next, ..]) if lone(first) && claimed(next) => {
+                next.gap.tight().is_some_and(|mark| matches!(mark, '-' | '–' | ',' | '.' | '/'))
+            }
+            Some([first, word, next, ..]) if lone(first) && claimed(next) => {
+                word.class() == Some(Class::Amend)
+            }
+            _ => false,
+        };
+        if belongs && let Some(piece) = pieces.get_mut(at) {
+            piece.set_role(Role::Claimed);
+        }
+    }
+    for at in 0..pieces.len() {
+        let fraction = match pieces.get(at..) {
+            Some([first, next, ..])
+                if lone(next) && next.gap.tight().is_some_and(|mark| matches!(mark, ',' | '.')) =>
+            {
+                first.free().is_some_and(|digits| digits.len == 2 && !digits.leading_zero)
+            }
+            _ => false,
+        };
+        let behind = match pieces.get(at..) {
+            Some([first, word, next, ..]) => {
+                claimed(first) && word.class() == Some(Class::Amend) && lone(next)
+            }
+            _ => false,
+        };
+        for place in at..pieces.len().min(at + 3) {
+            let whole = fraction && place < at + 2;
+            if (whole || (behind && place == at + 2))
+                && let Some(piece) = pieces.get_mut(place)
+            {
+                piece.set_role(Role::Claimed);
+            }
+        }
+    }
 }
 
 /// The role of the number at `at`, and of how many numbers from there it is.
@@ -137,7 +185,22 @@ fn claimed_by_next(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
     if pieces.get(at + 1).is_some_and(|next| next.gap.has_unit() && next.series().is_none()) {
         return true;
     }
+    let behind = pieces.get(at + 1);
+    let suffix = behind.and_then(Piece::class);
+    if behind.is_some_and(|next| next.gap.has_signs())
+        && matches!(suffix, Some(Class::Ordinal | Class::Numbered))
+    {
+        // "3150 №-li məktəb"
+        return digits.len <= CLAIMED_DIGITS_MAX;
+    }
+    if suffix == Some(Class::Case) && behind.is_some_and(|next| next.gap.is_attached()) {
+        return digits.len <= CLAIMED_DIGITS_MAX;
+    }
     let Some(mut next) = word(1) else { return false };
+    if next.class == Some(Class::Numbered) && word(2).is_some_and(|behind| behind.class == Some(Class::Code))
+    {
+        return false;
+    }
     if next.class == Some(Class::Ordinal) {
         // Purposes have one digit.
         if digits.len > 1 {
@@ -147,7 +210,7 @@ fn claimed_by_next(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
     }
     let counts = digits.len <= CLAIMED_DIGITS_MAX && (digits.len <= 2 || !digits.leading_zero);
     match next.class {
-        Some(Class::Claim(Side::Before)) => counts,
+        Some(Class::Claim(Side::Before) | Class::Numbered) => counts,
         Some(Class::Claim(Side::Either)) => digits.len <= 2,
         None => counts && next.is_counted() && !next.hides,
         _ => false,
@@ -160,6 +223,9 @@ fn claimed_by_previous(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
         // A telephone number of its own country: "tel 4981234".
         return digits.len == 7
             && previous(pieces, at).is_some_and(|(_, class)| class == Class::Claim(Side::After));
+    }
+    if named(pieces, at) {
+        return true;
     }
     match previous(pieces, at) {
         Some((_, Class::Claim(Side::After))) => true,
@@ -175,6 +241,20 @@ fn claimed_by_previous(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
         }
         _ => false,
     }
+}
+
+/// `uşaq: 2`, `poliklinika 1`, unless the word has its number on the other side.
+fn named(pieces: &[Piece], at: usize) -> bool {
+    let Some(number) = pieces.get(at) else { return false };
+    let beside = number.gap.is_close() || number.gap.is_none() || number.gap.mark() == Some(':');
+    let before = at.checked_sub(1).and_then(|place| pieces.get(place));
+    let other = at.checked_sub(2).and_then(|place| pieces.get(place)).and_then(Piece::number);
+    // "uşaq: 20 06 36 73" is a serial.
+    let more = pieces.get(at + 1).is_some_and(|next| next.free().is_some());
+    beside
+        && !more
+        && before.and_then(Piece::word).is_some_and(|word| word.names)
+        && other.is_none_or(|other| other.role != Role::Claimed)
 }
 
 /// The class of the word before the number, but for fillers, and its place.
@@ -200,6 +280,10 @@ fn is_part(pieces: &[Piece], at: usize) -> bool {
         |piece: &Piece| piece.word().is_some_and(|word| word.class.is_none() && word.purpose.is_none());
     let behind = pieces.get(at + 1).is_some_and(|next| next.gap.is_none() && unknown(next));
     let before = at.checked_sub(1).and_then(|place| Some((pieces.get(place)?, pieces.get(at)?)));
+    // "SARS-CoV-2"
+    if before.is_some_and(|(previous, number)| number.gap.is('-') && unknown(previous)) {
+        return true;
+    }
     let before = before.filter(|(previous, number)| number.gap.is_none() && unknown(previous));
     behind
         || before.is_some_and(|(previous, _)| {

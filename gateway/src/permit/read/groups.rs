@@ -59,7 +59,8 @@ pub(super) fn read(pieces: &[Piece], at: usize, needed: usize) -> Option<Grouped
     let alone = groups.whole;
     while groups.whole.len < needed && groups.take_next(pieces) {}
     if groups.whole.len != needed {
-        return (first.len > 1).then_some(alone);
+        let attempt = groups.sizes.len() > 2;
+        return (first.len > 1 || attempt).then_some(if attempt { groups.whole } else { alone });
     }
     if groups.sizes.len() == 1 {
         return Some(alone);
@@ -70,13 +71,19 @@ pub(super) fn read(pieces: &[Piece], at: usize, needed: usize) -> Option<Grouped
 /// Groups of one number that has no series: `2000 0001`. Three groups of seven digits are not,
 /// because telephone numbers are written so.
 pub(super) fn bare(pieces: &[Piece], at: usize) -> Option<Grouped> {
-    let first = pieces.get(at)?.free().filter(|digits| digits.len > 1)?;
+    let first = pieces.get(at)?.free()?;
     [8, 7].into_iter().find_map(|needed| {
         let mut groups = Groups::new(first, at);
         while groups.whole.len < needed && groups.take_next(pieces) {}
         let sizes = groups.sizes.clone();
         let few = sizes.len() > 1 && (needed == 8 || sizes.as_slice() == [3, 4]);
         if groups.whole.len != needed || !few || !is_usual(&sizes) {
+            return None;
+        }
+        // Digit by digit there must be no more of them, nor may they be of something else.
+        let more =
+            first.len == 1 && pieces.get(groups.whole.last + 1).is_some_and(|next| next.free().is_some());
+        if more || (first.len == 1 && sizes.len() != needed) {
             return None;
         }
         let year = |value: u64| (1900..=2029).contains(&value);
@@ -160,23 +167,31 @@ impl Groups {
     }
 }
 
-/// A number that was dictated: `iki sıfır sıfır …`.
-fn dictated(pieces: &[Piece], at: usize, needed: usize) -> Option<Grouped> {
-    let digits = pieces.iter().skip(at).map_while(|piece| match piece.class() {
-        Some(Class::Count(digit)) => Some(u64::from(digit)),
-        _ => None,
-    });
-    let (mut value, mut len) = (0, 0);
-    for digit in digits {
+/// A number that was dictated: `iki sıfır sıfır …`. The last word is not of it if a word behind counts
+/// with it.
+pub(super) fn dictated(pieces: &[Piece], at: usize, needed: usize) -> Option<Grouped> {
+    let (mut value, mut len, mut last_digit) = (0, 0_usize, 0);
+    for piece in pieces.iter().skip(at) {
+        let Some(Class::Count(digit)) = piece.class() else { break };
+        if len > 0 && !piece.gap.is_close() {
+            break;
+        }
         len += 1;
-        value = (value * 10 + digit) % 1_000_000_000;
+        last_digit = digit;
+        value = (value * 10 + u64::from(digit)) % 1_000_000_000;
     }
     // One word is a purpose: "AZE iki".
-    (len > 1).then_some(Grouped {
-        value,
-        len,
-        last: at + len.saturating_sub(1),
-        doubtful: len != needed,
-        goes_on: false,
-    })
+    let last = at + len.checked_sub(1).filter(|_| len > 1)?;
+    let next = pieces.get(last + 1).filter(|next| next.gap.is_close());
+    let next = next.and_then(Piece::word);
+    let counts = next.is_some_and(|word| {
+        matches!(word.class, Some(Class::Claim(_) | Class::Numbered | Class::Permit)) || !word.is_harmless()
+    });
+    // "bir" is an article too.
+    let article = last_digit == 1 && next.is_some();
+    if counts {
+        len -= 1;
+        value /= 10;
+    }
+    Some(Grouped { value, len, last, doubtful: len != needed || article, goes_on: false })
 }

@@ -24,6 +24,10 @@ pub(super) enum Class {
     Claim(Side),
     /// The digit before it is an ordinal: `2-ci`.
     Ordinal,
+    /// The same before a word for "code", and else as a count: `2 nömrəli`.
+    Numbered,
+    /// The ending of a case: `1500-də`.
+    Case,
     /// A number in letters: `iki`.
     Count(u8),
     /// A rank in letters: `ikinci`.
@@ -35,8 +39,16 @@ pub(super) enum Class {
     /// It asks for something else than a permit, and does so anywhere in a text. `KÖMƏK` is not among
     /// these, because people write it in requests too.
     Command,
-    /// It takes back or sets right what stands beside it: `yox`, `deyil`.
+    /// It takes the request back, or says that something in it is wrong: `istəmirəm`.
     Correction,
+    /// It denies what stands beside it: `deyil`.
+    Negation,
+    /// It sets right what stands before it, or names another way: `ya`.
+    Amend,
+    /// A permit: a 1 before it is an article.
+    Permit,
+    /// To give: a 1 before a word for "code" is an article.
+    Give,
     /// A permit for another day: `sabah`.
     Later,
     /// A passport or a certificate.
@@ -74,6 +86,8 @@ pub(super) struct Meaning {
     pub(super) spoken: Option<Spoken>,
     /// The letter that is called so, as [`Word::end`] holds it.
     pub(super) letter: Option<u64>,
+    /// A number behind it is what it names or counts.
+    pub(super) names: bool,
 }
 
 /// A series of documents.
@@ -115,8 +129,10 @@ struct File {
     passport_letters: Vec<String>,
     phone: Vec<Phone>,
     replies: Vec<String>,
+    reply_heads: String,
     letters: BTreeMap<String, String>,
     words: WordsOfFile,
+    named: BTreeMap<String, String>,
     endings: BTreeMap<String, String>,
     number: Vec<NumberOfFile>,
     answers: Answers,
@@ -142,9 +158,15 @@ struct WordsOfFile {
     claims_after: String,
     claims: String,
     ordinal: String,
+    numbered: String,
+    case: String,
     later: String,
     command: String,
     correction: String,
+    negation: String,
+    amends: String,
+    permit: String,
+    give: String,
     passport: String,
     latin: String,
     polite: String,
@@ -163,6 +185,7 @@ struct NumberOfFile {
 struct Answers {
     yes: String,
     no: String,
+    joins: String,
 }
 
 #[derive(Deserialize)]
@@ -193,10 +216,12 @@ pub(super) struct Lexicon {
     passport_letters: Vec<Folded>,
     /// Words side by side that only our replies have.
     pub(super) replies: Vec<Vec<Folded>>,
+    pub(super) reply_heads: Vec<Folded>,
     /// Endings of family names, as [`Word::end`] holds them, with their lengths.
     name_endings: Vec<(u64, usize)>,
     yes: Vec<Folded>,
     no: Vec<Folded>,
+    joins: Vec<Folded>,
 }
 
 /// A word as it is compared: its first letters and how many it has.
@@ -262,12 +287,18 @@ impl Lexicon {
             (Class::Reason, &words.reason),
             (Class::Filler, &words.filler),
             (Class::Ordinal, &words.ordinal),
+            (Class::Numbered, &words.numbered),
+            (Class::Correction, &words.correction),
+            (Class::Negation, &words.negation),
+            (Class::Amend, &words.amends),
+            (Class::Permit, &words.permit),
+            (Class::Give, &words.give),
             (Class::Claim(Side::Either), &words.claims),
             (Class::Claim(Side::Before), &words.claims_before),
             (Class::Claim(Side::After), &words.claims_after),
             (Class::Later, &words.later),
             (Class::Command, &words.command),
-            (Class::Correction, &words.correction),
+            (Class::Case, &words.case),
             (Class::Passport, &words.passport),
             (Class::Latin, &words.latin),
             (Class::Answer(Language::Az), &file.keywords.az),
@@ -285,6 +316,9 @@ impl Lexicon {
         entries.speak(Spoken::English, &file.spoken.en);
         entries.speak(Spoken::SomeEnglish, &file.spoken.en_with_another);
         entries.speak(Spoken::Russian, &file.spoken.ru);
+        for list in file.named.values() {
+            entries.each(list, |meaning| meaning.names = true);
+        }
         for (letter, names) in &file.letters {
             entries.each(names, |meaning| meaning.letter = Some(packed_end(letter)));
         }
@@ -298,10 +332,12 @@ impl Lexicon {
             starts: starts(&entries),
             entries,
             passport_letters: file.passport_letters.iter().flat_map(|letter| folded(letter)).collect(),
+            reply_heads: folded(&file.reply_heads),
             replies: file.replies.iter().map(|words| folded(words)).collect(),
             name_endings: endings.map(|word| (word.end, word.len)).collect(),
             yes: folded(&file.answers.yes),
             no: folded(&file.answers.no),
+            joins: folded(&file.answers.joins),
         }
     }
 
@@ -334,6 +370,11 @@ impl Lexicon {
     /// Whether a word with these last letters ends as family names do.
     pub(super) fn ends_as_name(&self, end: u64) -> bool {
         self.name_endings.iter().any(|&(letters, len)| end & ((1 << (BITS * len as u32)) - 1) == letters)
+    }
+
+    /// Whether a word joins what stands before it with what stands behind: `və`.
+    pub(super) fn joins(&self, word: Folded) -> bool {
+        self.joins.contains(&word)
     }
 
     /// Whether a word alone answers a question with yes (`true`) or no.
@@ -419,7 +460,7 @@ mod tests {
         assert_eq!(class("ikimiz"), None);
         assert_eq!(class("ikincisi"), Some(Class::Rank(2)));
         assert_eq!(class("два"), class("dva"));
-        assert_eq!(class("nömrəli"), Some(Class::Claim(Side::Before)));
+        assert_eq!(class("nömrəli"), Some(Class::Numbered));
         assert_eq!(class("nömrə"), Some(Class::Filler));
     }
 

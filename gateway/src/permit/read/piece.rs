@@ -70,6 +70,15 @@ pub(super) struct Spelt {
     pub(super) english: bool,
     /// Unknown words stood between it and the piece before.
     pub(super) hides: bool,
+    /// A number behind it is what it names or counts.
+    pub(super) names: bool,
+}
+
+impl Digits {
+    /// A purpose written with a zero: `02`.
+    pub(super) fn leading_zero_of_purpose(&self) -> bool {
+        self.len == 2 && self.leading_zero
+    }
 }
 
 impl Spelt {
@@ -84,6 +93,10 @@ impl Spelt {
                     | Class::Reason
                     | Class::Filler
                     | Class::Ordinal
+                    | Class::Numbered
+                    | Class::Case
+                    | Class::Permit
+                    | Class::Give
                     | Class::Passport
                     | Class::Latin
                     | Class::Answer(_),
@@ -151,8 +164,9 @@ pub(super) struct Script {
 }
 
 impl Script {
-    fn learn(&mut self, word: &Word, spoken: Option<Spoken>) {
-        self.cyrillic |= word.cyrillic;
+    fn learn(&mut self, word: &Word, spoken: Option<Spoken>, may_be_series: bool) {
+        // Nor does a letter among digits show a language.
+        self.cyrillic |= word.cyrillic && !may_be_series && (word.len > 1 || !word.gap.is_none());
         self.azerbaijani |= word.azerbaijani;
         match spoken {
             Some(Spoken::English) => self.english |= word.ascii,
@@ -259,10 +273,7 @@ impl Pieces {
 
     /// A word, which may turn out to be a part of a series.
     fn plain(&mut self, word: &Word, meaning: &Meaning, names: &PurposeNames, may_be_series: bool) {
-        // Nor does a letter among digits show a language.
-        if !may_be_series && (word.len > 1 || !word.gap.is_none()) {
-            self.script.learn(word, meaning.spoken);
-        }
+        self.script.learn(word, meaning.spoken, may_be_series);
         // A letter may be a part of anything.
         self.chunk.known |= meaning.class.is_some() && word.len > 1;
         self.signs |= meaning.class == Some(Class::Filler) && word.len <= 2;
@@ -276,6 +287,7 @@ impl Pieces {
             ascii: word.ascii,
             english: meaning.spoken.is_some_and(|spoken| spoken != Spoken::Russian) && word.ascii,
             hides: false,
+            names: meaning.names,
         };
         self.push(Piece { gap: word.gap, place: word.place, kind: Kind::Word(spelt) });
     }
@@ -337,7 +349,7 @@ impl Pieces {
     fn push(&mut self, piece: Piece) {
         let says_nothing = |piece: &Piece| {
             piece.word().is_some_and(|word| {
-                matches!(word.class, None | Some(Class::Polite)) && word.purpose.is_none()
+                matches!(word.class, None | Some(Class::Polite)) && word.purpose.is_none() && !word.names
             })
         };
         if let [.., before, last] = self.all.as_mut_slice()

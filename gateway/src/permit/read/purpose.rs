@@ -63,13 +63,27 @@ struct Search<'a> {
     /// What stands behind a word for "code" is no purpose, or there are too many candidates.
     spoiled: bool,
     corrects: bool,
+    amends: bool,
+    /// There is an example too, which may be what is denied.
+    of_example: bool,
+    gives: bool,
 }
 
 /// Finds the purpose of a request for the document that stands at `serials`; what stands before another
 /// one, `example`, belongs to that one. `goes_on`: one digit more follows the serial.
 pub(super) fn find(pieces: &[Piece], serials: &[Span], example: Option<Span>, goes_on: bool) -> Choice {
     let candidates = ArrayVec::new();
-    let mut search = Search { pieces, serials, candidates, spoiled: false, corrects: false };
+    let mut search = Search {
+        pieces,
+        serials,
+        candidates,
+        spoiled: false,
+        corrects: false,
+        amends: false,
+        of_example: example.is_some(),
+        gives: false,
+    };
+    search.gives = pieces.iter().any(|piece| piece.class() == Some(Class::Give));
     for (place, piece) in pieces.iter().enumerate() {
         if serials.iter().any(|&(first, last)| (first..=last).contains(&place)) {
             continue;
@@ -94,7 +108,8 @@ impl Search<'_> {
                     self.spoiled |= digits.len == 2 && self.is_marked_before(place);
                     return None;
                 }
-                Some((digits.value as u8, self.of_digit(place)?))
+                let value = digits.value as u8;
+                Some((value, self.of_digit(place, value)?))
             }),
             Some(word) => self.of_word(place, word),
         };
@@ -103,9 +118,26 @@ impl Search<'_> {
         }
     }
 
-    fn of_digit(&self, place: usize) -> Option<Evidence> {
+    fn of_digit(&self, place: usize, value: u8) -> Option<Evidence> {
+        if value == 1 && self.is_article(place) {
+            return Some(Evidence::Doubtful);
+        }
         if self.is_marked(place, true) {
             return Some(Evidence::Marked);
+        }
+        let ordinal = self.pieces.get(place + 1).is_some_and(|next| {
+            matches!(next.class(), Some(Class::Ordinal | Class::Numbered)) && next.gap.is_close()
+        });
+        let behind_it = self.pieces.get(place + 2);
+        if ordinal && self.serial_before(place) && behind_it.is_some() {
+            // "4-cü xəstəxana"
+            return None;
+        }
+        if ordinal
+            && behind_it.is_some_and(|next| next.word().is_some() && next.class() != Some(Class::Reason))
+        {
+            // "2-ci vəsiqə"
+            return Some(Evidence::Ranked);
         }
         let counts = self.may_count(place);
         if self.before_serial(place) {
@@ -124,8 +156,50 @@ impl Search<'_> {
         if counts || self.may_be_counted(place) {
             return Some(Evidence::Doubtful);
         }
-        let ahead = self.serials.iter().any(|&(first, _)| place < first);
+        let before = place.checked_sub(1).and_then(|before| self.pieces.get(before));
+        let other = before.is_some_and(|before| before.class() == Some(Class::Amend));
+        let ahead = other || self.serials.iter().any(|&(first, _)| place < first);
         if self.is_at_edge(place) { Some(Evidence::Edge) } else { ahead.then_some(Evidence::Doubtful) }
+    }
+
+    /// Whether a negation is of the request: what it stands beside is.
+    fn negates(&self, place: usize) -> bool {
+        let next = self.pieces.get(place + 1);
+        let unknown =
+            |piece: &Piece| piece.word().is_some_and(|word| word.class.is_none() && !word.is_name());
+        if next.is_some_and(|next| next.gap.is_close() && unknown(next)) {
+            return false;
+        }
+        let of_request = |piece: &Piece| match piece.class() {
+            None => piece.word().is_none(),
+            Some(class) => matches!(
+                class,
+                Class::Code
+                    | Class::Filler
+                    | Class::Polite
+                    | Class::Permit
+                    | Class::Give
+                    | Class::Ordinal
+                    | Class::Count(_)
+            ),
+        };
+        let before = place.checked_sub(1).and_then(|before| self.pieces.get(before));
+        before.is_some_and(of_request) || next.is_some_and(of_request)
+    }
+
+    /// `1 icazə`, and `1 kod ver`.
+    fn is_article(&self, place: usize) -> bool {
+        let next = self.pieces.get(place + 1).filter(|next| next.gap.is_close());
+        match next.and_then(Piece::class) {
+            Some(Class::Permit) => true,
+            Some(Class::Code) => self.gives && !self.is_marked_before(place),
+            _ => false,
+        }
+    }
+
+    /// A serial stands somewhere before.
+    fn serial_before(&self, place: usize) -> bool {
+        self.serials.iter().any(|&(_, last)| last < place)
     }
 
     /// A serial follows, with nothing between that could change the number.
@@ -142,6 +216,8 @@ impl Search<'_> {
 
     fn of_word(&mut self, place: usize, word: &Spelt) -> Option<(u8, Evidence)> {
         self.corrects |= word.class == Some(Class::Correction);
+        self.amends |= matches!(word.class, Some(Class::Amend | Class::Negation));
+        self.corrects |= word.class == Some(Class::Negation) && self.negates(place);
         match word.class {
             Some(Class::Count(value)) => {
                 let marked = self.is_marked_before(place);
@@ -151,7 +227,7 @@ impl Search<'_> {
             Some(Class::Rank(value)) => Some((value, self.of_rank(place)?)),
             _ => {
                 if let Some(value) = word.purpose {
-                    return Some((value, self.of_name(place)));
+                    return Some((value, self.of_name(place)?));
                 }
                 Some((roman(word)?, self.of_rank(place)?))
             }
@@ -161,7 +237,11 @@ impl Search<'_> {
     /// The first or the last word of the text, touching the serial.
     fn of_outer(&self, place: usize) -> Option<Evidence> {
         if self.serials.is_empty() {
-            let alone = self.all(0..place) && self.all(place + 1..self.pieces.len());
+            let mut others = self.pieces.iter().enumerate().filter(|&(other, _)| other != place);
+            let alone = others.all(|(_, piece)| {
+                matches!(piece.class(), Some(Class::Code | Class::Filler | Class::Answer(_) | Class::Latin))
+                    || piece.free().is_some_and(|digits| digits.len == 3)
+            });
             return alone.then_some(Evidence::Edge);
         }
         let keywords = |place: usize| {
@@ -188,14 +268,19 @@ impl Search<'_> {
         self.of_outer(place).or_else(|| before.then_some(Evidence::Ranked))
     }
 
-    fn of_name(&self, place: usize) -> Evidence {
+    fn of_name(&self, place: usize) -> Option<Evidence> {
         let first = self.serials.iter().map(|&(first, _)| first).find(|&first| place < first);
         let beside = match (first, self.serials.last()) {
             (Some(first), _) => self.all(0..first),
             (None, Some(&(_, last))) => self.all(last + 1..self.pieces.len()),
             (None, None) => self.all(0..self.pieces.len()),
         };
-        if beside { Evidence::Named } else { Evidence::Mentioned }
+        if beside {
+            return Some(Evidence::Named);
+        }
+        // "Baku Medical Plaza" names no purpose.
+        let proper = self.may_count(place) || self.may_be_counted(place);
+        (!proper).then_some(Evidence::Mentioned)
     }
 
     /// Whether all of these pieces may stand within a request.
@@ -213,7 +298,8 @@ impl Search<'_> {
     /// A word for "code" is beside it.
     fn is_marked(&self, place: usize, ordinal: bool) -> bool {
         let mut next = self.pieces.get(place + 1);
-        if ordinal && next.is_some_and(|next| next.class() == Some(Class::Ordinal)) {
+        if ordinal && next.is_some_and(|next| matches!(next.class(), Some(Class::Ordinal | Class::Numbered)))
+        {
             next = self.pieces.get(place + 2);
         }
         let follows = next.is_some_and(|next| {
@@ -236,10 +322,18 @@ impl Search<'_> {
     /// An unknown word follows, which the number may count.
     fn may_count(&self, place: usize) -> bool {
         let unknown = |next: &Piece| {
-            next.word().is_some_and(|word| word.hides || (word.class.is_none() && !word.is_harmless()))
-                && next.gap.is_close()
+            let place_or_unknown = |word: &Spelt| {
+                word.hides
+                    || (word.class.is_none() && !word.is_harmless())
+                    || matches!(word.class, Some(Class::Claim(_)))
+            };
+            next.word().is_some_and(place_or_unknown) && next.gap.is_close()
         };
         let mut next = self.pieces.get(place + 1);
+        // "1 az çörək", where `az` is Azerbaijani for "little".
+        if next.is_some_and(|next| matches!(next.class(), Some(Class::Answer(_)))) {
+            next = self.pieces.get(place + 2);
+        }
         if next.is_some_and(|next| next.class() == Some(Class::Ordinal)) {
             next = self.pieces.get(place + 2);
         }
@@ -281,8 +375,12 @@ impl Search<'_> {
         if goes_on && with(&[Marked, Before]) != 0 {
             return Choice::DigitTooMany;
         }
-        if self.corrects && (numbers.count_ones() > 1 || with(&[Named, Mentioned]) != 0) {
+        if (self.corrects || self.amends) && numbers.count_ones() > 1 {
             return Choice::Several;
+        }
+        // Whoever denies something may mean the whole.
+        if self.corrects && !self.of_example {
+            return Choice::None;
         }
         if self.spoiled {
             return Choice::None;

@@ -78,6 +78,9 @@ impl<'a> Resolver<'a> {
         if self.is_later() {
             return help(Help::Later);
         }
+        if self.goes_on_behind(serial) {
+            return help(Help::TwoDocuments);
+        }
         let choice = self.purpose(&self.serials.spans, serial.goes_on);
         match serial.series {
             Some(_) => self.with_series(serial, choice),
@@ -139,7 +142,10 @@ impl<'a> Resolver<'a> {
             return (Help::Unreadable, answer);
         }
         match self.purpose(&[], false) {
-            Choice::One(purpose, _) => (Help::NoDocument, Partial::Purpose(purpose, self.bare_tail())),
+            Choice::One(purpose, place) if self.says_only(place) => {
+                (Help::NoDocument, Partial::Purpose(purpose, self.bare_tail()))
+            }
+            Choice::One(..) => (Help::NoDocument, Partial::Nothing),
             _ => (Help::Unreadable, Partial::Nothing),
         }
     }
@@ -149,16 +155,28 @@ impl<'a> Resolver<'a> {
         if self.text.trim() == "+" {
             return Some(Partial::Yes);
         }
-        let mut pieces = self.pieces.all.iter().filter(|piece| piece.class() != Some(Class::Filler));
-        let first = pieces.next()?;
-        if pieces.next().is_some() {
-            return None;
+        let all = self.pieces.all.as_slice();
+        if all.is_empty() {
+            return self.text.contains('👍').then_some(Partial::Yes);
         }
-        if let Some(series) = first.series() {
+        let suffix = |piece: &&Piece| !matches!(piece.class(), Some(Class::Filler | Class::Ordinal));
+        let mut said = all.iter().filter(suffix);
+        if let (Some(series), None) = (said.next().and_then(Piece::series), said.next()) {
             return Some(Partial::Series(&series.letters));
         }
-        let yes = LEXICON.answer(first.word()?.folded)?;
-        Some(if yes { Partial::Yes } else { Partial::No })
+        // "Bəli, düzdür", "yes please": every word says the same, or is polite.
+        let mut answer = None;
+        for word in all {
+            let word = word.word()?;
+            match (LEXICON.answer(word.folded), answer) {
+                (Some(yes), None) => answer = Some(yes),
+                (Some(yes), Some(before)) if yes != before => return None,
+                (Some(_), Some(_)) => {}
+                (None, _) if word.class == Some(Class::Polite) && !word.hides => {}
+                (None, _) => return None,
+            }
+        }
+        Some(if answer? { Partial::Yes } else { Partial::No })
     }
 
     fn purpose(&self, serials: &[Span], goes_on: bool) -> Choice {
@@ -169,12 +187,47 @@ impl<'a> Resolver<'a> {
         purpose::find(&self.pieces.all, &serials, example, goes_on)
     }
 
+    /// The text says nothing but the piece at `place`, and asks nothing.
+    fn says_only(&self, place: usize) -> bool {
+        let mut others = self.pieces.all.iter().enumerate().filter(|&(other, _)| other != place);
+        !self.text.contains('?')
+            && others.all(|(_, piece)| {
+                piece.word().is_some_and(|word| word.is_harmless() && word.class != Some(Class::Permit))
+                    || piece.free().is_some_and(|digits| digits.len == 3)
+            })
+    }
+
     /// The end of a serial without the rest: `2 001`.
     fn bare_tail(&self) -> Option<Tail> {
         let mut numbers = self.pieces.all.iter().filter_map(Piece::free).filter(|digits| digits.len > 1);
         let number = numbers.next().filter(|digits| digits.len == 3)?;
         let digit = |at: u32| b'0' + (number.value / 10_u64.pow(at) % 10) as u8;
         numbers.next().is_none().then(|| Tail([digit(2), digit(1), digit(0)]))
+    }
+
+    /// A number that may be a piece of another serial: `AZE20000001/87`, `AZE20000001 və 3589`.
+    fn goes_on_behind(&self, serial: &Serial) -> bool {
+        const JOINTS: &str = ",/+&";
+        let all = self.pieces.all.as_slice();
+        let year = |value: u64| (1900..=2029).contains(&value);
+        let piece_of_serial = |piece: &Piece| {
+            piece.free().is_some_and(|digits| {
+                matches!(digits.len, 2..=6 | 9) && !digits.leading_zero_of_purpose() && !year(digits.value)
+            })
+        };
+        let joined = |piece: &Piece| {
+            piece.gap.mark().is_some_and(|mark| JOINTS.contains(mark)) || piece.gap.tight() == Some('-')
+        };
+        let behind = all.get(serial.last + 1..).unwrap_or_default();
+        let beside = match behind {
+            [number, ..] if piece_of_serial(number) => joined(number),
+            [word, number, ..] => {
+                word.word().is_some_and(|word| LEXICON.joins(word.folded)) && piece_of_serial(number)
+            }
+            _ => false,
+        };
+        let long = |piece: &Piece| piece.free().is_some_and(|digits| matches!(digits.len, 6 | 9));
+        beside || behind.iter().any(long)
     }
 
     fn has(&self, class: Class) -> bool {
@@ -201,15 +254,22 @@ impl<'a> Resolver<'a> {
         let code = code.filter(|code| times > 0 || code.is_marked);
         let form = times == 4 && self.has(Class::Code) && self.only.is_some();
         let form = form
-            || (self.only.is_some() && self.has_reply_words())
+            || self.only.is_some_and(|serial| self.has_reply_words(serial))
             || (self.pieces.signs && begins_with_tail(self.text));
         (code.is_some() || form).then(|| code.and_then(|code| code.letters.parse().ok()))
     }
 
-    /// Words side by side that only replies have.
-    fn has_reply_words(&self) -> bool {
+    /// Words before the serial that only replies have.
+    fn has_reply_words(&self, serial: &Serial) -> bool {
         let all = &self.pieces.all;
-        (0..all.len()).any(|at| {
+        if let [head, number, ..] = all.as_slice()
+            && head.word().is_some_and(|word| LEXICON.reply_heads.contains(&word.folded))
+            && number.series().is_some()
+            && number.gap.mark() == Some(':')
+        {
+            return true;
+        }
+        (0..serial.first).any(|at| {
             LEXICON.replies.iter().any(|words| {
                 let found = all.iter().skip(at).map(|piece| piece.word().map(|word| word.folded));
                 found.take(words.len()).eq(words.iter().copied().map(Some))

@@ -131,6 +131,7 @@ impl Serials {
         for at in 0..pieces.len() {
             serials.bare(pieces, at);
         }
+        serials.spoken(pieces);
         serials
     }
 
@@ -184,6 +185,13 @@ impl Serials {
         let is_filler = |place: &usize| pieces.get(*place).is_some_and(|p| p.class() == Some(Class::Filler));
         let place = (0..at).rev().find(|place| !is_filler(place));
         let number = place.and_then(|place| Some((place, *pieces.get(place)?.free()?)));
+        if let Some(grouped) = place.and_then(|place| Self::groups_before(pieces, place, series.digits)) {
+            let (first, grouped) = grouped;
+            Self::take(pieces, first, at);
+            let serial = Serial::new(series, &Grouped { last: at, ..grouped }, first);
+            self.mark(&serial);
+            return add(&mut self.found, serial);
+        }
         match number.filter(|(_, digits)| digits.len == series.digits) {
             Some((first, digits)) => {
                 let grouped = Grouped { last: at, ..Grouped::solid(&digits, first) };
@@ -194,6 +202,17 @@ impl Serials {
             }
             None => self.lone = self.lone.or(Some(series)),
         }
+    }
+
+    /// Groups of `needed` digits whose last one is at `place`, and where they begin.
+    fn groups_before(pieces: &[Piece], place: usize, needed: usize) -> Option<(usize, Grouped)> {
+        const GROUPS_MAX: usize = 4;
+        (1..GROUPS_MAX).find_map(|back| {
+            let first = place.checked_sub(back)?;
+            pieces.get(first)?.free()?;
+            let grouped = groups::read(pieces, first, needed)?;
+            (grouped.last == place && grouped.len == needed).then_some((first, grouped))
+        })
     }
 
     /// The number at `at`, which stands alone and is as long as a serial's.
@@ -234,6 +253,25 @@ impl Serials {
         }
         self.foreign |= foreign;
         add(&mut self.bare, serial);
+    }
+
+    /// Numbers in words that are as good as a serial, and stand alone.
+    fn spoken(&mut self, pieces: &[Piece]) {
+        const WORDS_MIN: usize = 6;
+        let mut at = 0;
+        while at < pieces.len() {
+            let taken = self.spans.iter().any(|&(first, last)| (first..=last).contains(&at));
+            let grouped = if taken { None } else { groups::dictated(pieces, at, 0) };
+            if let Some(grouped) = grouped.filter(|grouped| grouped.len >= WORDS_MIN) {
+                let serial = Serial::of(None, &grouped, at);
+                self.mark(&serial);
+                if !self.found.iter().any(|known| known.same(&serial)) {
+                    add(&mut self.bare, serial);
+                }
+                at = grouped.last;
+            }
+            at += 1;
+        }
     }
 
     fn mark(&mut self, serial: &Serial) {

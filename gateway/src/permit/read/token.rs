@@ -99,6 +99,21 @@ impl Gap {
         self.lines == 0 && !self.mixed && matches!(self.mark, ' ' | '-' | '\'' | '’')
     }
 
+    /// One hyphen, or nothing.
+    pub(super) fn is_attached(self) -> bool {
+        self.len == 0 || (self.len == 1 && self.mark == '-')
+    }
+
+    /// The character that separates, where it is one and touches both sides.
+    pub(super) fn tight(self) -> Option<char> {
+        (self.len == 1 && self.mark != ' ').then_some(self.mark)
+    }
+
+    /// The one kind of character that separates; a blank where there are only blanks.
+    pub(super) fn mark(self) -> Option<char> {
+        (!self.mixed).then_some(self.mark)
+    }
+
     /// What separates groups of one number, if it can: one kind of character and no line break.
     pub(super) fn grouping(self) -> Option<char> {
         (!self.mixed && !self.comma && !self.is_none()).then_some(self.mark)
