@@ -236,7 +236,7 @@ fn claimed_by_previous(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
             !matches!(counted, Some(Class::Count(_))) && other.is_none_or(|other| other.role != Role::Claimed)
         }
         // "поликлиника номер 1"
-        Some((place, Class::Polite)) => {
+        Some((place, Class::Polite | Class::Claim(Side::Before))) => {
             place + 1 < at && pieces.get(place + 1).is_some_and(|piece| piece.gap.is_close())
         }
         _ => false,
@@ -246,7 +246,7 @@ fn claimed_by_previous(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
 /// `uşaq: 2`, `poliklinika 1`, unless the word has its number on the other side.
 fn named(pieces: &[Piece], at: usize) -> bool {
     let Some(number) = pieces.get(at) else { return false };
-    let beside = number.gap.is_close() || number.gap.is_none() || number.gap.mark() == Some(':');
+    let beside = number.gap.is_close() || number.gap.is_none() || matches!(number.gap.mark(), Some(':' | '№'));
     let before = at.checked_sub(1).and_then(|place| pieces.get(place));
     let other = at.checked_sub(2).and_then(|place| pieces.get(place)).and_then(Piece::number);
     // "uşaq: 20 06 36 73" is a serial.

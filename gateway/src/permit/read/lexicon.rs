@@ -353,7 +353,9 @@ impl Lexicon {
         };
         while let Some(entry) = self.entries.get(at) {
             if entry.matches(word) {
-                return entry.meaning;
+                // A case of the word is another word: "в аптеку 2".
+                let names = entry.meaning.names && entry.len == word.len;
+                return Meaning { names, ..entry.meaning };
             }
             // The entry before the word may not be one that it begins with, but a stem of that one may.
             let Some(within) = entry.within else { break };

@@ -218,9 +218,15 @@ impl Search<'_> {
         self.corrects |= word.class == Some(Class::Correction);
         self.amends |= matches!(word.class, Some(Class::Amend | Class::Negation));
         self.corrects |= word.class == Some(Class::Negation) && self.negates(place);
+        // "2 AZE… ой 1", where `ой` ends no ordinal.
+        let before = place.checked_sub(1).and_then(|before| self.pieces.get(before));
+        let of_digit = before.is_some_and(|before| before.free().is_some());
+        let attached = self.pieces.get(place).is_some_and(|piece| piece.gap.is_attached());
+        self.amends |=
+            word.class == Some(Class::Ordinal) && word.folded.1 == 2 && !attached && !of_digit;
         match word.class {
             Some(Class::Count(value)) => {
-                let marked = self.is_marked_before(place);
+                let marked = self.is_marked_before(place) || self.is_numbered_code(place);
                 let evidence = if marked { Some(Evidence::Marked) } else { self.of_outer(place) };
                 Some((value, evidence?))
             }
@@ -306,6 +312,12 @@ impl Search<'_> {
             next.class() == Some(Class::Code) && !next.gap.has_line() && next.word().is_some_and(|w| !w.hides)
         });
         follows || self.is_marked_before(place)
+    }
+
+    /// `iki nömrəli kod`
+    fn is_numbered_code(&self, place: usize) -> bool {
+        let class = |place: usize| self.pieces.get(place).and_then(Piece::class);
+        class(place + 1) == Some(Class::Numbered) && class(place + 2) == Some(Class::Code)
     }
 
     fn is_marked_before(&self, place: usize) -> bool {

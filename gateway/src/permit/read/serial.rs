@@ -308,7 +308,7 @@ impl Grouped {
     /// Eight digits that are a day, a month and a year.
     fn is_date(&self) -> bool {
         let is = |day: u64, month: u64, year: u64| {
-            (1..=31).contains(&day) && (1..=12).contains(&month) && (1900..=2029).contains(&year)
+            (1..=31).contains(&day) && (1..=12).contains(&month) && (1900..=2012).contains(&year)
         };
         let value = self.value;
         self.len == 8
