@@ -42,7 +42,7 @@ pub enum Verdict {
     Throttled,
     /// It failed to take it; try again, a few times.
     Failed,
-    /// The bind of this number is none, as far as it knows; try another one.
+    /// The bind of this number is none, as far as it knows; try another one, a few times.
     Unbound(u32),
     /// It will never take it.
     Refused,
