@@ -200,9 +200,7 @@ mod tests {
         let second = Duration::from_secs(1);
         assert!(held(ended(CloseReason::Unbound, true), second));
         assert!(held(ended(CloseReason::Disconnected, true), LONGEST));
-        for failure in
-            [None, ended(CloseReason::PeerUnbound, true), ended(CloseReason::BindRefused, false)]
-        {
+        for failure in [None, ended(CloseReason::PeerUnbound, true), ended(CloseReason::BindRefused, false)] {
             assert!(!held(failure, second), "{failure:?}");
         }
         assert!(!held(ended(CloseReason::Disconnected, true), second));

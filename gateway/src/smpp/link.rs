@@ -527,8 +527,9 @@ impl Batch {
         let phone = incoming::phone(message, port.numbering);
         if bound.role == Role::Esme
             && let Some(receipt) = Receipt::of(message, phone, bound.terms.alphabet)
+            && self.receipt(request, receipt, bound, port)
         {
-            return self.receipt(request, receipt, bound, port);
+            return;
         }
         // From nobody, and marked: no citizen's text, but a receipt that does not say of what.
         if bound.role == Role::Esme && phone.is_none() && is_marked(message.esm_class) {

@@ -78,15 +78,28 @@ impl Bound {
 
 impl Batch {
     /// A receipt of a reply that awaits it ends its story; any other is of no use to anybody, and put aside.
-    pub(super) fn receipt(&mut self, request: RequestId, receipt: Receipt, bound: &Bound, port: &Port) {
-        let fate = receipt.fate;
+    /// Whether it is one: what is not told for one and is of no reply is a text.
+    pub(super) fn receipt(
+        &mut self,
+        request: RequestId,
+        receipt: Receipt,
+        bound: &Bound,
+        port: &Port,
+    ) -> bool {
+        let (fate, told) = (receipt.fate, receipt.told);
         let ids = port.operator(bound.operator).map(|operator| operator.receipt_ids);
         let reply = ids.and_then(|ids| port.awaited(bound.operator)?.receipt(receipt, ids));
-        let Some(seq) = reply else { return self.put_aside(request, bound, port) };
+        let Some(seq) = reply else {
+            if told {
+                self.put_aside(request, bound, port);
+            }
+            return told;
+        };
         if let Some(tallies) = port.tallies(bound.operator) {
             tallies.receipt(Some(fate));
         }
         self.replied.fates.push((seq, fate, Some(request)));
+        true
     }
 
     /// Acknowledges a receipt that is of no reply.
