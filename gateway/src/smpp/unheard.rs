@@ -99,7 +99,7 @@ fn news(seen: &Unheard, said: &Unheard) -> [Option<&'static str>; 2] {
         (more != before).then_some("the operator leaves replies unanswered")
     } else {
         let more = (seen.copied, seen.unconfirmed) != (said.copied, said.unconfirmed);
-        more.then_some("the operator left replies unanswered, and has answered one since")
+        more.then_some("replies without a response went again, or are unconfirmed")
     };
     let aside = seen.receipts_aside != said.receipts_aside;
     [replies, aside.then_some("receipts are of no reply that awaits one")]
@@ -119,7 +119,7 @@ mod tests {
         let told = |seen: &Unheard| news(seen, &said).map(|what| what.unwrap_or_default());
         assert_eq!(told(&none), ["", ""]);
         assert_eq!(told(&silent), ["the operator leaves replies unanswered", ""]);
-        assert_eq!(told(&heard), ["the operator left replies unanswered, and has answered one since", ""]);
+        assert_eq!(told(&heard), ["replies without a response went again, or are unconfirmed", ""]);
         assert_eq!(told(&aside), ["", "receipts are of no reply that awaits one"]);
     }
 }
