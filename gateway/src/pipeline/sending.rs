@@ -98,8 +98,8 @@ impl Pipeline {
     /// [`Full`] if the ledger has no room for it now.
     pub fn receipt(&mut self, seq: u64, mark: Mark, now: Now) -> Result<u64, Full> {
         self.advance(now);
-        // The ledger that has its decision is another node's.
-        if seq & ADOPTED != 0 {
+        // The ledger that has its decision is another node's; or its story has ended with another copy.
+        if seq & ADOPTED != 0 || self.outbox.is_delivered(seq) {
             return Ok(0);
         }
         self.write_marks();

@@ -127,11 +127,13 @@ fn candidate(
     }
     let from_it = known.is_some();
     // 48 may be 0x30 or itself; 2a is no decimal number.
-    let lettered =
-        [&normal(&receipt.id), id].iter().any(|id| id.bytes().any(|byte| byte.is_ascii_alphabetic()));
+    let lettered = [&normal(&receipt.id), id].iter().any(|id| {
+        let hexadecimal = id.bytes().all(|byte| byte.is_ascii_hexdigit());
+        hexadecimal && id.bytes().any(|byte| byte.is_ascii_alphabetic())
+    });
     let same = way == ReceiptIds::Same;
     let fits = (receipt.marked || from_it) && (same || sure || lettered || from_it);
-    fits.then(|| Candidate { id: id.into(), way, teaches: lettered || (same && from_it) })
+    fits.then(|| Candidate { id: id.into(), way, teaches: lettered })
 }
 
 /// Final receipts of replies that nobody has heard of yet, found by every spelling of their ids.
@@ -209,7 +211,7 @@ mod tests {
     }
 
     fn receipt(id: &str, fate: Fate) -> Receipt {
-        Receipt { id: id.into(), fate, phone: None, marked: true }
+        Receipt { id: id.into(), fate, phone: None, marked: true, told: true }
     }
 
     fn from(number: u64, id: &str) -> Receipt {
@@ -281,6 +283,23 @@ mod tests {
         assert_eq!(awaited.receipt(receipt("48", Fate::Delivered), AUTO), Some(2));
         awaited.taken("70", 4, None, AUTO);
         assert_eq!(awaited.receipt(receipt("70", Fate::Delivered), AUTO), None, "that is 0x46");
+    }
+
+    #[test]
+    fn only_an_id_in_hexadecimal_with_a_letter_teaches() {
+        for (id, learned) in [
+            ("30", None),
+            ("msg-7", None),
+            ("a-1", None),
+            ("7fz", None),
+            ("7f", Some(ReceiptIds::Same)),
+            ("ABC", Some(ReceiptIds::Same)),
+        ] {
+            let mut awaited = Awaited::default();
+            awaited.taken(id, 1, phone(1), AUTO);
+            assert_eq!(awaited.receipt(from(1, id), AUTO), Some(1));
+            assert_eq!(awaited.learned, learned, "{id}");
+        }
     }
 
     #[test]

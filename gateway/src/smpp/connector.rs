@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use icaze_codec::pdu::BindKind;
+use icaze_codec::session::CloseReason;
 use icaze_config::gateway::{Bind, Operator, Role};
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
@@ -74,6 +75,12 @@ impl Connector {
     }
 }
 
+/// Whether a bind was none of the failures that make the next wait longer: it lasted, or it was we
+/// who ended it.
+fn held(ended: Option<Ended>, lasted: Duration) -> bool {
+    ended.is_some_and(|ended| ended.bound && (lasted >= LONGEST || ended.reason == CloseReason::Unbound))
+}
+
 /// The kinds of bind that we make to an operator.
 fn kinds(operator: &Operator) -> Vec<BindKind> {
     if operator.role == Role::Listen || operator.addresses.is_empty() {
@@ -109,8 +116,8 @@ impl Keeper {
             let Some(address) = operator.addresses.get((self.number + failures) % addresses) else { return };
             let began = Instant::now();
             let ended = self.bind(&operator, address, Arc::clone(&open)).await;
-            let lasted = ended.is_ok_and(|ended| ended.bound) && began.elapsed() >= LONGEST;
-            failures = if lasted { 0 } else { failures.saturating_add(1) };
+            let ended = ended.ok();
+            failures = if held(ended, began.elapsed()) { 0 } else { failures.saturating_add(1) };
             if failures.is_multiple_of(addresses) {
                 let rounds = u32::try_from(failures / addresses).unwrap_or(u32::MAX);
                 self.sleep(wait(rounds, fastrand::f64())).await;
@@ -186,6 +193,18 @@ impl Keeper {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_we_ended_ourselves_is_no_failure() {
+        let ended = |reason, bound| Some(Ended { reason, refused: None, bound });
+        let second = Duration::from_secs(1);
+        assert!(held(ended(CloseReason::Unbound, true), second));
+        assert!(held(ended(CloseReason::Disconnected, true), LONGEST));
+        for failure in [None, ended(CloseReason::PeerUnbound, true), ended(CloseReason::BindRefused, false)] {
+            assert!(!held(failure, second), "{failure:?}");
+        }
+        assert!(!held(ended(CloseReason::Disconnected, true), second));
+    }
 
     #[test]
     fn waits_double_up_to_a_minute_and_are_never_the_same() {

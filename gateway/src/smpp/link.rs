@@ -254,8 +254,7 @@ impl Link {
                     let (phone, bind) = (self.addressees.take(token), self.number);
                     let response = Response { seq: token, status, message_id, phone, bind };
                     if let Some(bound) = &self.bound {
-                        let verdict = self.batch.replied.response(response, Said::InTime, bound, port);
-                        self.disowned.hear(verdict, now.monotonic);
+                        self.batch.replied.response(response, Said::InTime, bound, port);
                     }
                 }
                 Some(Event::Late { token, status, message_id }) => {
@@ -285,9 +284,6 @@ impl Link {
         }
         for (request, status) in self.batch.answers.drain(..) {
             self.session.respond(request, status, &[]);
-        }
-        if self.disowned.twice {
-            self.leave();
         }
         self.look_for_end();
     }
@@ -531,8 +527,9 @@ impl Batch {
         let phone = incoming::phone(message, port.numbering);
         if bound.role == Role::Esme
             && let Some(receipt) = Receipt::of(message, phone, bound.terms.alphabet)
+            && self.receipt(request, receipt, bound, port)
         {
-            return self.receipt(request, receipt, bound, port);
+            return;
         }
         // From nobody, and marked: no citizen's text, but a receipt that does not say of what.
         if bound.role == Role::Esme && phone.is_none() && is_marked(message.esm_class) {

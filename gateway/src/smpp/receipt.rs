@@ -29,6 +29,9 @@ pub struct Receipt {
     pub phone: Option<Msisdn>,
     /// Whether its esm_class or a TLV marks it as a receipt, which no citizen's text is. Else only its text says so.
     pub marked: bool,
+    /// Whether a TLV or the form of its text says so. Else it has but an id, as a citizen's text on a
+    /// stack that marks any may have, and is a receipt only if that id is awaited.
+    pub told: bool,
 }
 
 /// Whether the esm_class of a message marks it as a receipt or acknowledgement, bits 2 to 5 (SMPP v3.4, 5.2.12).
@@ -48,11 +51,13 @@ impl Receipt {
             return None;
         }
         let text = read(message, default);
+        let state = message.tlvs.get_number(tlv::MESSAGE_STATE).map(by_state);
+        let formed = looks_like_receipt(&text);
+        let told = named.is_some() || state.is_some() || formed;
         let id = named.and_then(|id| std::str::from_utf8(id).ok());
         let id = id.map(|id| id.trim_end_matches('\0')).filter(|id| !id.is_empty());
-        let id = id.or_else(|| field(&text, "id").filter(|_| marked || looks_like_receipt(&text)))?;
-        let fate = message.tlvs.get_number(tlv::MESSAGE_STATE).map(by_state);
-        Some(Self { id: id.into(), fate: fate.unwrap_or_else(|| by_text(&text)), phone, marked })
+        let id = id.or_else(|| field(&text, "id").filter(|_| marked || formed))?;
+        Some(Self { id: id.into(), fate: state.unwrap_or_else(|| by_text(&text)), phone, marked, told })
     }
 }
 
@@ -208,6 +213,15 @@ mod tests {
             assert_eq!(of(payload, 0, data_coding), Some(("5001".into(), false)), "{data_coding}");
             assert_eq!(of(payload, 0x04, data_coding), Some(("5001".into(), true)), "{data_coding}");
         }
+        let told = |payload: &[u8], octets: &[u8]| {
+            let message =
+                Message { payload, esm_class: 0x08, tlvs: tlv::Tlvs::new(octets), ..Message::default() };
+            Receipt::of(&message, None, Alphabet::Gsm7).map(|receipt| receipt.told)
+        };
+        let mut state = Vec::new();
+        tlv::put(&mut state, tlv::MESSAGE_STATE, &[2]);
+        assert_eq!(told(b"2 ID:AZE20010001", &[]), Some(false), "a citizen's");
+        assert_eq!([told(text, &[]), told(b"id:9", &state)], [Some(true); 2]);
         assert_eq!(of(b"2 AZE20000020", 0x08, 0), None);
         assert_eq!((of(b"id:9", 0x04, 0), of(b"id:9", 0, 0)), (Some(("9".into(), true)), None));
     }

@@ -69,25 +69,57 @@ impl Watch {
             tracing::info!(operator = name, "the operator answers replies again");
             said.unanswered = 0;
         }
-        let news = (seen.unanswered > 0 && seen.unanswered != said.unanswered)
-            || seen.copied != said.copied
-            || seen.unconfirmed != said.unconfirmed
-            || seen.receipts_aside != said.receipts_aside;
+        let news = news(&seen, said);
         let quiet = at.is_some_and(|at| now.saturating_duration_since(at) < EVERY);
         // That copies stop is told at once.
-        if !news || (quiet && (seen.held > 0) == (said.held > 0)) {
+        if news == [None; 2] || (quiet && (seen.held > 0) == (said.held > 0)) {
             return;
         }
-        tracing::warn!(
-            operator = name,
-            unanswered_in_a_row = seen.unanswered,
-            since = seen.since.map(tracing::field::display),
-            copies_held_back = seen.held,
-            copies_sent = seen.copied,
-            unconfirmed = seen.unconfirmed,
-            receipts_put_aside = seen.receipts_aside,
-            "the operator leaves replies unanswered, or its receipts are of none; see icaze operators"
-        );
+        for what in news.into_iter().flatten() {
+            tracing::warn!(
+                operator = name,
+                unanswered_in_a_row = seen.unanswered,
+                since = seen.since.map(tracing::field::display),
+                copies_held_back = seen.held,
+                copies_sent = seen.copied,
+                unconfirmed = seen.unconfirmed,
+                receipts_put_aside = seen.receipts_aside,
+                "{what}; see icaze operators"
+            );
+        }
         (*said, *at) = (seen, Some(now));
+    }
+}
+
+/// What there is to say of replies and of receipts, after `said`.
+fn news(seen: &Unheard, said: &Unheard) -> [Option<&'static str>; 2] {
+    let replies = if seen.unanswered > 0 {
+        let more = (seen.unanswered, seen.copied, seen.unconfirmed);
+        let before = (said.unanswered, said.copied, said.unconfirmed);
+        (more != before).then_some("the operator leaves replies unanswered")
+    } else {
+        let more = (seen.copied, seen.unconfirmed) != (said.copied, said.unconfirmed);
+        more.then_some("replies without a response went again, or are unconfirmed")
+    };
+    let aside = seen.receipts_aside != said.receipts_aside;
+    [replies, aside.then_some("receipts are of no reply that awaits one")]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_says_the_cause_that_holds() {
+        let said = Unheard::default();
+        let none = Unheard { held: 1, ..said };
+        let silent = Unheard { unanswered: 1, ..said };
+        let heard = Unheard { copied: 1, ..said };
+        let aside = Unheard { receipts_aside: 1, ..said };
+        let told = |seen: &Unheard| news(seen, &said).map(|what| what.unwrap_or_default());
+        assert_eq!(told(&none), ["", ""]);
+        assert_eq!(told(&silent), ["the operator leaves replies unanswered", ""]);
+        assert_eq!(told(&heard), ["replies without a response went again, or are unconfirmed", ""]);
+        assert_eq!(told(&aside), ["", "receipts are of no reply that awaits one"]);
     }
 }

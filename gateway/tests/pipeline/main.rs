@@ -485,6 +485,24 @@ fn a_reply_that_was_refused_for_good_gives_the_allowance_back() {
 }
 
 #[test]
+fn what_is_delivered_stays_so_whatever_is_said_of_a_copy() {
+    let mut node = Node::start(NOON);
+    for (identity, serial, before) in [(1, "AZE20000000", None), (2, "AZE20000001", Some(Mark::Rejected))] {
+        let seq = node.take(ANNA, identity, Body::Text(&format!("2 {serial}")));
+        node.reply().unwrap();
+        for mark in before.into_iter().chain([Mark::Delivered]) {
+            assert!(node.pipeline.receipt(seq, mark, node.now).unwrap() > seq, "{mark:?}");
+        }
+        node.commit();
+        let position = node.pipeline.position();
+        for mark in [Mark::Rejected, Mark::Delivered] {
+            assert_eq!(node.pipeline.receipt(seq, mark, node.now), Ok(0), "{mark:?}");
+        }
+        assert_eq!(node.pipeline.position(), position, "nothing is written");
+    }
+}
+
+#[test]
 fn a_crash_between_decision_and_reply_sends_the_same_reply() {
     let mut node = Node::start(NOON);
     node.take(ANNA, 1, Body::Text("2 AZE20000000"));

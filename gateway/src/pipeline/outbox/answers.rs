@@ -21,19 +21,19 @@ impl Outbox {
         match verdict {
             Verdict::Taken => self.settle(seq, Mark::Sent),
             Verdict::Refused => self.refused(seq),
-            Verdict::Failed => {
+            Verdict::Failed | Verdict::Unbound(_) => {
                 let tries = self.tried.entry(seq).or_default();
                 tries.failed = tries.failed.saturating_add(1);
                 if tries.failed >= FAILED_MAX {
                     return self.refused(seq);
                 }
-                let due = tries.next_try(now);
+                let due = if let Verdict::Unbound(bind) = verdict {
+                    tries.avoided = Some(bind);
+                    tries.next_bind(now)
+                } else {
+                    tries.next_try(now)
+                };
                 self.go_again(seq, due, Again::Try);
-                None
-            }
-            Verdict::Unbound(bind) => {
-                self.tried.entry(seq).or_default().avoided = Some(bind);
-                self.go_again(seq, now, Again::Try);
                 None
             }
             Verdict::Throttled => {
@@ -107,6 +107,12 @@ impl Outbox {
         let due = tries.next_copy(self.response, now);
         self.go_again(seq, due, Again::Copy);
         None
+    }
+
+    /// How often the operator failed to take reply `seq`, or said that its bind is none.
+    #[must_use]
+    pub fn failures(&self, seq: u64) -> u8 {
+        self.tried.get(&seq).map_or(0, |tries| tries.failed)
     }
 
     /// How an operator leaves replies unanswered.

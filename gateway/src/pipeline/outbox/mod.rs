@@ -42,7 +42,7 @@ pub enum Verdict {
     Throttled,
     /// It failed to take it; try again, a few times.
     Failed,
-    /// The bind of this number is none, as far as it knows; try another one.
+    /// The bind of this number is none, as far as it knows; try another one, a few times.
     Unbound(u32),
     /// It will never take it.
     Refused,
@@ -301,10 +301,19 @@ impl Outbox {
         }
         let reply = self.replies.get_mut(seq)?;
         reply.marked = true;
+        if mark == Mark::Delivered {
+            reply.ended = Some(mark);
+        }
         let permit = if mark == Mark::Undelivered { reply.permit.take() } else { reply.permit };
         let applied = (reply.operator, permit);
         self.replies.release(seq);
         Some(applied)
+    }
+
+    /// Whether the handset has reply `seq`: nothing that is said of a copy changes that.
+    #[must_use]
+    pub fn is_delivered(&self, seq: u64) -> bool {
+        self.replies.get(seq).is_some_and(|reply| reply.ended == Some(Mark::Delivered))
     }
 
     /// The requests of entries before `seq` are no longer remembered: their replies go once their stories have ended.

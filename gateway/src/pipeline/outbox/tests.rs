@@ -370,9 +370,26 @@ fn a_copy_goes_by_another_bind_where_there_is_one() {
     assert_eq!((take(&mut bench, Some(2)), take(&mut bench, Some(1))), (None, Some(1)));
     assert_eq!(bench.answered(1, Verdict::Unbound(1)), None);
     let next = bench.outbox.next_send(0, Some(1), bench.now).unwrap();
-    assert_eq!(next, bench.now + Duration::from_secs(1), "the others may be full");
+    assert_eq!(next, bench.now + Duration::from_secs(5 + 1), "the others may be full");
     bench.now = next;
     assert_eq!(take(&mut bench, Some(1)), Some(1));
+}
+
+#[test]
+fn a_reply_of_which_every_bind_is_none_is_tried_five_times_and_given_up() {
+    let mut bench = Bench::new();
+    bench.insert(1, 0, Some(ISSUED));
+    let (began, mut went) = (bench.now, Vec::new());
+    let ended = loop {
+        bench.now = bench.outbox.next_send(0, Some(7), bench.now).unwrap_or(bench.now);
+        assert_eq!(bench.outbox.take(0, Some(7), bench.now, at(0)).map(|(seq, _)| seq), Some(1));
+        went.push((bench.now - began).as_secs());
+        // Each time it is a bind of another number.
+        if let Some(ended) = bench.answered(1, Verdict::Unbound(went.len() as u32)) {
+            break ended;
+        }
+    };
+    assert_eq!((went, ended), (vec![0, 0, 5, 15, 35], Mark::Undelivered));
 }
 
 #[test]

@@ -19,7 +19,7 @@ pub(super) struct Tries {
     /// Copies without a response in time, and those of them that were refused for good.
     pub(super) unanswered: u8,
     pub(super) refused: u8,
-    /// How often the operator failed to take it.
+    /// How often the operator failed to take it, or said that the bind is none.
     pub(super) failed: u8,
     /// The bind that it should not go by, if there is another.
     pub(super) avoided: Option<u32>,
@@ -61,6 +61,12 @@ impl Tries {
     /// When it is tried again after the operator failed to take it.
     pub(super) fn next_try(&self, now: Instant) -> Instant {
         now + PUT_OFF * 2_u32.saturating_pow(u32::from(self.failed.saturating_sub(1)))
+    }
+
+    /// When it is tried again after the operator said that the bind is none: by another one at once,
+    /// then ever more rarely, because the reply itself may be what it does not like.
+    pub(super) fn next_bind(&self, now: Instant) -> Instant {
+        if self.failed <= 1 { now } else { Self { failed: self.failed - 1, ..*self }.next_try(now) }
     }
 }
 

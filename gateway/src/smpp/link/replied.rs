@@ -55,8 +55,8 @@ impl Replied {
         said: fn(Verdict) -> Said,
         bound: &Bound,
         port: &Port,
-    ) -> Verdict {
-        let Some(operator) = port.operator(bound.operator) else { return Verdict::Refused };
+    ) {
+        let Some(operator) = port.operator(bound.operator) else { return };
         let verdict = verdict(status, &operator.retry_on, bind);
         self.said.push((seq, said(verdict)));
         let id = std::str::from_utf8(message_id).ok().filter(|id| !id.is_empty());
@@ -66,7 +66,6 @@ impl Replied {
         {
             self.fates.push((seq, fate, None));
         }
-        verdict
     }
 }
 
@@ -79,15 +78,28 @@ impl Bound {
 
 impl Batch {
     /// A receipt of a reply that awaits it ends its story; any other is of no use to anybody, and put aside.
-    pub(super) fn receipt(&mut self, request: RequestId, receipt: Receipt, bound: &Bound, port: &Port) {
-        let fate = receipt.fate;
+    /// Whether it is one: what is not told for one and is of no reply is a text.
+    pub(super) fn receipt(
+        &mut self,
+        request: RequestId,
+        receipt: Receipt,
+        bound: &Bound,
+        port: &Port,
+    ) -> bool {
+        let (fate, told) = (receipt.fate, receipt.told);
         let ids = port.operator(bound.operator).map(|operator| operator.receipt_ids);
         let reply = ids.and_then(|ids| port.awaited(bound.operator)?.receipt(receipt, ids));
-        let Some(seq) = reply else { return self.put_aside(request, bound, port) };
+        let Some(seq) = reply else {
+            if told {
+                self.put_aside(request, bound, port);
+            }
+            return told;
+        };
         if let Some(tallies) = port.tallies(bound.operator) {
             tallies.receipt(Some(fate));
         }
         self.replied.fates.push((seq, fate, Some(request)));
+        true
     }
 
     /// Acknowledges a receipt that is of no reply.
@@ -104,11 +116,17 @@ impl Link {
     pub(super) fn tell(&mut self, pipeline: &mut Pipeline, now: Now) {
         for (seq, said) in self.batch.replied.said.drain(..) {
             match said {
-                Said::InTime(verdict) => pipeline.answered(seq, verdict, now),
+                Said::InTime(verdict) => {
+                    self.disowned.hear(verdict, pipeline.outbox().failures(seq), now.monotonic);
+                    pipeline.answered(seq, verdict, now);
+                }
                 Said::Late(verdict) => pipeline.late(seq, verdict, now),
                 Said::Nothing => pipeline.overdue(seq, self.number, now),
                 Said::Lost => pipeline.unanswered(seq, now),
             }
+        }
+        if self.disowned.twice {
+            self.leave();
         }
     }
 
@@ -155,7 +173,8 @@ impl Addressees {
     }
 }
 
-/// How a peer speaks of its bind: one that twice within a minute says that it is none has to be made anew.
+/// How a peer speaks of its bind: one that twice within a minute says that it is none, and takes no
+/// reply between, has to be made anew.
 #[derive(Default)]
 pub(super) struct Disowned {
     last: Option<Instant>,
@@ -164,13 +183,20 @@ pub(super) struct Disowned {
 
 /// Within this, two denials are of one bind that is broken.
 const DENIALS: Duration = Duration::from_secs(60);
+/// So many failures of one reply may be its bind's; further ones are its own, so that no reply ends
+/// one bind after the other.
+const OF_BIND: u8 = 2;
 
 impl Disowned {
-    /// The peer said this of a reply.
-    pub(super) fn hear(&mut self, verdict: Verdict, now: Instant) {
-        if let Verdict::Unbound(_) = verdict {
-            let before = self.last.replace(now);
-            self.twice |= before.is_some_and(|before| now.saturating_duration_since(before) <= DENIALS);
+    /// The peer said this of a reply that has failed so often before.
+    pub(super) fn hear(&mut self, verdict: Verdict, failures: u8, now: Instant) {
+        match verdict {
+            Verdict::Taken => self.last = None,
+            Verdict::Unbound(_) if failures < OF_BIND => {
+                let before = self.last.replace(now);
+                self.twice |= before.is_some_and(|before| now.saturating_duration_since(before) <= DENIALS);
+            }
+            _ => {}
         }
     }
 }
@@ -219,9 +245,23 @@ mod tests {
     fn two_denials_within_a_minute_are_one_broken_bind() {
         let (now, mut disowned) = (Now::read().monotonic, Disowned::default());
         for (seconds, twice) in [(0, false), (61, false), (200, false), (260, true)] {
-            disowned.hear(Verdict::Unbound(1), now + Duration::from_secs(seconds));
-            disowned.hear(Verdict::Throttled, now + Duration::from_secs(seconds));
+            disowned.hear(Verdict::Unbound(1), 0, now + Duration::from_secs(seconds));
+            disowned.hear(Verdict::Throttled, 0, now + Duration::from_secs(seconds));
             assert_eq!(disowned.twice, twice, "{seconds}");
         }
+    }
+
+    #[test]
+    fn a_bind_that_takes_replies_is_whole_and_one_reply_ends_no_second_bind() {
+        let (now, mut disowned) = (Now::read().monotonic, Disowned::default());
+        for _ in 0..3 {
+            disowned.hear(Verdict::Unbound(1), 0, now);
+            disowned.hear(Verdict::Taken, 0, now);
+        }
+        assert!(!disowned.twice, "it takes replies");
+        (2..5).for_each(|failures| disowned.hear(Verdict::Unbound(1), failures, now));
+        assert!(!disowned.twice, "a reply that failed by other binds");
+        (0..2).for_each(|failures| disowned.hear(Verdict::Unbound(1), failures, now));
+        assert!(disowned.twice);
     }
 }
