@@ -95,10 +95,11 @@ impl Question {
         }
     }
 
-    /// Whether the same answers may be meant for either.
+    /// Whether it stays open beside a newer one, which the same answers may be meant for. A newer purpose
+    /// alone corrects the older one.
     #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
+    pub fn stays_beside(&self, newer: &Self) -> bool {
+        self != newer && self.help() == newer.help() && !matches!(newer, Self::Document(_))
     }
 
     /// The help that asks it.

@@ -149,6 +149,11 @@ impl Asking {
         second(now) < self.until && matches!(self.state, State::Open(_) | State::Again(_))
     }
 
+    /// Whether it is open, but for its time, and this help is the one that asks it.
+    fn is_asked_by(&self, help: Help) -> bool {
+        matches!(self.state, State::Open(question) | State::Again(question) if question.help() == help)
+    }
+
     /// A request is made without it.
     fn overtake(&mut self, made: Option<Request>) {
         self.state = match (self.state, made) {
@@ -216,13 +221,13 @@ impl Questions {
         Meaning { request, turn, language, salt: salted(asking.seq) ^ others.unwrap_or(0) }
     }
 
-    /// Whether another question may be put. A purpose alone opens none while one is open: it could be a
-    /// slip in answering that one.
+    /// Whether another question may be put. A purpose alone opens none while one of another kind is open: it
+    /// could be a slip in answering that one.
     fn may_ask(&self, phone: Msisdn, question: &Question, now: Timestamp) -> bool {
         let lately = |asking: &&Asking| second(now) < asking.at.saturating_add(HOUR_S);
-        let open = || self.of(phone).any(|asking| asking.is_open(now));
+        let other = || self.of(phone).any(|asking| asking.is_open(now) && !asking.is_asked_by(question.help()));
         self.of(phone).filter(lately).count() < ASKED_MAX
-            && !(matches!(question, Question::Document(_)) && open())
+            && !(matches!(question, Question::Document(_)) && other())
     }
 
     /// The identities under which a message of `phone` may have been decided already: its own, or one
@@ -247,7 +252,7 @@ impl Questions {
         seq: u64,
         at: Timestamp,
         decision: &Decision<'_>,
-        read: impl FnOnce(&str) -> Reading,
+        read: impl Fn(&str) -> Reading,
     ) {
         match (decision.outcome, decision.reason, decision.refers_to) {
             (Outcome::Help, _, None) => {
@@ -257,6 +262,12 @@ impl Questions {
                     let (at, until) = (second(at), second(until));
                     let state = State::Open(question);
                     self.ask(phone, question, Asking { seq, at, until, language: reply.language, state });
+                } else if self.of(phone).next().is_some() {
+                    let reading = read(decision.text);
+                    // The text of parts that did not all come is no whole one.
+                    if reading.request.is_err_and(|help| Some(help.reason()) == decision.reason) {
+                        self.helped(phone, &reading);
+                    }
                 }
             }
             (Outcome::Help, Some(Reason::Confirm), Some(question)) => self.repeat(phone, question),
@@ -281,7 +292,7 @@ impl Questions {
         let Some(asked) = self.asked(phone, asking.seq, asking.at) else { return };
         for earlier in asked.iter_mut().flatten() {
             let stays = match earlier.state {
-                State::Open(other) | State::Again(other) => other != question && other.is_like(&question),
+                State::Open(other) | State::Again(other) => other.stays_beside(&question),
                 State::Overtaken(..) | State::Closed => false,
             };
             if !stays {
@@ -289,6 +300,16 @@ impl Questions {
             }
         }
         push(asked, asking);
+    }
+
+    /// A text with this reading got plain help. What it would have been asked takes the place of what is open
+    /// all the same: an answer could be meant for it. A purpose alone takes that of another purpose only.
+    fn helped(&mut self, phone: Msisdn, reading: &Reading) {
+        let Err(help) = reading.request else { return };
+        let asks = Question::of(reading).is_some_and(|question| !matches!(question, Question::Document(_)));
+        for asking in self.of_mut(phone).filter(|asking| asks || asking.is_asked_by(help)) {
+            asking.state = State::Closed;
+        }
     }
 
     fn repeat(&mut self, phone: Msisdn, question: u64) {

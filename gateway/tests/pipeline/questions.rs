@@ -172,6 +172,24 @@ fn the_fourth_question_in_an_hour_is_plain_help() {
 }
 
 #[test]
+fn a_purpose_alone_corrects_the_one_before_it() {
+    let stories: [&[(&str, &str)]; 3] = [
+        &[("2", NO_DOCUMENT), ("1", NO_DOCUMENT), ("AZE20000001", "İCAZƏ VAR: AZE20000001, kod 1")],
+        &[("2", NO_DOCUMENT), ("tibb", NO_DOCUMENT), ("AZE20000001", "İCAZƏ VAR: AZE20000001, kod 1")],
+        &[
+            ("1", NO_DOCUMENT),
+            ("2", NO_DOCUMENT),
+            ("1", NO_DOCUMENT),
+            ("2", NO_DOCUMENT),
+            ("AZE20000001", "kod yazılmayıb. Kodlar"),
+        ],
+    ];
+    for story in stories {
+        Node::start(NOON).talk(story);
+    }
+}
+
+#[test]
 fn it_is_decided_by_the_facts_of_then_and_the_register_is_not_asked_before() {
     let mut node = Node::start(NOON);
     node.talk(&[("AZE99000009", "*009: kod yazılmayıb"), ("2", "sənəd tapılmadı")]);
