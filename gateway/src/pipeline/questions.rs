@@ -170,7 +170,7 @@ impl Asking {
         else {
             return None;
         };
-        let answer = question.answer(reading.partial);
+        let answer = question.answer(reading);
         let answers = match (self.state, answer) {
             (_, Answer::Nothing) | (State::Again(_), Answer::Digit) => false,
             (State::Overtaken(_, request), answer) => answer == Answer::Completes(request),
@@ -225,7 +225,8 @@ impl Questions {
     /// could be a slip in answering that one.
     fn may_ask(&self, phone: Msisdn, question: &Question, now: Timestamp) -> bool {
         let lately = |asking: &&Asking| second(now) < asking.at.saturating_add(HOUR_S);
-        let other = || self.of(phone).any(|asking| asking.is_open(now) && !asking.is_asked_by(question.help()));
+        let other =
+            || self.of(phone).any(|asking| asking.is_open(now) && !asking.is_asked_by(question.help()));
         self.of(phone).filter(lately).count() < ASKED_MAX
             && !(matches!(question, Question::Document(_)) && other())
     }

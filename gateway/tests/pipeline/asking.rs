@@ -37,6 +37,7 @@ fn reading(text: &str) -> Reading {
         }
         [code] if code.len() == 1 => (Err(Help::NoDocument), Partial::Purpose(purpose(code), None)),
         [serial] => (Err(Help::NoPurpose), Partial::Document(document(serial))),
+        [serial, "not"] => (Err(Help::Unreadable), Partial::Document(document(serial))),
         [code, end] if let Some(end) = end.strip_prefix("..") => {
             (Err(Help::NoDocument), Partial::Purpose(purpose(code), Some(tail(end))))
         }
