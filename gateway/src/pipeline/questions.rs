@@ -48,8 +48,14 @@ pub enum Turn {
     Several(u64),
 }
 
-/// The last questions to one phone, newest first.
-type Asked = [Option<Asking>; ASKED_MAX];
+/// What one phone was asked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    /// The last questions, newest first.
+    questions: [Option<Asking>; ASKED_MAX],
+    /// The newest decision about a text of it.
+    decided: u64,
+}
 
 /// A question to a phone. Instants are whole seconds since 1970.
 #[derive(Debug, Clone, Copy)]
@@ -144,6 +150,15 @@ impl Meaning {
     }
 }
 
+impl Asked {
+    fn push(&mut self, asking: Asking) {
+        self.questions.rotate_right(1);
+        if let Some(newest) = self.questions.first_mut() {
+            *newest = Some(asking);
+        }
+    }
+}
+
 impl Asking {
     fn is_open(&self, now: Timestamp) -> bool {
         second(now) < self.until && matches!(self.state, State::Open(_) | State::Again(_))
@@ -231,6 +246,12 @@ impl Questions {
             && !(matches!(question, Question::Document(_)) && other())
     }
 
+    /// Whether entry `seq` is the newest decision about a text of `phone`, which was asked.
+    #[must_use]
+    pub fn is_newest(&self, phone: Msisdn, seq: u64) -> bool {
+        self.asked_of(phone).is_some_and(|asked| asked.decided == seq)
+    }
+
     /// The identities under which a message of `phone` may have been decided already: its own, or one
     /// as an answer to a question that is over.
     pub fn identities(&self, phone: Msisdn, message: u128) -> impl Iterator<Item = u128> {
@@ -286,12 +307,15 @@ impl Questions {
             }
             (_, _, Some(question)) => self.answered(phone, question, seq, at),
         }
+        if let Some(asked) = self.asked_of_mut(phone) {
+            asked.decided = seq;
+        }
     }
 
     /// What was asked before and is of another kind, or the same, is over.
     fn ask(&mut self, phone: Msisdn, question: Question, asking: Asking) {
         let Some(asked) = self.asked(phone, asking.seq, asking.at) else { return };
-        for earlier in asked.iter_mut().flatten() {
+        for earlier in asked.questions.iter_mut().flatten() {
             let stays = match earlier.state {
                 State::Open(other) | State::Again(other) => other.stays_beside(&question),
                 State::Overtaken(..) | State::Closed => false,
@@ -300,7 +324,7 @@ impl Questions {
                 earlier.state = State::Closed;
             }
         }
-        push(asked, asking);
+        asked.push(asking);
     }
 
     /// A text with this reading got plain help. What it would have been asked takes the place of what is open
@@ -329,7 +353,7 @@ impl Questions {
             asking.state = State::Closed;
         } else if let Some(asked) = self.asked(phone, seq, at) {
             let (language, state) = (Language::Az, State::Closed);
-            push(asked, Asking { seq: question, at, until: at, language, state });
+            asked.push(Asking { seq: question, at, until: at, language, state });
         }
     }
 
@@ -346,13 +370,19 @@ impl Questions {
     }
 
     fn of(&self, phone: Msisdn) -> impl Iterator<Item = &Asking> {
-        let asked = self.young.get(&phone).or_else(|| self.old.get(&phone));
-        asked.into_iter().flatten().flatten()
+        self.asked_of(phone).into_iter().flat_map(|asked| &asked.questions).flatten()
     }
 
     fn of_mut(&mut self, phone: Msisdn) -> impl Iterator<Item = &mut Asking> {
-        let asked = self.young.get_mut(&phone).or_else(|| self.old.get_mut(&phone));
-        asked.into_iter().flatten().flatten()
+        self.asked_of_mut(phone).into_iter().flat_map(|asked| &mut asked.questions).flatten()
+    }
+
+    fn asked_of(&self, phone: Msisdn) -> Option<&Asked> {
+        self.young.get(&phone).or_else(|| self.old.get(&phone))
+    }
+
+    fn asked_of_mut(&mut self, phone: Msisdn) -> Option<&mut Asked> {
+        self.young.get_mut(&phone).or_else(|| self.old.get_mut(&phone))
     }
 
     /// The questions to `phone`, to add one of entry `seq`; `None` if there is no room.
@@ -379,20 +409,17 @@ impl Pipeline {
     }
 
     /// The entry of the same message. One that is no answer now may have been one to a question that is
-    /// over.
+    /// over, but only if nothing was decided for its phone since: otherwise it is said of something else.
     pub(super) fn decided_before(&self, message: &Message<'_>, meaning: &Meaning) -> Option<u64> {
         let find = |identity| self.requests.find(identity, self.time);
         match message.phone.filter(|_| meaning.is_nothing()) {
-            Some(phone) => self.questions.identities(phone, message.identity).filter_map(find).max(),
+            Some(phone) => {
+                let own = find(message.identity);
+                let same = |&seq: &u64| own == Some(seq) || self.questions.is_newest(phone, seq);
+                self.questions.identities(phone, message.identity).filter_map(find).filter(same).max()
+            }
             None => find(meaning.identity(message.identity)),
         }
-    }
-}
-
-fn push(asked: &mut Asked, asking: Asking) {
-    asked.rotate_right(1);
-    if let Some(newest) = asked.first_mut() {
-        *newest = Some(asking);
     }
 }
 

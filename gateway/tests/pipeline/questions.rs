@@ -129,6 +129,28 @@ fn the_same_answer_to_the_next_question_is_decided_for_that() {
 }
 
 #[test]
+fn an_answer_is_no_redelivery_once_something_else_was_decided() {
+    for crash in [false, true] {
+        let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = 30);
+        for (identity, serial) in [(1, "AZE20000001"), (2, "AZE20000002"), (3, "AZE20000003")] {
+            node.take(ANNA, identity, Body::Text(serial));
+            assert!(node.reply().unwrap().contains(WHICH_CODE));
+            node.take(ANNA, 9, Body::Text("2"));
+            assert!(node.reply().unwrap().starts_with(&format!("{GRANTED}{serial}")));
+        }
+        node.take(ANNA, 4, Body::Text("AZE20000004"));
+        assert!(node.reply().unwrap().contains("kod yazılmayıb. Kodlar"));
+        if crash {
+            node.commit();
+            node.crash();
+        }
+        node.take(ANNA, 9, Body::Text("2"));
+        let reply = node.reply().unwrap();
+        assert!(reply.contains(NO_DOCUMENT), "{reply}");
+    }
+}
+
+#[test]
 fn what_was_answered_and_is_texted_again_is_asked_again() {
     let mut node = Node::start(NOON);
     let first = node.take(ANNA, 101, Body::Text("AZE20000001"));
