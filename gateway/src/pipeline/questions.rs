@@ -258,6 +258,15 @@ impl Questions {
         iter::once(message).chain(self.of(phone).map(move |asking| message ^ salted(asking.seq)))
     }
 
+    /// Whether entry `seq` is no answer to the same text of `phone`, which means this: what it asked is
+    /// over, or it asked nothing, something else was decided since, and the text would be asked about.
+    #[must_use]
+    pub fn is_asked_anew(&self, phone: Msisdn, seq: u64, meaning: &Meaning) -> bool {
+        let asks = matches!(meaning.turn, Turn::Asks(_)) && self.asked_of(phone).is_some();
+        let asked = || self.of(phone).any(|asking| asking.seq == seq);
+        self.is_over(phone, seq) || (asks && !self.is_newest(phone, seq) && !asked())
+    }
+
     /// Whether what entry `seq` asked `phone` is over. What only expired is not told apart from what
     /// never was.
     #[must_use]

@@ -214,6 +214,22 @@ fn a_purpose_alone_corrects_the_one_before_it() {
 }
 
 #[test]
+fn a_purpose_that_got_plain_help_before_corrects_another_one() {
+    let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = 30);
+    let mut take = |identity, text, expected| {
+        node.take(ANNA, identity, Body::Text(text));
+        let reply = node.reply().unwrap();
+        assert!(reply.contains(expected), "{text}: {reply}, not {expected}");
+    };
+    take(1, "2 1000001", "seriya yazılmayıb");
+    take(2, "2", NO_DOCUMENT);
+    take(3, "AA", GRANTED);
+    take(4, "1", NO_DOCUMENT);
+    take(2, "2", NO_DOCUMENT);
+    take(5, "AZE20000001", "İCAZƏ VAR: AZE20000001, kod 2");
+}
+
+#[test]
 fn it_is_decided_by_the_facts_of_then_and_the_register_is_not_asked_before() {
     let mut node = Node::start(NOON);
     node.talk(&[("AZE99000009", "*009: kod yazılmayıb"), ("2", "sənəd tapılmadı")]);
