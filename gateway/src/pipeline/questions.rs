@@ -222,7 +222,12 @@ impl Questions {
         let mut answers = self.of(phone).filter_map(|asking| asking.answer(reading, now));
         let Some((asking, question, answer)) = answers.next() else {
             let asks = Question::of(reading).filter(|question| self.may_ask(phone, question, now));
-            return Meaning { turn: asks.map_or(Turn::Own, Turn::Asks), ..own };
+            let turn = asks.map_or(Turn::Own, Turn::Asks);
+            // Nobody is told that there is no document while we ask whether it is the right one.
+            let doubts = |asking: &Asking| asking.is_open(now) && asking.is_asked_by(Help::Confirm);
+            let doubted = own.request == Err(Help::NoDocument) && self.of(phone).any(doubts);
+            let request = if doubted { Err(Help::Series) } else { own.request };
+            return Meaning { request, turn, ..own };
         };
         let others = answers.map(|(other, ..)| salted(other.seq)).reduce(|salt, other| salt ^ other);
         let (request, turn) = match answer {

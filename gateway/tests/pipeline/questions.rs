@@ -37,12 +37,13 @@ impl Node {
 
 #[test]
 fn one_word_completes_what_lacked_it() {
-    let stories: [&[(&str, &str)]; 8] = [
+    let stories: [&[(&str, &str)]; 9] = [
         &[("AZE20000001", "*001: kod yazılmayıb"), ("2", "İCAZƏ VAR: AZE20000001")],
         &[("2 1000001", "*001: seriya yazılmayıb"), ("AA", "İCAZƏ VAR: AA1000001")],
         &[("2 20000001", "AZE20000001 - düzdür?"), ("hə", "İCAZƏ VAR: AZE20000001")],
         &[("2 20000001", "AZE20000001 - düzdür?"), ("yox", "Seriyanı yazın"), ("hə", "")],
         &[("2 20000001", "düzdür?"), ("2", "düzdür?"), ("hə", "İCAZƏ VAR: AZE20000001")],
+        &[("2 20000001", "düzdür?"), ("2", "düzdür?"), ("1", "eriyanı yazın"), ("hə", "İCAZƏ VAR: AZE")],
         &[("2", NO_DOCUMENT), ("AZE20000001", "İCAZƏ VAR: AZE20000001")],
         &[("2 1000001", "seriya yazılmayıb"), ("AA1000001", "İCAZƏ VAR: AA1000001")],
         &[("2 20000001", "düzdür?"), ("AZE20000001", "İCAZƏ VAR: AZE20000001")],
