@@ -56,10 +56,12 @@ impl Question {
         }
     }
 
-    /// What a text that holds `partial` is to it.
+    /// What a text with this reading is to it. A document answers where only the purpose is missing: not
+    /// beside a word that takes it back.
     #[must_use]
-    pub fn answer(&self, partial: Partial) -> Answer {
-        match (*self, partial) {
+    pub fn answer(&self, reading: &Reading) -> Answer {
+        match (*self, reading.partial) {
+            (_, Partial::Document(_)) if reading.request != Err(Help::NoPurpose) => Answer::Nothing,
             (Self::Purpose(document), Partial::Purpose(purpose, tail))
                 if tail.is_none_or(|tail| ends_with(document, tail)) =>
             {
@@ -70,6 +72,14 @@ impl Question {
             {
                 let document = Document::from_number(series, number, digits.into());
                 document.map_or(Answer::Nothing, |document| Answer::Completes(Request { purpose, document }))
+            }
+            (Self::Series { purpose, number, digits }, Partial::Document(document))
+                if (number, digits) == (document.number(), document.digits()) =>
+            {
+                Answer::Completes(Request { purpose, document })
+            }
+            (Self::Confirm(request), Partial::Document(document)) if document == request.document => {
+                Answer::Completes(request)
             }
             (Self::Confirm(request), Partial::Yes) => Answer::Completes(request),
             (Self::Confirm(_), Partial::No) => Answer::Denies,
@@ -95,10 +105,11 @@ impl Question {
         }
     }
 
-    /// Whether the same answers may be meant for either.
+    /// Whether it stays open beside a newer one, which the same answers may be meant for. A newer purpose
+    /// alone corrects the older one.
     #[must_use]
-    pub fn is_like(&self, other: &Self) -> bool {
-        std::mem::discriminant(self) == std::mem::discriminant(other)
+    pub fn stays_beside(&self, newer: &Self) -> bool {
+        self != newer && self.help() == newer.help() && !matches!(newer, Self::Document(_))
     }
 
     /// The help that asks it.

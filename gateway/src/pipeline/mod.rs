@@ -326,13 +326,14 @@ impl Pipeline {
         // A part that came again cannot be decided anew by itself: its siblings are not coming.
         let part = matches!(message.content, Content::Part(_));
         let allowed = message.phone.map_or(Allowed::Silent, |phone| self.limits.peek(phone, self.time));
+        let asks_anew = message.phone.is_some_and(|phone| self.questions.is_asked_anew(phone, seq, meaning));
         let told_of_revoked =
             |revocation: &Revocation| message.phone == Some(revocation.phone) && seq < revocation.seq;
         let answers = match allowed {
             Allowed::Notice(_) => part,
             Allowed::Yes if self.revocations.iter().any(told_of_revoked) => part,
-            // What it asked is answered: the same text asks anew.
-            Allowed::Yes if message.phone.is_some_and(|phone| self.questions.is_over(phone, seq)) => part,
+            // What it asked is answered, or it asked nothing: the same text asks anew.
+            Allowed::Yes if asks_anew => part,
             Allowed::Yes if self.outbox.has(seq) => {
                 let reopened = self.outbox.reopen(seq, self.time);
                 if let Some(phone) = message.phone.filter(|_| reopened) {

@@ -48,8 +48,14 @@ pub enum Turn {
     Several(u64),
 }
 
-/// The last questions to one phone, newest first.
-type Asked = [Option<Asking>; ASKED_MAX];
+/// What one phone was asked.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    /// The last questions, newest first.
+    questions: [Option<Asking>; ASKED_MAX],
+    /// The newest decision about a text of it.
+    decided: u64,
+}
 
 /// A question to a phone. Instants are whole seconds since 1970.
 #[derive(Debug, Clone, Copy)]
@@ -144,9 +150,23 @@ impl Meaning {
     }
 }
 
+impl Asked {
+    fn push(&mut self, asking: Asking) {
+        self.questions.rotate_right(1);
+        if let Some(newest) = self.questions.first_mut() {
+            *newest = Some(asking);
+        }
+    }
+}
+
 impl Asking {
     fn is_open(&self, now: Timestamp) -> bool {
         second(now) < self.until && matches!(self.state, State::Open(_) | State::Again(_))
+    }
+
+    /// Whether it is open, but for its time, and this help is the one that asks it.
+    fn is_asked_by(&self, help: Help) -> bool {
+        matches!(self.state, State::Open(question) | State::Again(question) if question.help() == help)
     }
 
     /// A request is made without it.
@@ -165,7 +185,7 @@ impl Asking {
         else {
             return None;
         };
-        let answer = question.answer(reading.partial);
+        let answer = question.answer(reading);
         let answers = match (self.state, answer) {
             (_, Answer::Nothing) | (State::Again(_), Answer::Digit) => false,
             (State::Overtaken(_, request), answer) => answer == Answer::Completes(request),
@@ -202,7 +222,12 @@ impl Questions {
         let mut answers = self.of(phone).filter_map(|asking| asking.answer(reading, now));
         let Some((asking, question, answer)) = answers.next() else {
             let asks = Question::of(reading).filter(|question| self.may_ask(phone, question, now));
-            return Meaning { turn: asks.map_or(Turn::Own, Turn::Asks), ..own };
+            let turn = asks.map_or(Turn::Own, Turn::Asks);
+            // Nobody is told that there is no document while we ask whether it is the right one.
+            let doubts = |asking: &Asking| asking.is_open(now) && asking.is_asked_by(Help::Confirm);
+            let doubted = own.request == Err(Help::NoDocument) && self.of(phone).any(doubts);
+            let request = if doubted { Err(Help::Series) } else { own.request };
+            return Meaning { request, turn, ..own };
         };
         let others = answers.map(|(other, ..)| salted(other.seq)).reduce(|salt, other| salt ^ other);
         let (request, turn) = match answer {
@@ -216,19 +241,35 @@ impl Questions {
         Meaning { request, turn, language, salt: salted(asking.seq) ^ others.unwrap_or(0) }
     }
 
-    /// Whether another question may be put. A purpose alone opens none while one is open: it could be a
-    /// slip in answering that one.
+    /// Whether another question may be put. A purpose alone opens none while one of another kind is open: it
+    /// could be a slip in answering that one.
     fn may_ask(&self, phone: Msisdn, question: &Question, now: Timestamp) -> bool {
         let lately = |asking: &&Asking| second(now) < asking.at.saturating_add(HOUR_S);
-        let open = || self.of(phone).any(|asking| asking.is_open(now));
+        let other =
+            || self.of(phone).any(|asking| asking.is_open(now) && !asking.is_asked_by(question.help()));
         self.of(phone).filter(lately).count() < ASKED_MAX
-            && !(matches!(question, Question::Document(_)) && open())
+            && !(matches!(question, Question::Document(_)) && other())
+    }
+
+    /// Whether entry `seq` is the newest decision about a text of `phone`, which was asked.
+    #[must_use]
+    pub fn is_newest(&self, phone: Msisdn, seq: u64) -> bool {
+        self.asked_of(phone).is_some_and(|asked| asked.decided == seq)
     }
 
     /// The identities under which a message of `phone` may have been decided already: its own, or one
     /// as an answer to a question that is over.
     pub fn identities(&self, phone: Msisdn, message: u128) -> impl Iterator<Item = u128> {
         iter::once(message).chain(self.of(phone).map(move |asking| message ^ salted(asking.seq)))
+    }
+
+    /// Whether entry `seq` is no answer to the same text of `phone`, which means this: what it asked is
+    /// over, or it asked nothing, something else was decided since, and the text would be asked about.
+    #[must_use]
+    pub fn is_asked_anew(&self, phone: Msisdn, seq: u64, meaning: &Meaning) -> bool {
+        let asks = matches!(meaning.turn, Turn::Asks(_)) && self.asked_of(phone).is_some();
+        let asked = || self.of(phone).any(|asking| asking.seq == seq);
+        self.is_over(phone, seq) || (asks && !self.is_newest(phone, seq) && !asked())
     }
 
     /// Whether what entry `seq` asked `phone` is over. What only expired is not told apart from what
@@ -247,7 +288,7 @@ impl Questions {
         seq: u64,
         at: Timestamp,
         decision: &Decision<'_>,
-        read: impl FnOnce(&str) -> Reading,
+        read: impl Fn(&str) -> Reading,
     ) {
         match (decision.outcome, decision.reason, decision.refers_to) {
             (Outcome::Help, _, None) => {
@@ -257,6 +298,12 @@ impl Questions {
                     let (at, until) = (second(at), second(until));
                     let state = State::Open(question);
                     self.ask(phone, question, Asking { seq, at, until, language: reply.language, state });
+                } else if self.of(phone).next().is_some() {
+                    let reading = read(decision.text);
+                    // The text of parts that did not all come is no whole one.
+                    if reading.request.is_err_and(|help| Some(help.reason()) == decision.reason) {
+                        self.helped(phone, &reading);
+                    }
                 }
             }
             (Outcome::Help, Some(Reason::Confirm), Some(question)) => self.repeat(phone, question),
@@ -274,21 +321,34 @@ impl Questions {
             }
             (_, _, Some(question)) => self.answered(phone, question, seq, at),
         }
+        if let Some(asked) = self.asked_of_mut(phone) {
+            asked.decided = seq;
+        }
     }
 
     /// What was asked before and is of another kind, or the same, is over.
     fn ask(&mut self, phone: Msisdn, question: Question, asking: Asking) {
         let Some(asked) = self.asked(phone, asking.seq, asking.at) else { return };
-        for earlier in asked.iter_mut().flatten() {
+        for earlier in asked.questions.iter_mut().flatten() {
             let stays = match earlier.state {
-                State::Open(other) | State::Again(other) => other != question && other.is_like(&question),
+                State::Open(other) | State::Again(other) => other.stays_beside(&question),
                 State::Overtaken(..) | State::Closed => false,
             };
             if !stays {
                 earlier.state = State::Closed;
             }
         }
-        push(asked, asking);
+        asked.push(asking);
+    }
+
+    /// A text with this reading got plain help. What it would have been asked takes the place of what is open
+    /// all the same: an answer could be meant for it. A purpose alone takes that of another purpose only.
+    fn helped(&mut self, phone: Msisdn, reading: &Reading) {
+        let Err(help) = reading.request else { return };
+        let asks = Question::of(reading).is_some_and(|question| !matches!(question, Question::Document(_)));
+        for asking in self.of_mut(phone).filter(|asking| asks || asking.is_asked_by(help)) {
+            asking.state = State::Closed;
+        }
     }
 
     fn repeat(&mut self, phone: Msisdn, question: u64) {
@@ -307,7 +367,7 @@ impl Questions {
             asking.state = State::Closed;
         } else if let Some(asked) = self.asked(phone, seq, at) {
             let (language, state) = (Language::Az, State::Closed);
-            push(asked, Asking { seq: question, at, until: at, language, state });
+            asked.push(Asking { seq: question, at, until: at, language, state });
         }
     }
 
@@ -324,13 +384,19 @@ impl Questions {
     }
 
     fn of(&self, phone: Msisdn) -> impl Iterator<Item = &Asking> {
-        let asked = self.young.get(&phone).or_else(|| self.old.get(&phone));
-        asked.into_iter().flatten().flatten()
+        self.asked_of(phone).into_iter().flat_map(|asked| &asked.questions).flatten()
     }
 
     fn of_mut(&mut self, phone: Msisdn) -> impl Iterator<Item = &mut Asking> {
-        let asked = self.young.get_mut(&phone).or_else(|| self.old.get_mut(&phone));
-        asked.into_iter().flatten().flatten()
+        self.asked_of_mut(phone).into_iter().flat_map(|asked| &mut asked.questions).flatten()
+    }
+
+    fn asked_of(&self, phone: Msisdn) -> Option<&Asked> {
+        self.young.get(&phone).or_else(|| self.old.get(&phone))
+    }
+
+    fn asked_of_mut(&mut self, phone: Msisdn) -> Option<&mut Asked> {
+        self.young.get_mut(&phone).or_else(|| self.old.get_mut(&phone))
     }
 
     /// The questions to `phone`, to add one of entry `seq`; `None` if there is no room.
@@ -357,20 +423,17 @@ impl Pipeline {
     }
 
     /// The entry of the same message. One that is no answer now may have been one to a question that is
-    /// over.
+    /// over, but only if nothing was decided for its phone since: otherwise it is said of something else.
     pub(super) fn decided_before(&self, message: &Message<'_>, meaning: &Meaning) -> Option<u64> {
         let find = |identity| self.requests.find(identity, self.time);
         match message.phone.filter(|_| meaning.is_nothing()) {
-            Some(phone) => self.questions.identities(phone, message.identity).filter_map(find).max(),
+            Some(phone) => {
+                let own = find(message.identity);
+                let same = |&seq: &u64| own == Some(seq) || self.questions.is_newest(phone, seq);
+                self.questions.identities(phone, message.identity).filter_map(find).filter(same).max()
+            }
             None => find(meaning.identity(message.identity)),
         }
-    }
-}
-
-fn push(asked: &mut Asked, asking: Asking) {
-    asked.rotate_right(1);
-    if let Some(newest) = asked.first_mut() {
-        *newest = Some(asking);
     }
 }
 

@@ -16,7 +16,7 @@ const REQUESTS_MAX: usize = 1_250_000;
 const PHONES_MAX: usize = 1_500_000;
 /// Phones whose guesses are counted, at most: some 30 MiB.
 const GUESSERS_MAX: usize = 100_000;
-/// Phones whose questions are remembered, at most: some 45 MiB.
+/// Phones whose questions are remembered, at most: some 47 MiB.
 const QUESTIONS_MAX: usize = 200_000;
 /// Replies of one operator that wait, at most: some 250 MiB.
 const WAITING_MAX: usize = 1_000_000;

@@ -37,6 +37,7 @@ fn reading(text: &str) -> Reading {
         }
         [code] if code.len() == 1 => (Err(Help::NoDocument), Partial::Purpose(purpose(code), None)),
         [serial] => (Err(Help::NoPurpose), Partial::Document(document(serial))),
+        [serial, "not"] => (Err(Help::Unreadable), Partial::Document(document(serial))),
         [code, end] if let Some(end) = end.strip_prefix("..") => {
             (Err(Help::NoDocument), Partial::Purpose(purpose(code), Some(tail(end))))
         }
@@ -156,6 +157,7 @@ fn the_same_answer_to_another_question_is_another_message_and_the_old_one_is_kno
     assert!(first != second && first != 7 && second != 7);
     let known: Vec<u128> = questions.identities(anna, 7).collect();
     assert!(known.contains(&first) && known.contains(&second) && known.contains(&7));
+    assert!(questions.is_newest(anna, 4) && !questions.is_newest(anna, 2));
     assert!(questions.is_over(anna, 1) && questions.is_over(anna, 3));
     assert!(!questions.identities(phone(2), 7).any(|other| other != 7));
 }
@@ -182,7 +184,7 @@ fn an_answer_to_what_was_asked_before_memory_begins_is_known_again() {
     let meaning = before.meaning(anna, &reading("2"), at(1));
     after.apply(anna, 2, at(1), &record(&meaning, (1, "2"), false), reading);
     assert!(after.identities(anna, 7).any(|identity| identity == meaning.identity(7)));
-    assert!(after.is_over(anna, 1));
+    assert!(after.is_over(anna, 1) && after.is_newest(anna, 2));
 }
 
 #[test]

@@ -37,13 +37,16 @@ impl Node {
 
 #[test]
 fn one_word_completes_what_lacked_it() {
-    let stories: [&[(&str, &str)]; 6] = [
+    let stories: [&[(&str, &str)]; 9] = [
         &[("AZE20000001", "*001: kod yazılmayıb"), ("2", "İCAZƏ VAR: AZE20000001")],
         &[("2 1000001", "*001: seriya yazılmayıb"), ("AA", "İCAZƏ VAR: AA1000001")],
         &[("2 20000001", "AZE20000001 - düzdür?"), ("hə", "İCAZƏ VAR: AZE20000001")],
         &[("2 20000001", "AZE20000001 - düzdür?"), ("yox", "Seriyanı yazın"), ("hə", "")],
         &[("2 20000001", "düzdür?"), ("2", "düzdür?"), ("hə", "İCAZƏ VAR: AZE20000001")],
+        &[("2 20000001", "düzdür?"), ("2", "düzdür?"), ("1", "eriyanı yazın"), ("hə", "İCAZƏ VAR: AZE")],
         &[("2", NO_DOCUMENT), ("AZE20000001", "İCAZƏ VAR: AZE20000001")],
+        &[("2 1000001", "seriya yazılmayıb"), ("AA1000001", "İCAZƏ VAR: AA1000001")],
+        &[("2 20000001", "düzdür?"), ("AZE20000001", "İCAZƏ VAR: AZE20000001")],
     ];
     for story in stories {
         Node::start(NOON).talk(story);
@@ -127,6 +130,28 @@ fn the_same_answer_to_the_next_question_is_decided_for_that() {
 }
 
 #[test]
+fn an_answer_is_no_redelivery_once_something_else_was_decided() {
+    for crash in [false, true] {
+        let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = 30);
+        for (identity, serial) in [(1, "AZE20000001"), (2, "AZE20000002"), (3, "AZE20000003")] {
+            node.take(ANNA, identity, Body::Text(serial));
+            assert!(node.reply().unwrap().contains(WHICH_CODE));
+            node.take(ANNA, 9, Body::Text("2"));
+            assert!(node.reply().unwrap().starts_with(&format!("{GRANTED}{serial}")));
+        }
+        node.take(ANNA, 4, Body::Text("AZE20000004"));
+        assert!(node.reply().unwrap().contains("kod yazılmayıb. Kodlar"));
+        if crash {
+            node.commit();
+            node.crash();
+        }
+        node.take(ANNA, 9, Body::Text("2"));
+        let reply = node.reply().unwrap();
+        assert!(reply.contains(NO_DOCUMENT), "{reply}");
+    }
+}
+
+#[test]
 fn what_was_answered_and_is_texted_again_is_asked_again() {
     let mut node = Node::start(NOON);
     let first = node.take(ANNA, 101, Body::Text("AZE20000001"));
@@ -169,6 +194,40 @@ fn the_fourth_question_in_an_hour_is_plain_help() {
         node.talk(&[(serial, WHICH_CODE)]);
     }
     node.talk(&[("AZE20000004", "kod yazılmayıb. Kodlar"), ("2 004", NO_DOCUMENT)]);
+}
+
+#[test]
+fn a_purpose_alone_corrects_the_one_before_it() {
+    let stories: [&[(&str, &str)]; 3] = [
+        &[("2", NO_DOCUMENT), ("1", NO_DOCUMENT), ("AZE20000001", "İCAZƏ VAR: AZE20000001, kod 1")],
+        &[("2", NO_DOCUMENT), ("tibb", NO_DOCUMENT), ("AZE20000001", "İCAZƏ VAR: AZE20000001, kod 1")],
+        &[
+            ("1", NO_DOCUMENT),
+            ("2", NO_DOCUMENT),
+            ("1", NO_DOCUMENT),
+            ("2", NO_DOCUMENT),
+            ("AZE20000001", "kod yazılmayıb. Kodlar"),
+        ],
+    ];
+    for story in stories {
+        Node::start(NOON).talk(story);
+    }
+}
+
+#[test]
+fn a_purpose_that_got_plain_help_before_corrects_another_one() {
+    let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = 30);
+    let mut take = |identity, text, expected| {
+        node.take(ANNA, identity, Body::Text(text));
+        let reply = node.reply().unwrap();
+        assert!(reply.contains(expected), "{text}: {reply}, not {expected}");
+    };
+    take(1, "2 1000001", "seriya yazılmayıb");
+    take(2, "2", NO_DOCUMENT);
+    take(3, "AA", GRANTED);
+    take(4, "1", NO_DOCUMENT);
+    take(2, "2", NO_DOCUMENT);
+    take(5, "AZE20000001", "İCAZƏ VAR: AZE20000001, kod 2");
 }
 
 #[test]
