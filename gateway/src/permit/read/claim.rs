@@ -98,11 +98,8 @@ fn role(pieces: &[Piece], at: usize, digits: &Digits) -> (Role, usize) {
 
 /// Whether a series stands before the number, with nothing but fillers between.
 fn follows_series(pieces: &[Piece], at: usize) -> bool {
-    let before = pieces.get(..at).unwrap_or_default().iter().rev();
-    before
-        .skip_while(|piece| piece.class() == Some(Class::Filler))
-        .next()
-        .is_some_and(|piece| piece.series().is_some())
+    let mut before = pieces.get(..at).unwrap_or_default().iter().rev();
+    before.find(|piece| piece.class() != Some(Class::Filler)).is_some_and(|piece| piece.series().is_some())
 }
 
 /// How many numbers from `at` on are one telephone number.
@@ -138,7 +135,7 @@ impl Phone {
         let start = 10_u64.checked_pow(rest).map_or(0, |power| digits.value / power);
         // No number goes on with a zero: "AZE 2000 0001 050…".
         let next = rest.checked_sub(1).and_then(|rest| 10_u64.checked_pow(rest));
-        let zero = next.is_some_and(|power| digits.value / power % 10 == 0);
+        let zero = next.is_some_and(|power| (digits.value / power).is_multiple_of(10));
         !zero && prefix.parse().map_or(true, |prefix: u64| prefix == start)
     }
 }
@@ -246,7 +243,8 @@ fn claimed_by_previous(pieces: &[Piece], at: usize, digits: &Digits) -> bool {
 /// `uşaq: 2`, `poliklinika 1`, unless the word has its number on the other side.
 fn named(pieces: &[Piece], at: usize) -> bool {
     let Some(number) = pieces.get(at) else { return false };
-    let beside = number.gap.is_close() || number.gap.is_none() || matches!(number.gap.mark(), Some(':' | '№'));
+    let beside =
+        number.gap.is_close() || number.gap.is_none() || matches!(number.gap.mark(), Some(':' | '№'));
     let before = at.checked_sub(1).and_then(|place| pieces.get(place));
     let other = at.checked_sub(2).and_then(|place| pieces.get(place)).and_then(Piece::number);
     // "uşaq: 20 06 36 73" is a serial.

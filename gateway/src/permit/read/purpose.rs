@@ -13,6 +13,8 @@ pub(super) enum Choice {
     None,
     /// One purpose, and the piece that says so.
     One(u8, usize),
+    /// Nothing, and something of the text is denied.
+    Denied,
     /// More than one.
     Several,
     /// The serial has been dictated with one digit too many.
@@ -222,8 +224,7 @@ impl Search<'_> {
         let before = place.checked_sub(1).and_then(|before| self.pieces.get(before));
         let of_digit = before.is_some_and(|before| before.free().is_some());
         let attached = self.pieces.get(place).is_some_and(|piece| piece.gap.is_attached());
-        self.amends |=
-            word.class == Some(Class::Ordinal) && word.folded.1 == 2 && !attached && !of_digit;
+        self.amends |= word.class == Some(Class::Ordinal) && word.folded.1 == 2 && !attached && !of_digit;
         match word.class {
             Some(Class::Count(value)) => {
                 let marked = self.is_marked_before(place) || self.is_numbered_code(place);
@@ -392,7 +393,7 @@ impl Search<'_> {
         }
         // Whoever denies something may mean the whole.
         if self.corrects && !self.of_example {
-            return Choice::None;
+            return if numbers == 0 { Choice::Denied } else { Choice::None };
         }
         if self.spoiled {
             return Choice::None;

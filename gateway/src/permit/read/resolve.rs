@@ -95,7 +95,7 @@ impl<'a> Resolver<'a> {
             Choice::DigitTooMany => Err((Help::WrongLength, Partial::Nothing)),
             Choice::Several => Err((Help::TwoPurposes, Partial::Nothing)),
             Choice::None if known => Err((Help::NoPurpose, Partial::Document(document))),
-            Choice::None => Err((Help::NoPurpose, Partial::Nothing)),
+            Choice::None | Choice::Denied => Err((Help::NoPurpose, Partial::Nothing)),
             Choice::One(purpose, place) => {
                 let request = Request { purpose, document };
                 if !known {
