@@ -59,6 +59,9 @@ fn messages() {
             [&SUBMIT_SM[..end - 4], &[0, 0x14, 0, 0, 9, 1]].concat(),
             Err(Status::ESME_RINVTLVSTREAM),
         ),
+        ("text behind the message", [SUBMIT_SM, b"20000001"].concat(), Err(Status::ESME_RINVMSGLEN)),
+        ("one octet of it", [SUBMIT_SM, b"1"].concat(), Err(Status::ESME_RINVMSGLEN)),
+        ("UCS-2", [SUBMIT_SM, b"\0\x30\0\x31\0\x32"].concat(), Err(Status::ESME_RINVMSGLEN)),
         ("a stray NUL before a TLV", [SUBMIT_SM, &[0, 0x02, 0x0C, 0, 2, 0, 7]].concat(), Ok(())),
     ];
     for (name, body, expected) in table {

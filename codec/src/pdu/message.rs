@@ -138,7 +138,7 @@ impl<'a> Message<'a> {
     ///
     /// # Errors
     /// [`Malformed`]: a string without its NUL or over its length, an sm_length that goes past the
-    /// body or a TLV that does so and is needed to read the text, or a body that ends too early.
+    /// body or ends before its text does, a TLV that does so and is needed to read the text, or a body that ends too early.
     #[inline]
     pub fn decode(kind: MessageKind, body: &'a [u8]) -> Result<Self, Malformed> {
         let mut fields = Fields(body);
@@ -162,6 +162,9 @@ impl<'a> Message<'a> {
                 sm_length,
             ] = fields.octets()?;
             message.payload = fields.slice(sm_length.into(), Malformed::MessageLength)?;
+        }
+        if kind != MessageKind::DataSm && !tlv::are_parameters(fields.0) {
+            return Err(Malformed::MessageLength);
         }
         (message.tlvs, message.refused) = Tlvs::read(fields.0);
         if message.payload.is_empty() {

@@ -1,5 +1,7 @@
 //! Optional parameters (SMPP v5.0 4.8): tag, length, value.
 
+use std::ops::RangeInclusive;
+
 /// sar_msg_ref_num: which multi-part message, 2 octets.
 pub const SAR_MSG_REF_NUM: u16 = 0x020C;
 /// sar_total_segments: of how many parts, 1 octet.
@@ -59,6 +61,13 @@ impl<'a> Tlvs<'a> {
     /// of one behind them whose length goes past the end. One stray NUL before them is passed over,
     /// which some senders write behind short_message.
     pub(super) fn read(octets: &'a [u8]) -> (Self, Option<u16>) {
+        let (whole, rest) = Self::split(octets);
+        let cut = rest.first_chunk::<4>();
+        (whole, cut.map(|[high, low, ..]| u16::from_be_bytes([*high, *low])))
+    }
+
+    /// Those that are whole, and what stands behind them.
+    fn split(octets: &'a [u8]) -> (Self, &'a [u8]) {
         let (mut octets, mut rest) = (octets, Self(octets).rest());
         if let Some((0, behind)) = octets.split_first().filter(|_| rest.len() >= 4) {
             let other = Self(behind).rest();
@@ -66,14 +75,8 @@ impl<'a> Tlvs<'a> {
                 (octets, rest) = (behind, other);
             }
         }
-        match rest.first_chunk::<4>() {
-            None => (Self(octets), None),
-            Some([high, low, ..]) => {
-                let whole = octets.len() - rest.len();
-                let whole = octets.get(..whole).unwrap_or_default();
-                (Self(whole), Some(u16::from_be_bytes([*high, *low])))
-            }
-        }
+        let whole = octets.len() - rest.len();
+        (Self(octets.get(..whole).unwrap_or_default()), rest)
     }
 
     /// Whether no TLV's length goes past the end.
@@ -87,6 +90,55 @@ impl<'a> Tlvs<'a> {
         tlvs.by_ref().for_each(drop);
         tlvs.0
     }
+}
+
+/// Whether what stands behind short_message is optional parameters, and not the end of its text
+/// that an sm_length too small has left out: an answer to half a text would be to another one.
+///
+/// Octets of a text, read as a parameter, have a length that goes past the end (two characters of
+/// one octet, or one of another alphabet), or a tag that is a character of UCS-2. The tag 0x0030 is
+/// its zero.
+pub(super) fn are_parameters(octets: &[u8]) -> bool {
+    let (tlvs, rest) = Tlvs::split(octets);
+    let behind = match *rest {
+        [] | [0] => true,
+        [t0, t1, l0, _, ..] => match u16::from_be_bytes([t0, t1]) {
+            MESSAGE_PAYLOAD => true,
+            tag => l0 == 0 && tag != 0x0030 && (VENDORS.contains(&tag) || is_known(tag)),
+        },
+        _ => false,
+    };
+    behind && tlvs.into_iter().all(|(tag, _)| tag >= *VENDORS.start() || is_known(tag))
+}
+
+/// The tags of vendors; beyond them are reserved ones, which may come to be used (SMPP v3.4, 5.3.1).
+const VENDORS: RangeInclusive<u16> = 0x1400..=0x3FFF;
+
+/// Whether the tag is one of SMPP v3.4's (5.3.2) or v5.0's (4.8.1).
+const fn is_known(tag: u16) -> bool {
+    matches!(
+        tag,
+        0x0005..=0x0008
+            | 0x000D..=0x0010
+            | 0x0017
+            | 0x0019
+            | 0x001D
+            | 0x001E
+            | 0x0030
+            | 0x0201..=0x0205
+            | 0x020A..=0x0210
+            | 0x0302..=0x0304
+            | 0x0381
+            | 0x0420..=0x0428
+            | 0x0501
+            | 0x0600..=0x0613
+            | 0x1201
+            | 0x1203
+            | 0x1204
+            | 0x130C
+            | 0x1380
+            | 0x1383
+    )
 }
 
 /// Whether a parameter says what a text is, or which part of one.
@@ -180,8 +232,25 @@ mod tests {
             assert_eq!((tlvs.get_number(SAR_MSG_REF_NUM), tag), (Some(7), refused), "{octets:02x?}");
             assert!(tlvs.is_sound());
         }
-        assert_eq!(Tlvs::read(&[0]), (Tlvs(&[0]), None));
+        assert_eq!(Tlvs::read(&[0]).1, None);
         assert_eq!(Tlvs::read(&[0, 0, 0, 9, 0]).1, Some(0), "NULs alone are a cut parameter");
+    }
+
+    #[test]
+    fn the_end_of_a_text_is_no_parameter() {
+        let text = "ərzaq üçün 2 AZE20000001, Орду РАЙОНУ";
+        let wide: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for octets in [&wide[..], b"2 AZE20000001"] {
+            for at in 1..octets.len() {
+                // Of a NUL alone nobody knows whose it is.
+                let rest = &octets[at..];
+                assert!(!are_parameters(rest) || rest == [0], "{rest:02x?}");
+            }
+        }
+        let vendors = [0x14, 0, 0, 1, 7, 0x02, 0x04, 0, 2, 0, 9];
+        for octets in [&[][..], &[0], &vendors, &[0, 0x02, 0x04, 0, 2, 0, 9], &[0x04, 0x27, 0, 1]] {
+            assert!(are_parameters(octets), "{octets:02x?}");
+        }
     }
 
     proptest! {

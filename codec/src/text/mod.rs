@@ -164,7 +164,11 @@ pub fn read_as(
     match coding {
         Err(Binary) if header.ports => return Err(Binary),
         Err(Binary) if part.is_some() => part::keep_octets(header.body, out).ok_or(Binary)?,
-        Err(Binary) => out.push_str(plain(header.body).ok_or(Binary)?),
+        Err(Binary) => match plain(header.body) {
+            Some(text) => out.push_str(text),
+            None if wide::is_plain(header.body) => wide::decode(header.body, out),
+            None => return Err(Binary),
+        },
         Ok(Alphabet::Ucs2) if part.is_some() => part::keep_units(header.body, out),
         Ok(Alphabet::Gsm7Packed) => {
             gsm7::decode(header.shifts, gsm7::unpack(header.body, header.fill_bits), out);

@@ -97,10 +97,10 @@ impl<'a> Header<'a> {
     }
 
     /// A part's header whose length counts itself, or whose elements' lengths do: their own octet,
-    /// and perhaps that of the identifier.
+    /// and perhaps that of the identifier. Or one whose length is one too small for its element.
     fn counted(octets: &'a [u8], length: usize) -> Option<Self> {
         let shorter = length.checked_sub(1)?;
-        let ways = [(shorter, 0), (length, 2), (shorter, 2), (length, 1), (shorter, 1)];
+        let ways = [(shorter, 0), (length, 2), (shorter, 2), (length, 1), (shorter, 1), (length + 1, 0)];
         let mut read = ways.into_iter().filter_map(|(length, own)| Self::exact(octets, length, own));
         read.find(|header| header.part.is_some())
     }
@@ -234,6 +234,18 @@ mod tests {
                     assert_eq!(unannounced(&octets).map(read), Some(wanted));
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_length_that_is_one_too_small_is_understood() {
+        for (octets, reference) in
+            [(&b"\x04\x00\x03\x09\x02\x01text"[..], 9), (b"\x05\x08\x04\x01\x02\x02\x01text", 0x0102)]
+        {
+            let part = Some(Part { reference, total: 2, number: 1 });
+            let header = parse(octets);
+            assert_eq!((header.part, header.body), (part, &b"text"[..]));
+            assert_eq!(unannounced(octets), Some(header));
         }
     }
 

@@ -5,6 +5,11 @@
 
 /// Appends the text of `octets`. A half character at the end says nothing and is left out.
 pub(super) fn decode(octets: &[u8], out: &mut String) {
+    // A stray NUL before the first letter, whose high octet is a NUL too.
+    let octets = match octets {
+        [0, rest @ ..] if rest.first() == Some(&0) && rest.len().is_multiple_of(2) => rest,
+        all => all,
+    };
     let (units, _) = octets.as_chunks::<2>();
     let (units, unit): (_, fn([u8; 2]) -> u16) = match units {
         [[0xFE, 0xFF], rest @ ..] => (rest, u16::from_be_bytes),
@@ -17,6 +22,20 @@ pub(super) fn decode(octets: &[u8], out: &mut String) {
     };
     let chars = char::decode_utf16(units.iter().copied().map(unit));
     out.extend(chars.map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)));
+}
+
+/// Whether octets that have no alphabet are plainly UCS-2: they begin with a byte order mark, or
+/// each second one is a NUL; and each character is one that a telephone writes.
+pub(super) fn is_plain(octets: &[u8]) -> bool {
+    let (units, odd) = octets.as_chunks::<2>();
+    let marked = matches!(units, [[0xFE, 0xFF] | [0xFF, 0xFE], _, ..]);
+    let narrow = |place: usize| units.iter().all(|unit| unit.get(place) == Some(&0));
+    if !odd.is_empty() || !(marked || units.len() > 1 && (narrow(0) || narrow(1))) {
+        return false;
+    }
+    let mut text = String::new();
+    decode(octets, &mut text);
+    text.chars().all(|c| super::is_readable(c) && c != char::REPLACEMENT_CHARACTER)
 }
 
 /// Whether each octet is a character of ASCII.
@@ -94,6 +113,22 @@ mod tests {
             assert_eq!(decoded(text.as_bytes()), text);
         }
         assert_eq!(decoded(&little("STATUS")), "STATUS");
+    }
+
+    #[test]
+    fn a_stray_nul_before_a_text_is_passed_over() {
+        assert_eq!(decoded(&[&[0][..], &big("2 AZE20000014")].concat()), "2 AZE20000014");
+    }
+
+    #[test]
+    fn what_has_no_alphabet_is_wide_where_it_is_plain() {
+        for text in ["2 AZE20000014", "\u{FEFF}ərzaq 2 AZE20000014"] {
+            assert!(is_plain(&big(text)) && is_plain(&little(text)), "{text}");
+        }
+        for octets in [&[][..], &[0xFE, 0xFF], &[0, 0, 0, 0], &[0, 1, 0, 2], &[0, 0x32], b"\0\x32\0\x33\0"] {
+            assert!(!is_plain(octets), "{octets:02x?}");
+        }
+        assert!(!is_plain(&big("ərzaq 2 AZE20000014")), "no mark");
     }
 
     #[test]

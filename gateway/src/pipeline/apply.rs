@@ -57,7 +57,7 @@ impl Pipeline {
             if decision.identity == 0 {
                 self.parts.helped(part, seq);
             } else {
-                self.parts.forget(part);
+                self.parts.forget(part, at);
             }
         }
         if let Some(phone) = phone.filter(|_| decision.document.is_some()) {

@@ -303,13 +303,14 @@ impl Pipeline {
             // Some telephones give all texts one reference: where the text that this part made is
             // decided, the same part may belong to another one.
             let begins = number == 1 || self.parts.lacks(&key, number);
-            let redelivered = self.parts.holds(&key, seq) || !begins;
+            let repeats = self.parts.repeats(&key, number, message.text);
+            let redelivered = (self.parts.holds(&key, seq) && !repeats) || !begins;
             let meaning = self.meaning(message.phone, &message.reading());
             if redelivered && let Some(accepted) = self.again(message, &meaning) {
                 return Ok(accepted);
             }
         }
-        if let Some(displaced) = self.parts.displaced(&key, number) {
+        if let Some(displaced) = self.parts.displaced(&key) {
             self.decide_incomplete(&displaced, world, moment)?;
         }
         let siblings = self.parts.complete(&key, number);

@@ -34,8 +34,12 @@ impl From<Address<'_>> for OwnedAddress {
     }
 }
 
-/// Texts of one phone that are kept, at most.
+/// Texts of one phone that wait for parts, at most.
 const PHONE_MAX: usize = 8;
+/// Texts of one phone that were answered with help and may still be made whole, at most.
+const HELPED_MAX: usize = 32;
+/// Parts of texts that cannot be told apart, at most: the help for them is one entry.
+const MIXED_MAX: usize = 255;
 
 /// What the parts of one message have in common. However its operator spells a phone, it is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -109,9 +113,34 @@ struct Pending {
     /// Tells this message from an earlier one with the same key in the queues.
     first_seq: u64,
     help: Option<Help>,
+    /// The first part once more: of a redelivery, or of another text that begins with the same words.
+    copy: Option<Piece>,
+    /// Whether parts of different texts came, which nobody can tell apart: they are never joined.
+    mixed: bool,
 }
 
 impl Pending {
+    /// Whether part `number` came with these very words.
+    fn is_same(&self, number: u8, text: &str) -> bool {
+        self.pieces.iter().any(|(other, piece)| *other == number && *piece.text == *text)
+    }
+
+    /// Whether a different part `number` came for this text: another text has begun.
+    fn differs(&self, number: u8, text: &str) -> bool {
+        self.has(number) && !self.is_same(number, text)
+    }
+
+    /// Whether nothing can come that would still be joined with these parts, so that those of
+    /// another text are not mistaken for theirs.
+    fn is_over(&self) -> bool {
+        self.is_repeated() || self.help.is_some_and(|help| help.overtaken)
+    }
+
+    /// Whether all parts of two texts are there.
+    fn is_full(&self, total: u8) -> bool {
+        self.mixed && self.pieces.len() >= MIXED_MAX.min(usize::from(total) * 2)
+    }
+
     fn has(&self, number: u8) -> bool {
         self.pieces.iter().any(|&(other, _)| other == number)
     }
@@ -176,6 +205,14 @@ impl Parts {
         self.by_seq.get(&seq) == Some(key)
     }
 
+    /// Whether this is the first part of the text that waits under this key, for the second time. A
+    /// text that begins with the same words may be cut in the same place, so it is kept too.
+    #[must_use]
+    pub fn repeats(&self, key: &MessageKey, number: u8, text: &str) -> bool {
+        let pending = self.messages.get(key).filter(|pending| !pending.mixed && pending.copy.is_none());
+        number == 1 && pending.is_some_and(|pending| pending.is_same(number, text))
+    }
+
     /// Whether a text has begun under this key that lacks this part. What came again and nothing else
     /// is no beginning.
     #[must_use]
@@ -187,7 +224,7 @@ impl Parts {
     #[must_use]
     pub fn complete(&self, key: &MessageKey, number: u8) -> Option<Siblings> {
         let pending = self.messages.get(key)?;
-        if pending.has(number) || pending.pieces.len() + 1 < usize::from(key.total) {
+        if pending.mixed || pending.has(number) || pending.pieces.len() + 1 < usize::from(key.total) {
             return None;
         }
         let pieces = pending.sorted().into_iter().map(|(_, piece)| piece.clone()).collect();
@@ -199,6 +236,9 @@ impl Parts {
     #[must_use]
     pub fn joined(&self, parts: &[(MessageKey, u8, &str)]) -> Option<String> {
         let (key, last, _) = parts.last()?;
+        if self.messages.get(key).is_some_and(|pending| pending.mixed) {
+            return None;
+        }
         let kept = self.messages.get(key).map_or(&[][..], |pending| &pending.pieces);
         if kept.iter().any(|(number, _)| number == last) {
             return None;
@@ -214,17 +254,24 @@ impl Parts {
         Some(joined)
     }
 
-    /// The message that has to be answered before part `number` of `key` is kept: one with the same
-    /// key that has this part, in which case another text begins; or the phone's oldest one, if it
-    /// has too many.
+    /// The message that has to be answered before a part of `key` is kept: texts of this key that
+    /// cannot be told apart and are all there; or the phone's oldest one, if too many wait.
     #[must_use]
-    pub fn displaced(&self, key: &MessageKey, number: u8) -> Option<Incomplete> {
-        let oldest = || self.by_phone.get(&key.phone).filter(|keys| keys.len() >= PHONE_MAX)?.first();
+    pub fn displaced(&self, key: &MessageKey) -> Option<Incomplete> {
         let displaced = match self.messages.get(key) {
-            Some(pending) => pending.has(number).then_some(key),
-            None => oldest(),
+            Some(pending) => pending.is_full(key.total).then_some(*key),
+            None => self.oldest_of(key.phone, PHONE_MAX, false),
         };
-        self.incomplete(displaced?)
+        self.incomplete(&displaced?)
+    }
+
+    /// The oldest text of a phone of those that were `helped` or wait, if there are `max` of them.
+    fn oldest_of(&self, phone: Msisdn, max: usize, helped: bool) -> Option<MessageKey> {
+        let keys = self.by_phone.get(&phone)?;
+        let is_one = |key: &&MessageKey| self.messages.get(key).is_some_and(|it| it.help.is_some() == helped);
+        let mut those = keys.iter().filter(is_one);
+        let oldest = those.next().copied()?;
+        (those.count() + 1 >= max).then_some(oldest)
     }
 
     /// A message that is to get help; `None` if it has got it, or is nothing but a redelivery.
@@ -234,13 +281,15 @@ impl Parts {
             return None;
         }
         let pieces = pending.sorted();
+        // What nobody wrote is not read either.
+        let joined = if pending.mixed { 1 } else { pieces.len() };
         let mut text = String::new();
-        part::join(pieces.iter().map(|(_, piece)| &*piece.text), &mut text);
+        part::join(pieces.iter().take(joined).map(|(_, piece)| &*piece.text), &mut text);
         let seqs = pieces.iter().map(|(_, piece)| piece.seq).collect();
         Some(Incomplete { key: *key, from: pending.from.clone(), to: pending.to.clone(), seqs, text })
     }
 
-    /// Keeps a part. If its message has it already, another one begins.
+    /// Keeps a part. If its message has another one of this number, two texts are mixed.
     pub fn insert(
         &mut self,
         key: MessageKey,
@@ -249,36 +298,79 @@ impl Parts {
         addresses: [Address<'_>; 2],
         at: Timestamp,
     ) {
-        if self.messages.get(&key).is_some_and(|pending| pending.has(number)) {
+        let repeats = self.repeats(&key, number, &piece.text);
+        let pending = self.messages.get(&key);
+        if pending.is_some_and(|pending| pending.is_over() && pending.differs(number, &piece.text)) {
             self.drop(&key);
         }
         let seq = piece.seq;
         self.by_seq.insert(seq, key);
-        if let Some(pending) = self.messages.get_mut(&key) {
-            pending.pieces.push((number, piece));
-            let whole = pending.pieces.len() == usize::from(key.total);
-            if whole && pending.help.is_some_and(|help| help.overtaken) {
-                self.drop(&key);
+        let Some(pending) = self.messages.get_mut(&key) else {
+            let [from, to] = addresses.map(OwnedAddress::from);
+            return self.begin(key, vec![(number, piece)], from, to, at);
+        };
+        if repeats {
+            pending.copy = Some(Piece { repeated: true, ..piece });
+            return;
+        }
+        if !pending.mixed && pending.is_same(number, &piece.text) {
+            self.by_seq.remove(&seq);
+            return;
+        }
+        let mixed = pending.mixed || pending.has(number);
+        if mixed && pending.help.take().is_some() {
+            // They have their outcome; what comes now has not.
+            for (_, piece) in pending.pieces.drain(..) {
+                self.by_seq.remove(&piece.seq);
+            }
+        }
+        pending.pieces.push((number, piece));
+        if mixed {
+            pending.mixed = true;
+            pending.pieces.extend(pending.copy.take().map(|copy| (1, copy)));
+            (pending.begun_at, pending.first_seq) = (at, seq);
+            if pending.is_full(key.total) {
+                self.waiting.push_front((at, seq, key));
+            } else {
+                self.waiting.push_back((at + self.timeout, seq, key));
             }
             return;
         }
-        let phones = self.by_phone.entry(key.phone).or_default();
-        let oldest = if phones.len() >= PHONE_MAX { phones.first().copied() } else { None };
-        phones.push(key);
-        if let Some(oldest) = oldest {
-            self.drop(&oldest);
+        let whole = pending.pieces.len() == usize::from(key.total);
+        if whole && pending.help.is_some_and(|help| help.overtaken) {
+            self.drop(&key);
         }
-        let [from, to] = addresses.map(OwnedAddress::from);
-        let pieces = vec![(number, piece)];
-        self.messages.insert(key, Pending { pieces, from, to, begun_at: at, first_seq: seq, help: None });
-        self.waiting.push_back((at + self.timeout, seq, key));
+    }
+
+    fn begin(
+        &mut self,
+        key: MessageKey,
+        pieces: Vec<(u8, Piece)>,
+        from: OwnedAddress,
+        to: OwnedAddress,
+        at: Timestamp,
+    ) {
+        let Some(first_seq) = pieces.first().map(|(_, piece)| piece.seq) else { return };
+        for (max, helped) in [(PHONE_MAX, false), (HELPED_MAX, true)] {
+            if let Some(oldest) = self.oldest_of(key.phone, max, helped) {
+                self.drop(&oldest);
+            }
+        }
+        self.by_phone.entry(key.phone).or_default().push(key);
+        let (begun_at, help, copy, mixed) = (at, None, None, false);
+        let pending = Pending { pieces, from, to, begun_at, first_seq, help, copy, mixed };
+        self.messages.insert(key, pending);
+        self.waiting.push_back((at + self.timeout, first_seq, key));
     }
 
     /// Entry `help` answered the message of part `seq`, whose other parts had not come.
     pub fn helped(&mut self, seq: u64, help: u64) {
         let Some(key) = self.by_seq.get(&seq).copied() else { return };
         let Some(pending) = self.messages.get_mut(&key) else { return };
-        if pending.help.is_none() {
+        if pending.mixed {
+            // A late part cannot be told from one of the next text.
+            self.drop(&key);
+        } else if pending.help.is_none() {
             pending.help = Some(Help { seq: help, overtaken: false });
             self.kept.push_back((pending.begun_at + self.keep, pending.first_seq, key));
         }
@@ -293,16 +385,20 @@ impl Parts {
         }
     }
 
-    /// The part with this entry belongs to a message that is decided: forgets that message.
-    pub fn forget(&mut self, seq: u64) {
-        if let Some(key) = self.by_seq.get(&seq).copied() {
-            self.drop(&key);
+    /// The part with this entry belongs to a message that is decided at `at`: forgets that message.
+    /// If its first part came twice, the other one waits for the rest of another text.
+    pub fn forget(&mut self, seq: u64, at: Timestamp) {
+        let Some(key) = self.by_seq.get(&seq).copied() else { return };
+        if let Some(Pending { copy: Some(copy), from, to, .. }) = self.drop(&key) {
+            self.by_seq.insert(copy.seq, key);
+            self.begin(key, vec![(1, copy)], from, to, at);
         }
     }
 
-    fn drop(&mut self, key: &MessageKey) {
-        let Some(pending) = self.messages.remove(key) else { return };
-        for (_, piece) in &pending.pieces {
+    fn drop(&mut self, key: &MessageKey) -> Option<Pending> {
+        let pending = self.messages.remove(key)?;
+        let pieces = pending.pieces.iter().map(|(_, piece)| piece);
+        for piece in pieces.chain(&pending.copy) {
             self.by_seq.remove(&piece.seq);
         }
         if let Some(keys) = self.by_phone.get_mut(&key.phone) {
@@ -311,6 +407,7 @@ impl Parts {
                 self.by_phone.remove(&key.phone);
             }
         }
+        Some(pending)
     }
 
     /// The next message that is to get help at `now`; those whose time is over are forgotten.
@@ -327,9 +424,10 @@ impl Parts {
 
     /// Takes the next message from its queue whose time has passed, or the oldest if there are too many.
     fn due(&mut self, now: Timestamp) -> Option<MessageKey> {
-        for queue in [&mut self.waiting, &mut self.kept] {
+        for (queue, helped) in [(&mut self.waiting, false), (&mut self.kept, true)] {
             while queue.front().is_some_and(|(_, seq, key)| {
-                self.messages.get(key).is_none_or(|pending| pending.first_seq != *seq)
+                let pending = self.messages.get(key);
+                pending.is_none_or(|it| it.first_seq != *seq || it.help.is_some() != helped)
             }) {
                 queue.pop_front();
             }
@@ -354,123 +452,4 @@ impl Parts {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TO: Address<'_> = Address { ton: 1, npi: 1, digits: b"8103" };
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_second(1_607_940_000 + seconds).unwrap()
-    }
-
-    fn key(reference: u16, total: u8) -> MessageKey {
-        let phone = Msisdn::parse("994501200001", 994, 9).unwrap();
-        MessageKey { operator: 0, phone, reference, total }
-    }
-
-    /// A part whose text is its entry's number.
-    fn insert(parts: &mut Parts, key: MessageKey, number: u8, seq: u64, second: i64) {
-        let piece = Piece { seq, text: seq.to_string().into(), repeated: false };
-        parts.insert(key, number, piece, [TO, TO], at(second));
-    }
-
-    fn parts(messages_max: usize) -> Parts {
-        Parts::new(SignedDuration::from_secs(60), SignedDuration::from_secs(1800), messages_max)
-    }
-
-    /// The entries of the next message that gets help, which entry `help` is.
-    fn expire(parts: &mut Parts, help: u64, second: i64) -> Option<Vec<u64>> {
-        let incomplete = parts.expire(at(second))?;
-        parts.helped(*incomplete.seqs.first()?, help);
-        Some(incomplete.seqs)
-    }
-
-    #[test]
-    fn parts_come_in_any_order() {
-        let mut parts = parts(2);
-        insert(&mut parts, key(7, 3), 3, 1, 0);
-        assert!(parts.complete(&key(7, 3), 3).is_none(), "the same part again completes nothing");
-        insert(&mut parts, key(7, 3), 1, 2, 1);
-        let siblings = parts.complete(&key(7, 3), 2).unwrap();
-        assert_eq!(siblings.pieces.iter().map(|piece| piece.seq).collect::<Vec<_>>(), [2, 1]);
-        parts.forget(2);
-        assert!(parts.messages.is_empty() && parts.by_seq.is_empty() && parts.by_phone.is_empty());
-    }
-
-    #[test]
-    fn a_message_gets_help_after_its_time_and_is_kept_for_those_that_come_late() {
-        let mut parts = parts(2);
-        insert(&mut parts, key(1, 2), 1, 1, 0);
-        assert_eq!(expire(&mut parts, 9, 59), None);
-        assert_eq!(parts.oldest(), Some(1));
-        assert_eq!(expire(&mut parts, 9, 60), Some(vec![1]));
-        assert_eq!(parts.oldest(), None, "a start need not read it");
-        assert_eq!(expire(&mut parts, 10, 1799), None, "once");
-        let help = |parts: &Parts| parts.complete(&key(1, 2), 2).map(|siblings| siblings.help.unwrap());
-        assert_eq!(help(&parts), Some(Help { seq: 9, overtaken: false }));
-        parts.asked(key(1, 2).phone);
-        assert_eq!(help(&parts), Some(Help { seq: 9, overtaken: true }));
-        assert_eq!(expire(&mut parts, 10, 1800), None);
-        assert_eq!(help(&parts), None);
-        assert!(parts.by_seq.is_empty() && parts.by_phone.is_empty());
-    }
-
-    #[test]
-    fn what_completes_a_text_that_is_overtaken_is_kept_for_nothing() {
-        let mut parts = parts(2);
-        insert(&mut parts, key(1, 2), 1, 1, 0);
-        expire(&mut parts, 9, 60);
-        parts.asked(key(1, 2).phone);
-        insert(&mut parts, key(1, 2), 2, 10, 70);
-        assert!(parts.messages.is_empty());
-        assert_eq!(expire(&mut parts, 11, 200), None);
-    }
-
-    #[test]
-    fn a_reused_reference_has_a_deadline_of_its_own() {
-        let mut parts = parts(2);
-        insert(&mut parts, key(1, 2), 1, 1, 0);
-        parts.forget(1);
-        insert(&mut parts, key(1, 2), 1, 3, 50);
-        assert_eq!(expire(&mut parts, 9, 60), None);
-        assert_eq!(expire(&mut parts, 9, 110), Some(vec![3]));
-    }
-
-    #[test]
-    fn a_part_that_comes_again_begins_a_text_only_with_another_one() {
-        let mut parts = parts(2);
-        let piece = Piece { seq: 5, text: "a".into(), repeated: true };
-        parts.insert(key(1, 2), 1, piece, [TO, TO], at(0));
-        assert!(!parts.lacks(&key(1, 2), 2), "the other one would be a redelivery too");
-        assert!(parts.complete(&key(1, 2), 2).is_some());
-        assert_eq!(expire(&mut parts, 9, 60), None, "nobody is told of a redelivery");
-        assert!(parts.messages.is_empty());
-    }
-
-    #[test]
-    fn too_many_messages_push_the_oldest_out() {
-        let mut parts = parts(2);
-        for reference in 0..3 {
-            insert(&mut parts, key(reference, 2), 1, reference.into(), 0);
-        }
-        assert_eq!(expire(&mut parts, 9, 1), Some(vec![0]));
-        assert_eq!(expire(&mut parts, 10, 1), None);
-        assert_eq!(parts.messages.len(), 2);
-    }
-
-    #[test]
-    fn one_phone_has_eight_at_most_and_the_oldest_goes_first() {
-        let mut parts = parts(100);
-        for reference in 0..8 {
-            assert!(parts.displaced(&key(reference, 2), 1).is_none());
-            insert(&mut parts, key(reference, 2), 1, reference.into(), 0);
-        }
-        assert!(parts.displaced(&key(3, 2), 2).is_none(), "it belongs to one of them");
-        assert_eq!(parts.displaced(&key(8, 2), 1).unwrap().seqs, [0]);
-        parts.helped(0, 20);
-        assert!(parts.displaced(&key(8, 2), 1).is_none(), "it has its help");
-        insert(&mut parts, key(8, 2), 1, 8, 0);
-        assert!(parts.complete(&key(0, 2), 2).is_none());
-        assert_eq!(parts.messages.len(), 8);
-    }
-}
+mod tests;

@@ -226,7 +226,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Driver<S> {
             }
             let (address, asked) = (guard.peer.ip(), Some(asked));
             gateway.binds.refused(Attempt { address, asked, cause: Cause::Refused(cause) }, now.wall);
-            if matches!(cause, Refused::SystemId | Refused::Password) || cause.is_of_length() {
+            // Whoever is put off sooner for one account than for another learns that there is one.
+            let guesses = matches!(cause, Refused::SystemId | Refused::Password | Refused::Address);
+            if guesses || cause.is_of_length() {
                 guard.refused(now.monotonic);
             }
         });

@@ -524,7 +524,8 @@ impl Batch {
         port: &Port,
         received_at: Timestamp,
     ) {
-        let phone = incoming::phone(message, port.numbering);
+        // A message from our own number would be answered to ourselves.
+        let phone = incoming::phone(message, port.numbering).filter(|_| !port.is_ours(message.source.digits));
         if bound.role == Role::Esme
             && let Some(receipt) = Receipt::of(message, phone, bound.terms.alphabet)
             && self.receipt(request, receipt, bound, port)

@@ -198,13 +198,14 @@ impl Port {
     }
 
     /// What a bind that is refused is answered with. Whoever comes from an address that no agreement
-    /// names is not told which accounts there are.
+    /// names, or that of the account does not, is not told which accounts there are.
     #[must_use]
     pub fn bind_status(&self, cause: Refused, origin: Option<Origin>) -> Status {
         let known =
             |origin: Origin| self.configured().any(|operator| accounts::names(operator, origin.address));
         match cause {
             Refused::SystemId if !origin.is_some_and(known) => Refused::Password.status(),
+            Refused::Address => Refused::Password.status(),
             cause => cause.status(),
         }
     }

@@ -96,13 +96,72 @@ fn both_parts_again_are_a_redelivery_and_nobody_is_told_anything_else() {
 }
 
 #[test]
-fn a_new_first_part_begins_a_new_text() {
-    let mut node = Node::start(NOON);
-    take(&mut node, 1, 1, "2 AZE1000");
-    take(&mut node, 2, 1, "2 AZE2000");
-    assert!(node.reply().is_some(), "the first one gets help");
-    take(&mut node, 3, 2, "0000");
-    assert!(node.reply().unwrap().starts_with("İCAZƏ VAR: AZE20000000"));
+fn parts_that_could_be_of_either_text_are_never_joined() {
+    let texts = [(1, "2 AZE2003"), (1, "1 AZE2004"), (2, "1002"), (2, "5003")];
+    for order in [&[0, 1, 2, 3][..], &[0, 1, 3, 2], &[0, 1, 3], &[2, 3, 0, 1], &[3, 2, 1]] {
+        for late in [0, 90] {
+            let mut node = Node::start(NOON);
+            for (identity, &at) in (1..).zip(order) {
+                let (number, text) = texts[at];
+                take(&mut node, identity, number, text);
+                node.pass(if identity == 1 { late } else { 0 });
+                node.crash();
+            }
+            node.pass(60);
+            let mut replies = std::iter::from_fn(|| node.reply()).collect::<Vec<_>>();
+            assert!(replies.iter().all(|reply| !reply.contains("İCAZƏ VAR")), "{order:?}: {replies:?}");
+            assert_eq!(replies.len(), if late == 0 { 1 } else { 2 }, "{order:?}: {replies:?}");
+            node.pass(1800);
+            assert_eq!(node.reply(), None, "{order:?}");
+            // Another text under the same reference is one again.
+            take(&mut node, 11, 1, "2 AZE2000");
+            take(&mut node, 12, 2, "0000");
+            replies.extend(node.reply());
+            assert!(replies.pop().unwrap().starts_with("İCAZƏ VAR: AZE20000000"), "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn a_first_part_that_two_texts_share_serves_both() {
+    let (first, a, b) = ((1, 1, "2 AZE2000"), (2, 2, "0000"), (3, 2, "0001"));
+    for order in [[first, first, a, b], [first, a, first, b], [first, a, b, first]] {
+        let mut node = Node::start(NOON);
+        let mut replies = Vec::new();
+        for (identity, number, text) in order {
+            take(&mut node, identity, number, text);
+            // It is sent once more after the crash, for nobody has answered it.
+            node.crash();
+            while let Some(reply) = node.reply() {
+                replies.push(reply);
+            }
+        }
+        let granted = |serial| replies.iter().any(|reply| reply.contains(&format!("İCAZƏ VAR: {serial}")));
+        assert!(granted("AZE20000000") && granted("AZE20000001"), "{replies:?}");
+        node.pass(120);
+        assert_eq!(node.reply(), None, "nothing is left over");
+        assert_eq!(decisions(&node).len(), 2);
+    }
+}
+
+#[test]
+fn ten_long_texts_of_one_phone_cost_the_oldest_two_at_most() {
+    let mut node = Node::start_with(NOON, |settings| settings.phone.texts_max = 30);
+    let part = |node: &mut Node, reference: u16, number: u8, text: &str| {
+        let identity = u128::from(reference) * 2 + u128::from(number);
+        node.take(ANNA, identity, Body::Part(Part::new(reference, 2, number).unwrap(), text));
+        std::iter::from_fn(|| node.reply()).collect::<Vec<_>>()
+    };
+    let mut helps = Vec::new();
+    for reference in 0..10 {
+        helps.extend(part(&mut node, reference, 1, "2 AZE2000"));
+    }
+    assert_eq!(helps.len(), 2, "{helps:?}");
+    let second = |reference| part(&mut node, reference, 2, &format!("000{reference}"));
+    let granted: Vec<_> = (0..10).flat_map(second).collect();
+    // The oldest is made whole by a late part; what the next one lacks is then overtaken.
+    assert!(granted.iter().all(|reply| reply.contains("İCAZƏ VAR")), "{granted:?}");
+    assert_eq!(granted.len(), 9);
     node.pass(120);
-    assert_eq!(node.reply(), None);
+    assert_eq!(node.reply(), None, "no second help");
 }

@@ -93,6 +93,19 @@ fn an_address_that_was_agreed_is_told_what_is_wrong_with_its_account() {
 }
 
 #[test]
+fn whoever_binds_from_elsewhere_cannot_tell_an_account_from_none() {
+    let site = Site::new(
+        "[operators.elsewhere]\nsystem_id = \"elsewhere\"\npassword = \"secret\"\nallow = [\"192.0.2.0/24\"]\n",
+    );
+    let gateway = site.start();
+    for (system_id, password) in [("elsewhere", "wrong"), ("elsewhere", "secret"), ("nobody", "wrong")] {
+        let mut peer = Peer::connect(&gateway.smpp);
+        assert_eq!(peer.bind(system_id, password).unwrap().status, Status::ESME_RINVPASWD, "{system_id}");
+        assert!(peer.is_closed());
+    }
+}
+
+#[test]
 fn malformed_bodies_get_their_status_and_the_session_lives() {
     let (_site, gateway) = gateway(&[]);
     let mut peer = Peer::bound(&gateway.smpp);

@@ -139,6 +139,26 @@ fn a_stray_nul_or_a_cut_parameter_costs_no_text_and_is_counted() {
 }
 
 #[test]
+fn a_text_whose_length_is_too_small_is_refused_whole() {
+    let site = Site::new("");
+    let gateway = site.start();
+    let mut peer = bound(&gateway);
+    // A length in characters, and one that is one octet short.
+    for (data_coding, payload, length) in
+        [(8, wide("2 AZE20000001"), 13), (0, b"2 AZE20000001".to_vec(), 12), (8, wide("2 MYI2000001"), 12)]
+    {
+        let mut short = submit(PHONE, 0, data_coding, &payload);
+        let sm_length = short.len() - payload.len() - 1;
+        short[sm_length] = length;
+        peer.send(&short);
+        let status = peer.read_until(Command::SUBMIT_SM_RESP).unwrap().status;
+        assert_eq!(status, Status::ESME_RINVMSGLEN, "{data_coding}");
+    }
+    // Whatever was answered would stand before this.
+    grants(&mut peer, &[&submit(PHONE, 0, 0, b"2 AZE20000002")], "AZE20000002");
+}
+
+#[test]
 fn texts_are_read_in_the_alphabet_that_they_are_in() {
     let site = Site::new("");
     let gateway = site.start();
@@ -222,7 +242,8 @@ fn one_phone_is_one_however_its_parts_spell_it_and_replies_go_where_they_came_fr
 #[test]
 fn receipts_and_loops_are_put_aside_and_counted() {
     let site = Site::new("");
-    let gateway = site.start();
+    // One of ours that could be a subscriber's by its length.
+    let gateway = site.start_with(&["SMPP__SHORT_NUMBERS=8103,+994500008103"]);
     let mut peer = bound(&gateway);
     let receipt = b"id:5001 submit date:2204152009 done date:2204152009 stat:DELIVRD err:000";
     for (source, esm_class, payload) in [
@@ -230,6 +251,8 @@ fn receipts_and_loops_are_put_aside_and_counted() {
         (PHONE, 0x00, receipt),
         (PHONE, 0x08, b"thank you"),
         (b"8103", 0, b"2 AZE20000001"),
+        (b"994500008103", 0, b"2 AZE20000001"),
+        (b"+994500008103", 0, b"2 AZE20000001"),
     ] {
         peer.send(&submit(source, esm_class, 0, payload));
         assert_eq!(peer.read_until(Command::SUBMIT_SM_RESP).unwrap().status, Status::ESME_ROK);
@@ -237,14 +260,14 @@ fn receipts_and_loops_are_put_aside_and_counted() {
     // Whatever was answered would stand before this.
     grants(&mut peer, &[&submit(PHONE, 0x08, 0, b"2 AZE20000002")], "AZE20000002");
     let metrics = gateway.metrics();
-    for counted in ["cause=\"receipt\"} 3", "cause=\"loop\"} 1"] {
+    for counted in ["cause=\"receipt\"} 3", "cause=\"loop\"} 3"] {
         assert!(
             metrics.contains(&format!("icaze_texts_put_aside_total{{operator=\"demo\",{counted}")),
             "{counted}"
         );
     }
     let told = granted(&["operators", "--config", &config(&site)]);
-    assert!(told.contains("texts put aside: loop 1, receipt 3"), "{told}");
+    assert!(told.contains("texts put aside: loop 3, receipt 3"), "{told}");
 }
 
 #[test]
