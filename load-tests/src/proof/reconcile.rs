@@ -120,9 +120,10 @@ fn replies(
     }
 }
 
-/// Every part is in one decision, but for those of texts whose parts did not all come in time: help named those that
-/// had come, and one that came late made one more decision, which refers to the help or repeats a permit; or none, if
-/// the phone had asked since. A part that came again when its text was decided is in none.
+/// Every part is in one decision, but for those of texts whose parts did not all come in time: help
+/// named those that had come, and one that came late made one more decision, which refers to the
+/// help or repeats a permit; or none, if the phone had asked since. A part that came again when its
+/// text was decided is in none.
 fn parts(records: &[Record], all_in: bool, verdict: &mut Verdict) {
     let mut named: HashMap<Place, Vec<&Record>> = HashMap::new();
     for record in records {
