@@ -359,11 +359,16 @@ impl Pipeline {
     /// The entry of the same message. One that is no answer now may have been one to a question that is
     /// over.
     pub(super) fn decided_before(&self, message: &Message<'_>, meaning: &Meaning) -> Option<u64> {
-        let find = |identity| self.requests.find(identity, self.time);
         match message.phone.filter(|_| meaning.is_nothing()) {
-            Some(phone) => self.questions.identities(phone, message.identity).filter_map(find).max(),
-            None => find(meaning.identity(message.identity)),
+            Some(phone) => self.found_before(phone, message.identity),
+            None => self.requests.find(meaning.identity(message.identity), self.time),
         }
+    }
+
+    /// The newest entry of a message of `phone` with this identity, by itself or as an answer.
+    pub(super) fn found_before(&self, phone: Msisdn, identity: u128) -> Option<u64> {
+        let identities = self.questions.identities(phone, identity);
+        identities.filter_map(|identity| self.requests.find(identity, self.time)).max()
     }
 }
 
