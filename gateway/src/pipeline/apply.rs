@@ -127,9 +127,10 @@ impl Pipeline {
     }
 
     fn apply_part(&mut self, seq: u64, at: Timestamp, part: &Part<'_>) {
-        let known = self.requests.find(part.identity, at).is_some();
+        let phone = self.phone(&part.from);
+        let known = phone.and_then(|phone| self.found_before(phone, part.identity)).is_some();
         self.remember(part.identity, seq, at, Timestamp::MAX);
-        let Some(phone) = self.phone(&part.from) else { return };
+        let Some(phone) = phone else { return };
         let (reference, total) = (part.reference, part.total);
         let key = MessageKey { operator: self.id(part.operator), phone, reference, total };
         let repeated = known && !self.parts.lacks(&key, part.number);

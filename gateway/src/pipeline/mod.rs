@@ -299,7 +299,7 @@ impl Pipeline {
         world: &World,
         moment: &Moment<'_>,
     ) -> Result<Accepted, Full> {
-        if let Some(seq) = self.requests.find(message.identity, self.time) {
+        if let Some(seq) = self.found_before(key.phone, message.identity) {
             // Some telephones give all texts one reference: where the text that this part made is
             // decided, the same part may belong to another one.
             let begins = number == 1 || self.parts.lacks(&key, number);

@@ -435,6 +435,12 @@ impl Pipeline {
             None => find(meaning.identity(message.identity)),
         }
     }
+
+    /// The newest entry of a message of `phone` with this identity, by itself or as an answer.
+    pub(super) fn found_before(&self, phone: Msisdn, identity: u128) -> Option<u64> {
+        let identities = self.questions.identities(phone, identity);
+        identities.filter_map(|identity| self.requests.find(identity, self.time)).max()
+    }
 }
 
 /// What the question of entry `seq` adds to an identity: spread, so that no two sums are alike.

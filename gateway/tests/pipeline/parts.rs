@@ -165,3 +165,26 @@ fn ten_long_texts_of_one_phone_cost_the_oldest_two_at_most() {
     node.pass(120);
     assert_eq!(node.reply(), None, "no second help");
 }
+
+#[test]
+fn an_answer_in_parts_that_comes_again_is_a_redelivery() {
+    for [first, last] in [[1, 2], [2, 1]] {
+        let mut node = Node::start(NOON);
+        let texts = ["", "mənim vəsiqəm AZE2000", "0000"];
+        assert!(node.text(ANNA, "2").is_some(), "asked for the document");
+        take(&mut node, 101, first, texts[usize::from(first)]);
+        let decided = take(&mut node, 102, last, texts[usize::from(last)]);
+        assert!(node.reply().unwrap().starts_with("İCAZƏ VAR: AZE20000000"));
+        node.crash();
+        while node.reply().is_some() {}
+        let again = take(&mut node, 102, last, texts[usize::from(last)]);
+        take(&mut node, 101, first, texts[usize::from(first)]);
+        take(&mut node, 102, last, texts[usize::from(last)]);
+        assert!(last == 1 || again == decided, "only a first part may begin another text");
+        while node.reply().is_some_and(|reply| reply.starts_with("İCAZƏ VAR")) {}
+        node.crash();
+        node.pass(60);
+        assert_eq!(node.reply(), None, "no help, and nothing else");
+        assert_eq!(decisions(&node).len(), 2, "the question and its answer");
+    }
+}

@@ -225,12 +225,20 @@ impl Story {
             // A revocation makes all that was told to its phone before no answer.
             let phone = |seq: &u64| self.decided.get(seq).map(|decided| &decided.from);
             let revoked = self.revoked.range(first..seq).any(|(_, (_, of))| phone(of) == phone(&first));
-            // Nor is a question that was answered, or took another's place.
+            // Nor is a question that was answered, or took another's place, nor a help that asked nothing
+            // once something else was decided.
             let between = self.decided.range(first + 1..seq).filter(|(_, later)| later.from == before.from);
-            let answered = before.outcome == Outcome::Help
-                && before.again.is_some()
+            let asks = |reason| {
+                use Reason::{Confirm, NoDocument, NoPurpose, Series};
+                matches!(reason, Some(NoPurpose | NoDocument | Series | Confirm))
+            };
+            let answered = asks(before.reason)
                 && between.clone().any(|(_, later)| {
-                    later.request.is_some() || later.refers_to == Some(first) || later.again.is_some()
+                    before.again.is_none()
+                        || later.request.is_some()
+                        || later.refers_to == Some(first)
+                        || later.again.is_some()
+                        || asks(later.reason)
                 });
             if !over && !notice && !refused && !revoked && !answered {
                 return Err(format!(

@@ -187,7 +187,7 @@ impl Report {
              three ledgers.\n\n\
              *acked*: message_ids that gateways gave out. *seen twice*: replies that came once more, with the same text.\n\
              *longest wait*: from the first delivery of a text that met such a fault to its acknowledgement, all deliveries\n\
-             between them included. *lost*: acked without exactly one record of its phone, a part in no decision, a reply due that\n\
+             between them included. *lost*: acked without exactly one record of its phone, a part that lacks its decision, a reply due that\n\
              neither came nor ended, a reply without a record. *doubled*: one message decided twice by one gateway, two permits of\n\
              one person and purpose at once or more grants than the day's allowance in all ledgers together, but for those that\n\
              Redis holds as conflicts. What gateways counted is read before they are killed or end.\n\n",

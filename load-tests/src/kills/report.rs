@@ -99,7 +99,7 @@ impl Report {
              had one too. What the operator saw is then held against the ledger. Each row is one look, and counts from the start.\n\n\
              *acked*: message_ids that the gateway gave out. *seen twice*: replies that came once more, with the same text: after\n\
              a kill between a reply and its response, and to a message that was delivered again. *lost*: acked without exactly one\n\
-             record of its phone, a part in no decision, a reply due that neither came nor ended, a reply without a record.\n\
+             record of its phone, a part that lacks its decision, a reply due that neither came nor ended, a reply without a record.\n\
              *doubled*: one message decided twice, two permits of one person and purpose at once, more grants than the day's\n\
              allowance.\n\n",
         );

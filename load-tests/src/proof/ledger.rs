@@ -76,6 +76,8 @@ pub(crate) struct Record {
     pub(crate) message_id: String,
     pub(crate) phone: Option<u64>,
     pub(crate) decided_at: Timestamp,
+    /// What makes its message the same message; nought of help for parts that did not all come.
+    pub(crate) identity: String,
     pub(crate) what: What,
 }
 
@@ -86,9 +88,14 @@ pub(crate) enum What {
     Part,
     /// An outcome.
     Decision {
-        identity: String,
         /// The records of the earlier parts.
         parts: Vec<Place>,
+        /// The earlier decision that it is about.
+        refers_to: Option<Place>,
+        /// Whether the phone asked for something.
+        asked: bool,
+        /// Whether it tells of a permit that stands.
+        repeats: bool,
         /// The text that the phone is owed.
         reply: Option<String>,
         /// Set where a permit was issued.
@@ -111,6 +118,13 @@ pub(crate) enum End {
     Expired,
     /// The operator refused it; a permit in it ended, and its allowance returned.
     Refused,
+}
+
+impl Record {
+    /// Whether it is the help for parts that did not all come.
+    pub(crate) fn is_help(&self) -> bool {
+        matches!(self.what, What::Decision { .. }) && self.identity.bytes().all(|digit| digit == b'0')
+    }
 }
 
 /// What the ledgers say.
@@ -143,8 +157,13 @@ impl Ledger {
         let what = match &*line.kind {
             "part" => What::Part,
             "decision" => What::Decision {
-                identity: line.identity.unwrap_or_default(),
                 parts: line.parts.into_iter().map(place).collect(),
+                refers_to: match line.refers_to {
+                    Some(RefersTo::One(seq)) => Some(place(seq)),
+                    Some(RefersTo::Many(_)) | None => None,
+                },
+                asked: line.purpose.is_some(),
+                repeats: line.outcome.as_deref() == Some("repeated"),
                 reply: line.reply.and_then(|reply| reply.text),
                 grant: line.permit.filter(|_| line.outcome.as_deref() == Some("granted")).map(|permit| {
                     Grant {
@@ -161,6 +180,7 @@ impl Ledger {
             message_id: line.message_id.unwrap_or_default(),
             phone,
             decided_at: line.decided_at.unwrap_or_default(),
+            identity: line.identity.unwrap_or_default(),
             what,
         });
         Ok(())

@@ -120,21 +120,47 @@ fn replies(
     }
 }
 
-/// Every part belongs to one decision.
+/// Every part is in one decision, but for those of texts whose parts did not all come in time: help
+/// named those that had come, and one that came late made one more decision, which refers to the
+/// help or repeats a permit; or none, if the phone had asked since. A part that came again when its
+/// text was decided is in none.
 fn parts(records: &[Record], all_in: bool, verdict: &mut Verdict) {
-    let mut named: HashSet<Place> = HashSet::new();
+    let mut named: HashMap<Place, Vec<&Record>> = HashMap::new();
     for record in records {
         let What::Decision { parts, .. } = &record.what else { continue };
-        for &part in parts {
-            if !named.insert(part) {
-                verdict.doubled.push(format!("part {part} is in two decisions"));
+        parts.iter().for_each(|part| named.entry(*part).or_default().push(record));
+    }
+    let mut seen: HashSet<(u8, &str)> = HashSet::new();
+    // By gateway and phone: whether it has asked since it got help.
+    let mut helped: HashMap<(u8, Option<u64>), bool> = HashMap::new();
+    for record in records {
+        let (place, phone) = (record.place, (record.place.node, record.phone));
+        let again = !record.is_help() && !seen.insert((place.node, &record.identity));
+        if let What::Decision { asked, .. } = &record.what {
+            if record.is_help() {
+                helped.insert(phone, false);
+            } else if let Some(since) = helped.get_mut(&phone) {
+                *since |= asked;
             }
+            continue;
+        }
+        match named.get(&place).map(Vec::as_slice).unwrap_or_default() {
+            [_] => {}
+            [help, late] if help.is_help() && completes(late, help) => {}
+            [] if all_in && !again && helped.get(&phone) != Some(&true) => {
+                verdict.lost.push(format!("part {place} is in no decision"));
+            }
+            [] => {}
+            several => verdict.doubled.push(format!("part {place} is in {} decisions", several.len())),
         }
     }
-    let parts = records.iter().filter(|record| record.what == What::Part);
-    for part in parts.filter(|part| all_in && !named.contains(&part.place)) {
-        verdict.lost.push(format!("part {} is in no decision", part.place));
-    }
+}
+
+/// Whether a decision says that it is of a text that got this help before.
+fn completes(late: &Record, help: &Record) -> bool {
+    let What::Decision { refers_to, repeats, .. } = &late.what else { return false };
+    // What repeats a permit refers to the permit's own decision.
+    !late.is_help() && (*refers_to == Some(help.place) || *repeats)
 }
 
 /// The same message is decided once by one gateway, unless its permit ended with a reply that the operator refused, or midnight, when
@@ -142,11 +168,11 @@ fn parts(records: &[Record], all_in: bool, verdict: &mut Verdict) {
 fn identities(records: &[Record], ends: &HashMap<Place, End>, verdict: &mut Verdict) {
     let mut decided: HashMap<(u8, &str), &Record> = HashMap::new();
     for record in records {
-        let What::Decision { identity, .. } = &record.what else { continue };
         // What is decided of parts whose siblings never came has none.
-        if identity.bytes().all(|digit| digit == b'0') {
+        if record.what == What::Part || record.is_help() {
             continue;
         }
+        let identity = record.identity.as_str();
         let Some(before) = decided.insert((record.place.node, identity), record) else { continue };
         let anew = ends.contains_key(&before.place) || day(before) != day(record);
         if !anew {
@@ -230,10 +256,34 @@ mod tests {
     }
 
     fn part(seq: u64, from: u64) -> String {
+        part_of(seq, from, &format!("part {seq}"))
+    }
+
+    fn part_of(seq: u64, from: u64, identity: &str) -> String {
         format!(
-            r#"{{"node":0,"seq":{seq},{AT},"kind":"part","message_id":"{seq:08X}","from":"{}"}}"#,
+            r#"{{"node":0,"seq":{seq},{AT},"kind":"part","message_id":"{seq:08X}","from":"{}","identity":"{identity}"}}"#,
             phone(from)
         )
+    }
+
+    /// A decision of phone 5 that names part 2.
+    fn of_part(seq: u64, identity: &str, rest: &str) -> String {
+        format!(
+            r#"{{"node":0,"seq":{seq},{AT},"kind":"decision","from":"{}","identity":"{identity}","parts":[2],{rest}}}"#,
+            phone(5)
+        )
+    }
+
+    /// The help for part 2, whose sibling was awaited in vain.
+    fn help(seq: u64) -> String {
+        of_part(seq, "0000", r#""outcome":"help""#)
+    }
+
+    /// What is wrong with parts, once all is in.
+    fn wrong(lines: &[String]) -> Vec<String> {
+        let mut verdict = Verdict::default();
+        parts(&ledger(lines).records, true, &mut verdict);
+        [verdict.lost, verdict.doubled].concat()
     }
 
     fn ledger(lines: &[String]) -> Ledger {
@@ -345,13 +395,66 @@ mod tests {
         assert_eq!((judged(8).doubled.len(), judged(8).conflicts), (2, 0), "another person's");
     }
 
+    const FINE: [&str; 0] = [];
+    const REFUSED: &str = r#""purpose":2,"outcome":"refused""#;
+
     #[test]
     fn a_part_belongs_to_one_decision() {
-        let with_parts =
-            |seq| granted(seq, 5, &seq.to_string(), START).replace(r#""person""#, r#""parts":[2],"person""#);
-        let verdict = judge(&witness(), &ledger(&[part(2, 5)]), true);
-        assert_eq!(verdict.lost, ["part 2 of gateway 0 is in no decision"]);
-        let doubled = judge(&witness(), &ledger(&[part(2, 5), with_parts(3), with_parts(4)]), false).doubled;
-        assert!(doubled.contains(&"part 2 of gateway 0 is in two decisions".to_owned()), "{doubled:?}");
+        assert_eq!(wrong(&[part(2, 5), of_part(3, "a", REFUSED)]), FINE);
+        assert_eq!(wrong(&[part(2, 5)]), ["part 2 of gateway 0 is in no decision"]);
+        let mut verdict = Verdict::default();
+        parts(&ledger(&[part(2, 5)]).records, false, &mut verdict);
+        assert_eq!(verdict, Verdict::default(), "its sibling may still come");
+        let twice = [part(2, 5), of_part(3, "a", REFUSED), of_part(4, "b", REFUSED)];
+        assert_eq!(wrong(&twice), ["part 2 of gateway 0 is in 2 decisions"]);
+    }
+
+    #[test]
+    fn a_part_that_got_help_is_in_one_more_decision_that_says_why() {
+        let late = |rest: &str| wrong(&[part(2, 5), help(3), of_part(4, "a", rest)]);
+        let refused = |refers_to: u64| format!(r#"{REFUSED},"refers_to":{refers_to}"#);
+        assert_eq!(wrong(&[part(2, 5), help(3)]), FINE);
+        assert_eq!(late(&refused(3)), FINE);
+        assert_eq!(late(r#""purpose":2,"outcome":"repeated","refers_to":1"#), FINE, "a permit stands");
+        let doubled = ["part 2 of gateway 0 is in 2 decisions"];
+        assert_eq!(late(REFUSED), doubled);
+        assert_eq!(late(&refused(1)), doubled);
+        assert_eq!(wrong(&[part(2, 5), help(3), help(4)]), doubled, "help twice");
+        assert_eq!(
+            wrong(&[part(2, 5), of_part(3, "a", REFUSED), help(4)]),
+            doubled,
+            "help for what is decided"
+        );
+        let thrice = [part(2, 5), help(3), of_part(4, "a", &refused(3)), of_part(5, "b", &refused(3))];
+        assert_eq!(wrong(&thrice), ["part 2 of gateway 0 is in 3 decisions"]);
+    }
+
+    #[test]
+    fn a_part_that_comes_late_is_in_no_decision_only_where_its_phone_asked_since() {
+        let late =
+            |from, between: &[String]| wrong(&[&[part(2, 5), help(3)], between, &[part(9, from)]].concat());
+        let lost = ["part 9 of gateway 0 is in no decision"];
+        assert_eq!(late(5, &[granted(4, 5, "a", START)]), FINE);
+        assert_eq!(late(5, &[]), lost);
+        assert_eq!(late(5, &[granted(4, 6, "a", START)]), lost, "another phone asked");
+        assert_eq!(late(6, &[granted(4, 6, "a", START)]), lost, "another phone got help");
+        assert_eq!(late(5, &[granted(4, 5, "a", START).replace(r#""purpose":2,"#, "")]), lost, "not asked");
+        let before = [granted(1, 5, "a", START), part(2, 5), help(3), part(9, 5)];
+        assert_eq!(wrong(&before), lost, "it asked before the help");
+    }
+
+    #[test]
+    fn a_part_that_came_again_is_in_no_decision() {
+        let decided = [part_of(2, 5, "a"), of_part(3, "b", REFUSED)];
+        let again = |part: String| wrong(&[&decided[..], &[part]].concat());
+        assert_eq!(again(part_of(4, 5, "a")), FINE, "it came before as a part");
+        assert_eq!(again(part_of(4, 5, "b")), FINE, "it came before as the last part");
+        let lost = ["part 4 of gateway 0 is in no decision"];
+        assert_eq!(again(part_of(4, 5, "c")), lost);
+        let elsewhere = part_of(4, 5, "a").replace(r#""node":0"#, r#""node":1"#);
+        assert_eq!(again(elsewhere), ["part 4 of gateway 1 is in no decision"], "of another gateway");
+        let reversed =
+            [part_of(2, 5, "a"), part_of(4, 5, "a"), of_part(5, "b", REFUSED).replace("[2]", "[4]")];
+        assert_eq!(wrong(&reversed), ["part 2 of gateway 0 is in no decision"], "the first of them");
     }
 }
