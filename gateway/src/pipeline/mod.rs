@@ -301,8 +301,9 @@ impl Pipeline {
     ) -> Result<Accepted, Full> {
         if let Some(seq) = self.found_before(key.phone, message.identity) {
             // Some telephones give all texts one reference: where the text that this part made is
-            // decided, the same part may belong to another one.
-            let begins = number == 1 || self.parts.lacks(&key, number);
+            // decided, the same first part may begin another one. The same later part completes none,
+            // because it may be a redelivery, and would make a document that nobody wrote.
+            let begins = number == 1;
             let repeats = self.parts.repeats(&key, number, message.text);
             let redelivered = (self.parts.holds(&key, seq) && !repeats) || !begins;
             let meaning = self.meaning(message.phone, &message.reading());

@@ -96,6 +96,20 @@ fn both_parts_again_are_a_redelivery_and_nobody_is_told_anything_else() {
 }
 
 #[test]
+fn a_later_part_that_comes_again_completes_no_other_text() {
+    let mut node = Node::start(NOON);
+    take(&mut node, 1, 1, "2 AZE1000");
+    let decided = take(&mut node, 2, 2, "0002");
+    node.reply().unwrap();
+    take(&mut node, 3, 1, "1 AZE2000");
+    assert_eq!(take(&mut node, 2, 2, "0002"), decided, "a redelivery");
+    node.pass(120);
+    let replies: Vec<String> = std::iter::from_fn(|| node.reply()).collect();
+    assert!(replies.iter().all(|reply| !reply.contains("AZE20000002")), "{replies:?}");
+    assert!(replies.iter().any(|reply| reply.contains("tam çatmadı")), "{replies:?}");
+}
+
+#[test]
 fn parts_that_could_be_of_either_text_are_never_joined() {
     let texts = [(1, "2 AZE2003"), (1, "1 AZE2004"), (2, "1002"), (2, "5003")];
     for order in [&[0, 1, 2, 3][..], &[0, 1, 3, 2], &[0, 1, 3], &[2, 3, 0, 1], &[3, 2, 1]] {
