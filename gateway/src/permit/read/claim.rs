@@ -27,51 +27,67 @@ pub(super) fn assign(pieces: &mut [Piece]) {
     ranges(pieces);
 }
 
-/// A range or a fraction belongs to what its last number belongs to: `2-3 saat`, `1,5 litr`, `2 ya 3
-/// saat`.
+/// A range or a fraction belongs to what its other number belongs to: `2-3 saat`, `1,5 litr`, `2 ya 3
+/// saat`; `38,5` belongs to nothing that a permit has.
 fn ranges(pieces: &mut [Piece]) {
-    let claimed = |piece: &Piece| {
-        piece.number().is_some_and(|digits| matches!(digits.role, Role::Claimed | Role::Time))
-    };
-    let lone = |piece: &Piece| piece.free().is_some_and(|digits| digits.len <= 2);
     for at in (0..pieces.len()).rev() {
-        let belongs = match pieces.get(at..) {
-            Some([first, next, ..]) if lone(first) && claimed(next) => {
-                next.gap.tight().is_some_and(|mark| matches!(mark, '-' | '–' | ',' | '.' | '/'))
-            }
-            Some([first, word, next, ..]) if lone(first) && claimed(next) => {
-                word.class() == Some(Class::Amend)
-            }
-            _ => false,
-        };
-        if belongs && let Some(piece) = pieces.get_mut(at) {
-            piece.set_role(Role::Claimed);
-        }
+        claim_if(pieces, at, begins_range(pieces, at));
     }
     for at in 0..pieces.len() {
-        let fraction = match pieces.get(at..) {
-            Some([first, next, ..])
-                if lone(next) && next.gap.tight().is_some_and(|mark| matches!(mark, ',' | '.')) =>
-            {
-                first.free().is_some_and(|digits| digits.len == 2 && !digits.leading_zero)
-            }
-            _ => false,
-        };
-        let behind = match pieces.get(at..) {
-            Some([first, word, next, ..]) => {
-                claimed(first) && word.class() == Some(Class::Amend) && lone(next)
-            }
-            _ => false,
-        };
-        for place in at..pieces.len().min(at + 3) {
-            let whole = fraction && place < at + 2;
-            if (whole || (behind && place == at + 2))
-                && let Some(piece) = pieces.get_mut(place)
-            {
-                piece.set_role(Role::Claimed);
-            }
-        }
+        claim_if(pieces, at, ends_range(pieces, at));
     }
+}
+
+fn claim_if(pieces: &mut [Piece], at: usize, claimed: bool) {
+    if claimed && let Some(piece) = pieces.get_mut(at) {
+        piece.set_role(Role::Claimed);
+    }
+}
+
+/// The 2 of `2-3 saat` and of `2 ya 3 saat`, the 38 of `38,5`.
+fn begins_range(pieces: &[Piece], at: usize) -> bool {
+    match pieces.get(at..) {
+        Some([first, next, ..]) if is_lone(first) && next.number().is_some() => {
+            let mark = next.gap.tight();
+            let range = is_claimed(next) && mark.is_some_and(|mark| "-–,./".contains(mark));
+            range || is_fraction(first, next)
+        }
+        Some([first, word, next, ..]) => {
+            is_lone(first) && word.class() == Some(Class::Amend) && is_claimed(next)
+        }
+        _ => false,
+    }
+}
+
+/// The 3 of `saat 2 ya 3`, the 5 of `38,5`.
+fn ends_range(pieces: &[Piece], at: usize) -> bool {
+    let back = |count: usize| at.checked_sub(count).and_then(|at| pieces.get(at));
+    let Some(last) = pieces.get(at).filter(|last| is_lone(last)) else { return false };
+    let amended = back(1).is_some_and(|word| word.class() == Some(Class::Amend));
+    let fraction = back(1).is_some_and(|first| {
+        is_claimed(first) && first.number().is_some_and(is_whole_part) && is_joined(last)
+    });
+    fraction || (amended && back(2).is_some_and(is_claimed))
+}
+
+fn is_claimed(piece: &Piece) -> bool {
+    piece.number().is_some_and(|digits| matches!(digits.role, Role::Claimed | Role::Time))
+}
+
+fn is_lone(piece: &Piece) -> bool {
+    piece.free().is_some_and(|digits| digits.len <= 2)
+}
+
+fn is_fraction(whole: &Piece, part: &Piece) -> bool {
+    whole.free().is_some_and(is_whole_part) && is_lone(part) && is_joined(part)
+}
+
+fn is_whole_part(digits: &Digits) -> bool {
+    digits.len == 2 && !digits.leading_zero
+}
+
+fn is_joined(part: &Piece) -> bool {
+    matches!(part.gap.tight(), Some(',' | '.'))
 }
 
 /// The role of the number at `at`, and of how many numbers from there it is.
